@@ -1,0 +1,54 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+/// The house: every module with the modules it may import. `.ci/layering` holds the sources to this table.
+let modules: [(name: String, imports: [String])] = [
+    ("Primitives", []),
+    ("Host", ["CLinux", "Primitives"]),
+    ("KVM", ["CLinux", "Host", "Primitives"]),
+    ("Architecture", ["Primitives"]),
+    ("Interrupts", ["Primitives"]),
+    ("Devices", ["Primitives"]),
+    ("Boot", ["Primitives", "Architecture"]),
+    ("RemoteProtocol", ["Primitives"]),
+    ("Debugger", ["RemoteProtocol", "Architecture", "Interrupts", "Primitives"]),
+    (
+        "Machine",
+        [
+            "CLinux", "Primitives", "Host", "KVM", "Architecture", "Interrupts", "Devices", "Boot", "RemoteProtocol",
+            "Debugger",
+        ]
+    ),
+]
+
+let programs: [(name: String, imports: [String])] = [
+    ("stubvisor", ["Host", "RemoteProtocol", "Debugger", "Machine", "Boot", "Primitives"]),
+    ("stubvisor-bench", ["Host", "RemoteProtocol", "Primitives"]),
+]
+
+/// Test targets with what they look into. `LiveTests` drives the built programs with real clients.
+let tests: [(name: String, of: [String])] = [
+    ("PrimitivesTests", ["Primitives"]),
+    ("DevicesTests", ["Devices", "Interrupts", "Primitives"]),
+    ("BootTests", ["Boot", "Architecture", "Primitives"]),
+    ("ArchitectureTests", ["Architecture", "Primitives"]),
+    ("RemoteProtocolTests", ["RemoteProtocol", "Primitives"]),
+    ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives"]),
+    ("MachineTests", ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Primitives"]),
+    ("LiveTests", ["stubvisor", "stubvisor-bench"]),
+]
+
+func dependencies(_ names: [String]) -> [Target.Dependency] { names.map { .target(name: $0) } }
+
+let package = Package(
+    name: "stubvisor",
+    products: [
+        .executable(name: "stubvisor", targets: ["stubvisor"]),
+        .executable(name: "stubvisor-bench", targets: ["stubvisor-bench"]),
+    ],
+    targets: [.systemLibrary(name: "CLinux")]
+        + modules.map { .target(name: $0.name, dependencies: dependencies($0.imports)) }
+        + programs.map { .executableTarget(name: $0.name, dependencies: dependencies($0.imports)) }
+        + tests.map { .testTarget(name: $0.name, dependencies: dependencies($0.of)) },
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,102 @@
+// Registers as data. One row of a table serves target.xml, `g`/`G`, `p`/`P`, the expedited registers of stop replies
+// and `monitor info registers`; the row says where in the kernel's register structures the value lies.
+
+/// The kernel structures that hold a vCPU's registers, each fetched and stored whole.
+package struct RegisterBlocks: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// x86: `struct kvm_regs`.
+    package static let general = Self(rawValue: 1)
+    /// x86: `struct kvm_sregs`.
+    package static let system = Self(rawValue: 2)
+    /// x86: `struct kvm_fpu`.
+    package static let floatingPoint = Self(rawValue: 4)
+    /// x86: `struct kvm_debugregs`.
+    package static let debug = Self(rawValue: 8)
+    /// x86: the values of `X86.modelSpecificRegisters`, 8 bytes each.
+    package static let modelSpecific = Self(rawValue: 16)
+}
+
+/// One register as a client sees it.
+package struct Register: Sendable {
+    package let name: String
+    /// Its number in the remote protocol: its row.
+    package let number: Int
+    /// Width on the wire, a multiple of 8.
+    package let bits: Int
+    package let block: RegisterBlocks
+    /// Where its storage begins in a `RegisterFile`, in bytes.
+    package let offset: Int
+    /// Bytes of its storage. The value is zero-extended to `bits`.
+    package let width: Int
+    package let form: Form
+    /// gdb's type for it, in target.xml.
+    package let type: String
+    /// gdb's feature it belongs to, in target.xml.
+    package let feature: String
+    /// gdb's register group, where the default does not serve.
+    package let group: String?
+
+    /// How the value follows from the storage.
+    package enum Form: Sendable {
+        case plain
+        /// x86: the storage is an offset in CS; clients see the linear address.
+        case programCounter
+        /// x86: the storage is a selector, whose segment's structure begins at this offset. In real mode a write
+        /// moves the base along.
+        case selector(segment: Int)
+        /// x86: type, S, DPL, P, AVL, L, D/B, G and "unusable", gathered from the bytes of `struct kvm_segment` into
+        /// one number (Intel SDM volume 3, table 25-2).
+        case attributes
+        /// x87: the full tag word, made from the abridged one (Intel SDM volume 1, section 10.5.1.1).
+        case tagWord
+    }
+}
+
+/// A table of registers, its row being the register's number, with what a client wants to know about the table.
+package struct RegisterLayout: Sendable {
+    package let registers: [Register]
+    /// gdb's name of the architecture.
+    package let architectureName: String
+    /// Registers from the first to this one, exclusive, make up the `g` packet. Those after it are read one by one:
+    /// they live in blocks that cost a request, which a stop should not pay for.
+    package let countInG: Int
+    /// What every stop reply carries: program counter, stack and frame pointer, flags.
+    package let expedited: [Int]
+    package let programCounter: Int
+    /// The whole `target.xml`.
+    package let targetDescription: [UInt8]
+
+    init(_ rows: [Row], types: String, architectureName: String, expedited: [String], programCounter: String) {
+        registers = rows.enumerated().map { $1.numbered($0) }
+        self.architectureName = architectureName
+        countInG = rows.firstIndex { !RegisterBlocks([.general, .system]).contains($0.block) } ?? rows.count
+        let names = registers.map(\.name)
+        self.expedited = expedited.map { name in names.firstIndex(of: name)! }
+        self.programCounter = names.firstIndex(of: programCounter)!
+        targetDescription = Array(
+            describe(registers, types: types, architectureName: architectureName).utf8)
+    }
+
+    package subscript(name name: String) -> Register? { registers.first { $0.name == name } }
+
+    /// A row as the tables write it.
+    struct Row {
+        var name: String
+        var bits: Int
+        var block: RegisterBlocks
+        var offset: Int
+        var width: Int?
+        var form: Register.Form = .plain
+        var type: String
+        var feature: String
+        var group: String?
+
+        func numbered(_ number: Int) -> Register {
+            Register(
+                name: name, number: number, bits: bits, block: block, offset: offset, width: width ?? bits / 8,
+                form: form, type: type, feature: feature, group: group)
+        }
+    }
+}

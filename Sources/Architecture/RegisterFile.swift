@@ -1,0 +1,63 @@
+import Primitives
+
+/// One vCPU's registers: the kernel's structures as bytes, with which of them are there and which were changed.
+package struct RegisterFile: Sendable {
+    /// The structures side by side, each at the offset the architecture gives it.
+    package var storage: [UInt8]
+    /// Blocks whose bytes are the vCPU's.
+    package var present: RegisterBlocks = []
+    /// Blocks that a client changed since they were fetched.
+    package var changed: RegisterBlocks = []
+
+    package init(size: Int) { storage = [UInt8](repeating: 0, count: size) }
+
+    /// Appends the register's value, little-endian, in its width on the wire.
+    package func append(_ register: Register, to output: inout [UInt8]) {
+        switch register.form {
+        case .plain, .selector:
+            output.append(contentsOf: storage[register.offset..<register.offset + register.width])
+            output.append(contentsOf: repeatElement(0, count: register.bits / 8 - register.width))
+        case .programCounter, .attributes, .tagWord:
+            let value = number(register)
+            for i in 0..<register.bits / 8 { output.append(UInt8(truncatingIfNeeded: value >> UInt64(i * 8))) }
+        }
+    }
+
+    /// The register's value; of one wider than 64 bits, the lowest 64.
+    package func number(_ register: Register) -> UInt64 {
+        let stored: UInt64 = storage.number(at: register.offset, count: min(register.width, 8))
+        switch register.form {
+        case .plain, .selector: return stored
+        case .programCounter: return (stored &+ X86.codeBase(self)) & .mask(register.bits)
+        case .attributes: return X86.gatherAttributes(storage, at: register.offset)
+        case .tagWord: return X86.expandTags(UInt8(truncatingIfNeeded: stored), storage)
+        }
+    }
+
+    /// Stores a value of the register's width on the wire; bytes beyond its storage are dropped.
+    package mutating func set(_ register: Register, to bytes: some Collection<UInt8>) {
+        changed.formUnion(register.block)
+        let value = Array(bytes.prefix(8)).littleEndianNumber
+        switch register.form {
+        case .plain:
+            for (i, byte) in bytes.prefix(register.width).enumerated() { storage[register.offset + i] = byte }
+        case .selector(let segment):
+            storage.store(value, at: register.offset, count: register.width)
+            if X86.mode(self) == .real { storage.store((value & 0xffff) << 4, at: segment, count: 8) }
+        case .programCounter:
+            storage.store((value &- X86.codeBase(self)), at: register.offset, count: register.width)
+        case .attributes: X86.scatterAttributes(value, into: &storage, at: register.offset)
+        case .tagWord: storage[register.offset] = X86.abridgeTags(value)
+        }
+    }
+
+    package mutating func set(_ register: Register, to value: UInt64) {
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: value)
+        set(register, to: bytes.prefix(register.bits / 8))
+    }
+}
+
+extension Array where Element == UInt8 {
+    fileprivate var littleEndianNumber: UInt64 { number(at: 0, count: Swift.min(count, 8)) }
+}

@@ -1,0 +1,33 @@
+import Primitives
+
+/// What a page walk found for one virtual address.
+package struct Translation: Equatable, Sendable {
+    package var physical: PhysicalAddress
+    /// The size in bytes of the page that maps the address.
+    package var pageSize: UInt64
+    package var isWritable: Bool
+    package var isUser: Bool
+    package var isExecutable: Bool
+}
+
+/// Why an address leads nowhere.
+package enum TranslationFault: Error, Equatable, Sendable {
+    /// The upper bits do not repeat the highest implemented one.
+    case nonCanonical(VirtualAddress)
+    /// The entry at `entry`, of the table of `level` (1 maps 4 KiB pages), is not present.
+    case notPresent(VirtualAddress, level: Int, entry: PhysicalAddress)
+    /// The entry is outside of memory.
+    case tableOutsideMemory(VirtualAddress, level: Int, entry: PhysicalAddress)
+}
+
+extension TranslationFault: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .nonCanonical(let address): "\(address) is not canonical"
+        case .notPresent(let address, let level, let entry):
+            "\(address) is not mapped: the level \(level) entry at physical \(entry) is not present"
+        case .tableOutsideMemory(let address, let level, let entry):
+            "\(address) is not mapped: its level \(level) entry would be at physical \(entry), outside of memory"
+        }
+    }
+}

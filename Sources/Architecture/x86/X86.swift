@@ -1,0 +1,116 @@
+import Primitives
+
+// The x86-64 processor as the debugger sees it: where its registers lie and what state they say it is in
+// (Intel SDM volume 3; layouts from the kernel's arch/x86/include/uapi/asm/kvm.h).
+
+/// The x86-64 guest architecture.
+package enum X86 {
+    /// Where each of the kernel's structures begins in a `RegisterFile`, in bytes.
+    package enum Storage {
+        package static let general = 0
+        package static let system = 144
+        package static let floatingPoint = 456
+        package static let debug = 872
+        package static let modelSpecific = 1000
+        package static let size = modelSpecific + modelSpecificRegisters.count * 8
+    }
+
+    /// Offsets in a `RegisterFile` of what this file looks at.
+    enum Field {
+        static let stackPointer = Storage.general + 48
+        static let instructionPointer = Storage.general + 128
+        static let flags = Storage.general + 136
+        static let codeSegment = Storage.system
+        static let stackSegment = Storage.system + 120
+        static let cr0 = Storage.system + 224
+        static let cr2 = Storage.system + 232
+        static let cr3 = Storage.system + 240
+        static let cr4 = Storage.system + 248
+        static let efer = Storage.system + 264
+        static let gdtBase = Storage.system + 192
+        static let gdtLimit = Storage.system + 200
+        static let idtBase = Storage.system + 208
+        static let idtLimit = Storage.system + 216
+    }
+
+    /// How the processor reads its instructions.
+    package enum Mode: Sendable {
+        case real, virtual8086, protected16, protected32, long, compatibility
+
+        package var name: String {
+            switch self {
+            case .real: "real mode"
+            case .virtual8086: "virtual-8086 mode"
+            case .protected16: "16-bit protected mode"
+            case .protected32: "protected mode"
+            case .long: "long mode"
+            case .compatibility: "compatibility mode"
+            }
+        }
+    }
+
+    package static func mode(_ file: RegisterFile) -> Mode {
+        guard file.field(Field.cr0) & 1 != 0 else { return .real }
+        if file.field(Field.flags)[bit: 17] { return .virtual8086 }
+        let longModeActive = file.field(Field.efer)[bit: 10]
+        if longModeActive { return file.storage[Field.codeSegment + 19] != 0 ? .long : .compatibility }
+        return file.storage[Field.codeSegment + 17] != 0 ? .protected32 : .protected16
+    }
+
+    /// The current privilege level, 0 to 3: the stack segment's DPL (Intel SDM volume 3, section 5.5).
+    package static func privilege(_ file: RegisterFile) -> Int {
+        switch mode(file) {
+        case .real: 0
+        case .virtual8086: 3
+        default: Int(file.storage[Field.stackSegment + 16])
+        }
+    }
+
+    /// What is added to RIP for the linear address: CS's base, which 64-bit code ignores.
+    static func codeBase(_ file: RegisterFile) -> UInt64 {
+        mode(file) == .long ? 0 : file.field(Field.codeSegment)
+    }
+
+    /// The linear address of the next instruction.
+    package static func programCounter(_ file: RegisterFile) -> VirtualAddress {
+        VirtualAddress(file.field(Field.instructionPointer) &+ codeBase(file))
+    }
+
+    /// RFLAGS.IF: whether the processor takes maskable interrupts.
+    package static func takesInterrupts(_ file: RegisterFile) -> Bool { file.field(Field.flags)[bit: 9] }
+
+    /// CR2: the address of the last page fault.
+    package static func faultAddress(_ file: RegisterFile) -> VirtualAddress { VirtualAddress(file.field(Field.cr2)) }
+
+    /// IDTR: where the interrupt descriptor table is, and its last byte's offset.
+    package static func interruptTable(_ file: RegisterFile) -> (base: VirtualAddress, limit: UInt16) {
+        (VirtualAddress(file.field(Field.idtBase)), file.storage.number(at: Field.idtLimit, count: 2))
+    }
+
+    /// GDTR: where the global descriptor table is, and its last byte's offset.
+    package static func descriptorTable(_ file: RegisterFile) -> (base: VirtualAddress, limit: UInt16) {
+        (VirtualAddress(file.field(Field.gdtBase)), file.storage.number(at: Field.gdtLimit, count: 2))
+    }
+
+    package static func paging(_ file: RegisterFile) -> X86Paging {
+        X86Paging(
+            cr0: file.field(Field.cr0), cr3: file.field(Field.cr3), cr4: file.field(Field.cr4),
+            efer: file.field(Field.efer))
+    }
+
+    /// Sets RIP: the offset in CS, not the linear address.
+    package static func setInstructionOffset(_ file: inout RegisterFile, to offset: UInt64) {
+        file.storage.store(offset, at: Field.instructionPointer, count: 8)
+        file.changed.formUnion(.general)
+    }
+
+    /// Moves RIP forward past an instruction of `count` bytes.
+    package static func advance(_ file: inout RegisterFile, by count: Int) {
+        setInstructionOffset(&file, to: file.field(Field.instructionPointer) &+ UInt64(count))
+    }
+}
+
+extension RegisterFile {
+    /// The 64-bit field at `offset`.
+    func field(_ offset: Int) -> UInt64 { storage.number(at: offset, count: 8) }
+}

@@ -1,0 +1,106 @@
+import Primitives
+
+/// The x86 page walk (Intel SDM volume 3, chapter 4): 32-bit, PAE, 4-level and 5-level paging with all page sizes.
+/// Reserved bits and protection keys are not checked: a debugger reads what the tables map, allowed or not.
+package struct X86Paging: Equatable, Sendable {
+    package let cr0: UInt64
+    package let cr3: UInt64
+    package let cr4: UInt64
+    package let efer: UInt64
+
+    package init(cr0: UInt64, cr3: UInt64, cr4: UInt64, efer: UInt64) {
+        self.cr0 = cr0
+        self.cr3 = cr3
+        self.cr4 = cr4
+        self.efer = efer
+    }
+
+    /// One way of paging: its levels from the root, each the address bits that index its table.
+    private struct Scheme {
+        let indexes: [ClosedRange<Int>]
+        let entrySize: Int
+        /// The root table's address within CR3.
+        let rootMask: UInt64
+        /// The address within an entry.
+        let addressMask: UInt64
+    }
+
+    private static let levels4 = [39...47, 30...38, 21...29, 12...20]
+    private static let wide: UInt64 = 0x000f_ffff_ffff_f000
+    private static let bits32 = Scheme(
+        indexes: [22...31, 12...21], entrySize: 4, rootMask: 0xffff_f000, addressMask: 0xffff_f000)
+    private static let pae = Scheme(
+        indexes: [30...31, 21...29, 12...20], entrySize: 8, rootMask: 0xffff_ffe0, addressMask: wide)
+    private static let fourLevels = Scheme(indexes: levels4, entrySize: 8, rootMask: wide, addressMask: wide)
+    private static let fiveLevels = Scheme(indexes: [48...56] + levels4, entrySize: 8, rootMask: wide, addressMask: wide)
+
+    private var isLong: Bool { efer[bit: 10] }
+
+    /// Nil while paging is off.
+    private var scheme: Scheme? {
+        guard cr0[bit: 31] else { return nil }
+        if isLong { return cr4[bit: 12] ? Self.fiveLevels : Self.fourLevels }
+        return cr4[bit: 5] ? Self.pae : Self.bits32
+    }
+
+    /// Walks the tables in `memory` for `address`.
+    package func translate(
+        _ address: VirtualAddress, in memory: some PhysicalMemory
+    ) throws(TranslationFault) -> Translation {
+        let linear = isLong ? address.rawValue : address.rawValue & 0xffff_ffff
+        guard let scheme else {
+            return Translation(
+                physical: PhysicalAddress(linear), pageSize: 0x1000, isWritable: true, isUser: true,
+                isExecutable: true)
+        }
+        if isLong {
+            let unused = 64 - (scheme.indexes[0].upperBound + 1)
+            guard UInt64(bitPattern: Int64(bitPattern: linear << UInt64(unused)) >> Int64(unused)) == linear else {
+                throw .nonCanonical(address)
+            }
+        }
+        var table = cr3 & scheme.rootMask
+        var result = Translation(
+            physical: PhysicalAddress(0), pageSize: 0, isWritable: true, isUser: true, isExecutable: true)
+        for (depth, index) in scheme.indexes.enumerated() {
+            let level = scheme.indexes.count - depth
+            let place = PhysicalAddress(table + linear[bits: index] * UInt64(scheme.entrySize))
+            guard let entry = read(place, size: scheme.entrySize, from: memory) else {
+                throw .tableOutsideMemory(address, level: level, entry: place)
+            }
+            guard entry[bit: 0] else { throw .notPresent(address, level: level, entry: place) }
+            // The four entries of PAE's root carry no rights.
+            if !(level == 3 && scheme.indexes.count == 3) {
+                result.isWritable = result.isWritable && entry[bit: 1]
+                result.isUser = result.isUser && entry[bit: 2]
+                result.isExecutable = result.isExecutable && !(efer[bit: 11] && entry[bit: 63])
+            }
+            if level == 1 || (entry[bit: 7] && isLarge(level, scheme)) {
+                result.pageSize = 1 << UInt64(index.lowerBound)
+                var base = entry & scheme.addressMask
+                // PSE-36: bits 13 to 20 of a 4 MiB entry are address bits 32 to 39.
+                if level == 2 && scheme.entrySize == 4 { base = entry & 0xffc0_0000 | entry[bits: 13...20] << 32 }
+                let mask = result.pageSize - 1
+                result.physical = PhysicalAddress(base & ~mask | linear & mask)
+                return result
+            }
+            table = entry & scheme.addressMask
+        }
+        preconditionFailure("the walk ends at level 1")
+    }
+
+    /// Where bit 7 of an entry means a page: 4 MiB with PSE, 2 MiB, 1 GiB.
+    private func isLarge(_ level: Int, _ scheme: Scheme) -> Bool {
+        switch scheme.indexes.count {
+        case 2: cr4[bit: 4]
+        case 3: level == 2
+        default: level == 2 || level == 3
+        }
+    }
+
+    private func read(_ place: PhysicalAddress, size: Int, from memory: some PhysicalMemory) -> UInt64? {
+        guard let word = memory.word(at: PhysicalAddress(place.rawValue & ~7)) else { return nil }
+        if size == 8 { return word }
+        return place.rawValue & 4 == 0 ? word & 0xffff_ffff : word >> 32
+    }
+}

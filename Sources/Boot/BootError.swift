@@ -1,0 +1,137 @@
+// Why an image cannot be started. Each text names what was given, what was expected and where in the file.
+
+import Primitives
+
+/// What is wrong with an image, an option for it, or the room for it.
+package enum BootError: Error, Equatable, Sendable {
+    /// Memory of so many bytes cannot be had.
+    case memorySize(UInt64)
+    case emptyFile
+    /// `part` needs `count` bytes from `offset`, and the file ends before that.
+    case truncated(part: String, offset: UInt64, count: UInt64, fileSize: Int)
+    /// With format `auto`: what the file seems to be, which is nothing loadable.
+    case notRecognised(found: String)
+    /// The file is not of the format that was asked for.
+    case notOfFormat(ImageFormat, found: String)
+    case notLoadable(ImageFormat)
+    /// An option that a format cannot honour, and why.
+    case unusableOption(String, ImageFormat, String)
+    /// A field of the ELF header at a file offset.
+    case elfHeader(field: String, offset: UInt64, found: String, expected: String)
+    case segment(index: Int, headerOffset: UInt64, SegmentFault)
+    case noLoadableSegment(programHeaders: Int)
+    /// The entry and what loaded: the lowest start and the highest end.
+    case entryOutsideImage(entry: UInt64, loaded: Range<PhysicalAddress>)
+    case entryOutOfReach(entry: UInt64, CPUMode)
+    /// A multiboot header at a file offset requires features that are missing here.
+    case multibootFlags(UInt32, offset: UInt64)
+    /// The load addresses in the multiboot header at a file offset are missing or contradict each other.
+    case multibootAddresses(offset: UInt64, String)
+    case outsideMemory(part: String, start: PhysicalAddress, size: UInt64, memory: UInt64)
+    case noRoom(String, size: UInt64, memory: UInt64)
+
+    /// What is wrong with one loadable segment of an ELF file.
+    package enum SegmentFault: Equatable, Sendable {
+        case beyondFile(offset: UInt64, size: UInt64, fileSize: Int)
+        case largerInFile(fileSize: UInt64, memorySize: UInt64)
+        case outsideMemory(start: PhysicalAddress, size: UInt64, memory: UInt64)
+        case overlaps(other: Int, at: PhysicalAddress)
+        case notCanonical(VirtualAddress, size: UInt64)
+        case notCongruent(VirtualAddress, PhysicalAddress)
+        /// Its virtual page is already that of another segment's physical page.
+        case remaps(page: VirtualAddress, to: PhysicalAddress, other: Int, otherTo: PhysicalAddress)
+    }
+}
+
+extension BootError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .memorySize(let size):
+            let (low, high) = (MachineMemory.sizes.lowerBound, MachineMemory.sizes.upperBound)
+            return "memory of \(sizeText(size)): expected \(sizeText(low)) to \(sizeText(high)) in steps of 4 KiB"
+        case .emptyFile:
+            return "the file is empty, expected a kernel image"
+        case .truncated(let part, let offset, let count, let fileSize):
+            return "\(part) at file offset \(hexadecimal(offset)) needs \(count) bytes, but the file ends at "
+                + hexadecimal(UInt64(fileSize))
+        case .notRecognised(let found):
+            return "not a kernel that can be recognised: found \(found), expected an ELF or multiboot file "
+                + "(raw images load with --format flat)"
+        case .notOfFormat(let format, let found):
+            return "format \(format.rawValue) expects \(format.expectation), found \(found)"
+        case .notLoadable(let format):
+            let loadable = ImageFormat.loadable.map(\.rawValue).joined(separator: ", ")
+            return "format \(format.rawValue) is not loadable yet, expected one of \(loadable)"
+        case .unusableOption(let option, let format, let reason):
+            return "\(option) cannot be used with format \(format.rawValue): \(reason)"
+        case .elfHeader(let field, let offset, let found, let expected):
+            return "ELF \(field) at file offset \(hexadecimal(offset)) is \(found), expected \(expected)"
+        case .segment(let index, let headerOffset, let fault):
+            return "program header \(index) at file offset \(hexadecimal(headerOffset)) \(fault)"
+        case .noLoadableSegment(let count):
+            return "none of the \(count) program headers loads anything, expected a PT_LOAD segment"
+        case .entryOutsideImage(let entry, let loaded):
+            return "the entry \(hexadecimal(entry)) lies outside of what is loaded (\(rangeText(loaded)))"
+        case .entryOutOfReach(let entry, let mode):
+            return "the entry \(hexadecimal(entry)) is out of reach of \(mode.rawValue) mode, expected one below "
+                + (mode == .real ? "0x100000 (--cpu-mode protected or long reach further)" : "0x100000000")
+        case .multibootFlags(let flags, let offset):
+            let names = (0..<16).filter { flags[bit: $0] }.map { $0 == 2 ? "2 (video mode)" : "\($0)" }
+            return "the multiboot header at file offset \(hexadecimal(offset)) requires features that are "
+                + "missing here: flag bits \(names.joined(separator: ", "))"
+        case .multibootAddresses(let offset, let text):
+            return "the multiboot header at file offset \(hexadecimal(offset)) has \(text)"
+        case .outsideMemory(let part, let start, let size, let memory):
+            return "\(part) \(loadText(start, size, memory))"
+        case .noRoom(let purpose, let size, let memory):
+            return "no room in memory (\(sizeText(memory))) for the \(purpose) of \(sizeText(size)) beside the image"
+        }
+    }
+}
+
+extension BootError.SegmentFault: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .beyondFile(let offset, let size, let fileSize):
+            return "has \(sizeText(size)) at file offset \(hexadecimal(offset)), but the file ends at "
+                + hexadecimal(UInt64(fileSize))
+        case .largerInFile(let fileSize, let memorySize):
+            return "has \(sizeText(fileSize)) in the file, expected at most its size in memory, \(sizeText(memorySize))"
+        case .outsideMemory(let start, let size, let memory):
+            return loadText(start, size, memory)
+        case .overlaps(let other, let address):
+            return "loads \(address), which program header \(other) loads too"
+        case .notCanonical(let address, let size):
+            return "has the virtual address \(address) and \(sizeText(size)), expected a range of canonical addresses"
+        case .notCongruent(let virtual, let physical):
+            return "has the virtual address \(virtual) and the physical address \(physical), "
+                + "expected the same offset in a 4 KiB page"
+        case .remaps(let page, let target, let other, let otherTarget):
+            return "wants the virtual page \(page) at \(target), but program header \(other) has it at \(otherTarget)"
+        }
+    }
+}
+
+extension ImageFormat {
+    /// What a file of this format must have.
+    fileprivate var expectation: String {
+        switch self {
+        case .auto, .flat: "any file"
+        case .elf: "an ELF file"
+        case .multiboot: "a multiboot header in the first 8192 bytes"
+        case .multiboot2: "a multiboot2 header in the first 32768 bytes"
+        case .pvh: "an ELF file with a Xen PHYS32_ENTRY note"
+        case .linux: "a Linux bzImage"
+        }
+    }
+}
+
+/// `range` for people: `0x1000..0x2000`, the end exclusive.
+func rangeText(_ range: Range<PhysicalAddress>) -> String { "\(range.lowerBound)..\(range.upperBound)" }
+
+/// "loads START..END, outside of memory"; the size where the end has no 64-bit number.
+private func loadText(_ start: PhysicalAddress, _ size: UInt64, _ memory: UInt64) -> String {
+    let (end, overflow) = start.rawValue.addingReportingOverflow(size)
+    let what = overflow ? "\(hexadecimal(size)) bytes at \(start)" : "\(start)..\(hexadecimal(end))"
+    return "loads \(what), outside of memory (\(sizeText(memory)))"
+}

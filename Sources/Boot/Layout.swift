@@ -1,0 +1,106 @@
+// Who gets which memory: the image where it says, boot structures where room is left. All structures lie below
+// 3 GiB, so that 32-bit code reaches them.
+
+import Primitives
+
+/// The placements so far, and a first-fit allocator for what has no address of its own.
+struct Layout {
+    /// Where a structure may go.
+    enum Region {
+        /// 0x1000..0x9_F000 only: above the real-mode interrupt table and BIOS data, below the extended BIOS data area.
+        case low
+        /// Low memory, else like `high`.
+        case lowFirst
+        /// Above the image; where no room is left there, anywhere above 1 MiB.
+        case high
+    }
+
+    let memory: MachineMemory
+    private(set) var placements: [Placement] = []
+    /// Ranges that no allocation may touch, ascending by start; reserved ones may overlap others.
+    private var taken: [Range<UInt64>] = []
+    /// The end of what was placed at a fixed address, below 4 GiB.
+    private var imageEnd: UInt64 = MachineMemory.highMemoryStart
+
+    init(memory: MachineMemory) { self.memory = memory }
+
+    /// Places `bytes` and zeroes up to `length` at `address`; the caller has checked that this is free RAM.
+    mutating func place(_ bytes: some Collection<UInt8>, at address: PhysicalAddress, length: UInt64? = nil) {
+        let placement = Placement(
+            address: address, bytes: Array(bytes), length: length ?? UInt64(bytes.count))
+        precondition(memory.contains(placement.range), "placement at \(address) leaves memory")
+        placements.append(placement)
+    }
+
+    /// Places a part of the image itself and keeps everything else off it.
+    mutating func placeImage(_ bytes: some Collection<UInt8>, at address: PhysicalAddress, length: UInt64) {
+        place(bytes, at: address, length: length)
+        let end = address.rawValue + length
+        reserve(address.rawValue..<end)
+        if end <= memory.endBelow4GiB { imageEnd = max(imageEnd, end) }
+    }
+
+    /// Keeps allocations off `range`.
+    mutating func reserve(_ range: Range<UInt64>) {
+        var low = 0
+        var high = taken.count
+        while low < high {
+            let middle = (low + high) / 2
+            if taken[middle].lowerBound < range.lowerBound { low = middle + 1 } else { high = middle }
+        }
+        taken.insert(range, at: low)
+    }
+
+    /// Finds room for `size` bytes at a multiple of `alignment` (a power of two) and takes it.
+    /// Error: `noRoom`, naming `purpose`.
+    mutating func allocate(
+        _ size: UInt64, alignment: UInt64 = 8, in region: Region = .lowFirst, for purpose: String
+    ) throws(BootError) -> PhysicalAddress {
+        for window in windows(of: region) where !window.isEmpty {
+            if let start = firstFit(size, alignment: alignment, in: window) {
+                reserve(start..<start + size)
+                return PhysicalAddress(start)
+            }
+        }
+        throw .noRoom(purpose, size: size, memory: memory.size)
+    }
+
+    /// Finds room for `bytes` and places them there.
+    mutating func allocateAndPlace(
+        _ bytes: [UInt8], alignment: UInt64 = 8, in region: Region = .lowFirst, for purpose: String
+    ) throws(BootError) -> PhysicalAddress {
+        let address = try allocate(UInt64(bytes.count), alignment: alignment, in: region, for: purpose)
+        place(bytes, at: address)
+        return address
+    }
+
+    /// Takes a stack; gives the initial stack pointer, a multiple of 16 with 16 zero bytes above it.
+    /// A real-mode stack is one page, so that it stays within one 64 KiB segment; others have four.
+    mutating func allocateStack(for mode: CPUMode) throws(BootError) -> PhysicalAddress {
+        let size: UInt64 = mode == .real ? 0x1000 : 0x4000
+        let base = try allocate(size, alignment: 0x1000, in: mode == .real ? .low : .lowFirst, for: "stack")
+        place([], at: base, length: size)
+        return PhysicalAddress(base.rawValue + size - 16)
+    }
+
+    private func windows(of region: Region) -> [Range<UInt64>] {
+        let low: Range<UInt64> = 0x1000..<0x9_F000
+        let end = memory.endBelow4GiB
+        let high = [imageEnd..<end, MachineMemory.highMemoryStart..<end]
+        return switch region {
+        case .low: [low]
+        case .lowFirst: [low] + high
+        case .high: high
+        }
+    }
+
+    private func firstFit(_ size: UInt64, alignment: UInt64, in window: Range<UInt64>) -> UInt64? {
+        guard size <= window.upperBound - window.lowerBound else { return nil }
+        var start = window.lowerBound.roundedUp(to: alignment)
+        for range in taken where range.upperBound > start {
+            if range.lowerBound >= start + size || start >= window.upperBound { break }
+            start = range.upperBound.roundedUp(to: alignment)
+        }
+        return start + size <= window.upperBound ? start : nil
+    }
+}

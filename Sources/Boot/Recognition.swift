@@ -1,0 +1,58 @@
+// What kind of file is this? For format `auto`, and for errors that name what was found.
+
+import Primitives
+
+/// Picks the format of a file that is loaded with `auto`; never `auto`. Error: `notRecognised`.
+/// - An ELF file is multiboot if it has that header, else PVH if it has that note, else plain ELF. Multiboot comes
+///   first because its header is put there by hand, for a loader to see; both start the same kernel.
+/// - An ELF file with only a multiboot2 header is not loadable yet: its entry is 32-bit code that wants that protocol.
+/// - Another file is flat if the options describe a flat image, else multiboot if it has that header.
+func recognise(_ file: [UInt8], options: LoadOptions) throws(BootError) -> ImageFormat {
+    if ELF.isELF(file) {
+        if Multiboot(file) != nil { return .multiboot }
+        if try ELF(file).pvhEntry != nil { return .pvh }
+        return hasMultiboot2Header(file) ? .multiboot2 : .elf
+    }
+    if options.describesFlatImage { return .flat }
+    if Multiboot(file) != nil { return .multiboot }
+    throw .notRecognised(found: describe(file))
+}
+
+/// What `file`, which is not empty, seems to be.
+func describe(_ file: [UInt8]) -> String {
+    for signature in signatures where file.dropFirst(signature.offset).starts(with: signature.bytes) {
+        return signature.name
+    }
+    if hasMultiboot2Header(file) { return "a multiboot2 image" }
+    let start = file.prefix(512)
+    if start.allSatisfy({ (0x20..<0x7F).contains($0) || (0x09...0x0D).contains($0) }) { return "a text file" }
+    var digits: [UInt8] = []
+    digits.appendHex(file.prefix(8))
+    return "a file that begins with the bytes \(String(decoding: digits, as: UTF8.self))"
+}
+
+/// Files that people take for kernels, the more specific first: a bzImage may begin as a PE program, for EFI.
+private let signatures: [(name: String, offset: Int, bytes: [UInt8])] = [
+    ("an ELF file", 0, [0x7F, 0x45, 0x4C, 0x46]),
+    ("a Linux bzImage", 0x202, Array("HdrS".utf8)),
+    ("an arm64 Linux Image", 0x38, Array("ARM".utf8) + [0x64]),
+    ("gzip-compressed data", 0, [0x1F, 0x8B]),
+    ("xz-compressed data", 0, [0xFD, 0x37, 0x7A, 0x58, 0x5A]),
+    ("zstd-compressed data", 0, [0x28, 0xB5, 0x2F, 0xFD]),
+    ("bzip2-compressed data", 0, Array("BZh".utf8)),
+    ("an ISO 9660 disc image", 0x8001, Array("CD001".utf8)),
+    ("a PE program", 0, Array("MZ".utf8)),
+    ("a script", 0, Array("#!".utf8)),
+    ("a boot sector", 0x1FE, [0x55, 0xAA]),
+    ("an initrd (cpio archive)", 0, Array("07070".utf8)),
+]
+
+/// Whether a header of Multiboot2 Specification version 2.0, section 3.1.1 lies in the first 32 KiB.
+private func hasMultiboot2Header(_ file: [UInt8]) -> Bool {
+    for offset in stride(from: 0, to: min(file.count, 32768) - 15, by: 8) {
+        guard file.number(at: offset, count: 4) as UInt32 == 0xE852_50D6 else { continue }
+        let words: [UInt32] = [0, 4, 8, 12].map { file.number(at: offset + $0, count: 4) }
+        if words.reduce(0, &+) == 0 { return true }
+    }
+    return false
+}

@@ -1,0 +1,85 @@
+// What Swift cannot see of Linux by itself: requests and constants that are computed macros, and calls that are
+// variadic or hidden by Glibc's module. Nothing here does more than its one line says.
+#ifndef STUBVISOR_LINUX_H
+#define STUBVISOR_LINUX_H
+
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+// glibc's struct f_owner_ex, hidden likewise.
+struct clinux_owner {
+    int type;
+    int pid;
+};
+
+static inline int clinux_ioctl(int fd, unsigned long request, void *argument) { return ioctl(fd, request, argument); }
+static inline int clinux_ioctl_value(int fd, unsigned long request, unsigned long value) {
+    return ioctl(fd, request, value);
+}
+static inline int clinux_fcntl(int fd, int command, int value) { return fcntl(fd, command, value); }
+// Glibc hides it behind _GNU_SOURCE, which would change structures that Swift's Glibc module defines too.
+extern int pthread_setname_np(pthread_t, const char *);
+// F_SETOWN_EX (15) with F_OWNER_TID (0): deliver the descriptor's SIGIO to one thread.
+static inline int clinux_own_by_thread(int fd, int thread) {
+    struct clinux_owner owner = {0, thread};
+    return fcntl(fd, 15, &owner);
+}
+static inline int clinux_thread_id(void) { return (int)syscall(SYS_gettid); }
+static inline int clinux_open(const char *path, int flags, int mode) { return open(path, flags, mode); }
+static inline int clinux_name_thread(const char *name) {
+    return pthread_setname_np(pthread_self(), name);
+}
+
+// O_ASYNC is hidden by the strict feature macros Swift imports with.
+static const int CLINUX_O_ASYNC = 020000;
+static const int CLINUX_O_NONBLOCK = 04000;
+static const int CLINUX_O_CLOEXEC = 02000000;
+static const int CLINUX_SOCK_CLOEXEC = 02000000;
+static const int CLINUX_MAP_ANONYMOUS = 0x20;
+static const int CLINUX_MAP_NORESERVE = 0x4000;
+
+// The requests of Documentation/virt/kvm/api.rst, under their own names with REQUEST for KVM.
+static const unsigned long REQUEST_GET_API_VERSION = KVM_GET_API_VERSION;
+static const unsigned long REQUEST_CREATE_VM = KVM_CREATE_VM;
+static const unsigned long REQUEST_CHECK_EXTENSION = KVM_CHECK_EXTENSION;
+static const unsigned long REQUEST_GET_VCPU_MMAP_SIZE = KVM_GET_VCPU_MMAP_SIZE;
+static const unsigned long REQUEST_CREATE_VCPU = KVM_CREATE_VCPU;
+static const unsigned long REQUEST_SET_USER_MEMORY_REGION = KVM_SET_USER_MEMORY_REGION;
+static const unsigned long REQUEST_CREATE_IRQCHIP = KVM_CREATE_IRQCHIP;
+static const unsigned long REQUEST_IRQ_LINE = KVM_IRQ_LINE;
+static const unsigned long REQUEST_CREATE_DEVICE = KVM_CREATE_DEVICE;
+static const unsigned long REQUEST_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
+static const unsigned long REQUEST_GET_DEVICE_ATTR = KVM_GET_DEVICE_ATTR;
+static const unsigned long REQUEST_HAS_DEVICE_ATTR = KVM_HAS_DEVICE_ATTR;
+static const unsigned long REQUEST_RUN = KVM_RUN;
+static const unsigned long REQUEST_GET_MP_STATE = KVM_GET_MP_STATE;
+static const unsigned long REQUEST_SET_MP_STATE = KVM_SET_MP_STATE;
+static const unsigned long REQUEST_SET_GUEST_DEBUG = KVM_SET_GUEST_DEBUG;
+static const unsigned long REQUEST_GET_VCPU_EVENTS = KVM_GET_VCPU_EVENTS;
+static const unsigned long REQUEST_SET_VCPU_EVENTS = KVM_SET_VCPU_EVENTS;
+#ifdef __x86_64__
+static const unsigned long REQUEST_GET_SUPPORTED_CPUID = KVM_GET_SUPPORTED_CPUID;
+static const unsigned long REQUEST_SET_CPUID2 = KVM_SET_CPUID2;
+static const unsigned long REQUEST_SET_TSS_ADDR = KVM_SET_TSS_ADDR;
+static const unsigned long REQUEST_SET_IDENTITY_MAP_ADDR = KVM_SET_IDENTITY_MAP_ADDR;
+static const unsigned long REQUEST_CREATE_PIT2 = KVM_CREATE_PIT2;
+static const unsigned long REQUEST_GET_REGS = KVM_GET_REGS;
+static const unsigned long REQUEST_SET_REGS = KVM_SET_REGS;
+static const unsigned long REQUEST_GET_SREGS = KVM_GET_SREGS;
+static const unsigned long REQUEST_SET_SREGS = KVM_SET_SREGS;
+static const unsigned long REQUEST_GET_FPU = KVM_GET_FPU;
+static const unsigned long REQUEST_SET_FPU = KVM_SET_FPU;
+static const unsigned long REQUEST_GET_DEBUGREGS = KVM_GET_DEBUGREGS;
+static const unsigned long REQUEST_SET_DEBUGREGS = KVM_SET_DEBUGREGS;
+static const unsigned long REQUEST_GET_MSRS = KVM_GET_MSRS;
+static const unsigned long REQUEST_SET_MSRS = KVM_SET_MSRS;
+static const unsigned long REQUEST_GET_LAPIC = KVM_GET_LAPIC;
+static const unsigned long REQUEST_TRANSLATE = KVM_TRANSLATE;
+#endif
+
+#endif

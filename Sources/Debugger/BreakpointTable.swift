@@ -1,0 +1,68 @@
+import Primitives
+import RemoteProtocol
+
+/// The client's breakpoints and watchpoints, and the instructions replaced for them.
+///
+/// A breakpoint is planted from its insertion to its removal. What lies under it is kept here: reads are masked and
+/// writes go to the kept bytes, so that no client ever sees one.
+struct BreakpointTable {
+    private(set) var requests: [BreakpointRequest] = []
+    private(set) var planted: [Arrangement.Planted] = []
+
+    /// False when it is there already: inserting twice is inserting once.
+    mutating func insert(_ request: BreakpointRequest) -> Bool {
+        guard !contains(request) else { return false }
+        requests.append(request)
+        return true
+    }
+
+    mutating func remove(_ request: BreakpointRequest) {
+        requests.removeAll { $0.kind == request.kind && $0.address == request.address && $0.length == request.length }
+    }
+
+    func contains(_ request: BreakpointRequest) -> Bool {
+        requests.contains {
+            $0.kind == request.kind && $0.address == request.address && $0.length == request.length
+        }
+    }
+
+    func has(_ kind: BreakpointKind, at address: VirtualAddress) -> Bool {
+        requests.contains { $0.kind == kind && $0.address == address }
+    }
+
+    func isPlanted(at address: VirtualAddress) -> Bool { planted.contains { $0.address == address } }
+
+    mutating func record(_ entry: Arrangement.Planted) { planted.append(entry) }
+
+    mutating func forget(at address: VirtualAddress) { planted.removeAll { $0.address == address } }
+
+    /// Puts the guest's own bytes over those planted in `bytes`, which were read from `start`.
+    func mask(_ bytes: inout [UInt8], readFrom start: PhysicalAddress) {
+        for entry in planted {
+            eachOverlap(of: entry, start, bytes.count) { inside, original in
+                bytes[inside] = entry.original[original]
+            }
+        }
+    }
+
+    /// Makes a write of `bytes` to `start` go around what is planted: the bytes under it are kept here instead.
+    mutating func divert(_ bytes: inout [UInt8], writtenTo start: PhysicalAddress, planting instruction: [UInt8]) {
+        for i in planted.indices {
+            var original = planted[i].original
+            eachOverlap(of: planted[i], start, bytes.count) { inside, place in
+                original[place] = bytes[inside]
+                bytes[inside] = instruction[place]
+            }
+            planted[i].original = original
+        }
+    }
+
+    private func eachOverlap(
+        of entry: Arrangement.Planted, _ start: PhysicalAddress, _ count: Int, _ body: (Int, Int) -> Void
+    ) {
+        for place in entry.original.indices {
+            let distance = entry.physical.rawValue &+ UInt64(place) &- start.rawValue
+            if distance < UInt64(count) { body(Int(distance), place) }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import Architecture
+import Primitives
+
+/// The machine as the debugger needs it. Every call is made while all vCPUs stand still, by the one thread that
+/// serves the client.
+package protocol DebugTarget: AnyObject {
+    var traits: TargetTraits { get }
+
+    /// The registers of a vCPU (numbered from 0), at least `blocks` of them.
+    func registers(of processor: Int, having blocks: RegisterBlocks) -> RegisterFile
+
+    /// Takes back registers from `registers(of:having:)` with some changed.
+    func setRegisters(_ file: RegisterFile, of processor: Int) throws(Refusal)
+
+    /// Walks the page tables that the vCPU uses now.
+    func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation
+
+    var memory: any PhysicalMemory { get }
+
+    /// Makes this all that is armed from the next resume on; refuses, and changes nothing, where the host cannot.
+    func arrange(_ arrangement: Arrangement) throws(Refusal)
+
+    /// Text for people on `topic`, without a final newline.
+    func report(_ topic: ReportTopic) -> String
+}
+
+/// What a client may want to be told that is not part of the protocol.
+package enum ReportTopic: Equatable, Sendable {
+    /// One line on a vCPU: what it does, in which mode and privilege level.
+    case processor(Int)
+    /// Name, memory, image, how long it ran.
+    case machine
+    /// Exits by reason: count, share, mean time.
+    case exits
+    case exitsReset
+    /// What this host's KVM can do and what was chosen from it.
+    case capabilities
+    /// The interrupt controller of a vCPU.
+    case localAPIC(Int)
+}
+
+/// What does not change about a target, or only with its mode.
+package struct TargetTraits: Sendable {
+    package var layout: RegisterLayout
+    package var processorCount: Int
+    /// What to plant for a software breakpoint; nil where it would reach the guest and debug registers must serve.
+    package var breakpointInstruction: [UInt8]?
+
+    package init(layout: RegisterLayout, processorCount: Int, breakpointInstruction: [UInt8]?) {
+        self.layout = layout
+        self.processorCount = processorCount
+        self.breakpointInstruction = breakpointInstruction
+    }
+}
+
+/// A request that cannot be granted, with the reason in words for the user.
+package struct Refusal: Error, Equatable, Sendable {
+    package let reason: String
+
+    package init(_ reason: String) { self.reason = reason }
+}
+
+/// Everything that is to stop the machine by itself.
+package struct Arrangement: Equatable, Sendable {
+    /// An instruction in memory that was replaced.
+    package struct Planted: Equatable, Sendable {
+        package var address: VirtualAddress
+        package var physical: PhysicalAddress
+        package var original: [UInt8]
+    }
+
+    package struct Watchpoint: Hashable, Sendable {
+        package var address: VirtualAddress
+        /// Bytes watched, at least 1.
+        package var count: Int
+        package var access: WatchAccess
+    }
+
+    package var planted: [Planted] = []
+    /// Breakpoints that need a debug register.
+    package var execution: [VirtualAddress] = []
+    package var watchpoints: [Watchpoint] = []
+
+    package init() {}
+
+    package var isEmpty: Bool { planted.isEmpty && execution.isEmpty && watchpoints.isEmpty }
+}
+
+package enum WatchAccess: Sendable {
+    case write, read, readWrite
+}

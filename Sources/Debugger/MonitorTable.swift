@@ -1,0 +1,144 @@
+import Architecture
+import Primitives
+import RemoteProtocol
+
+extension MonitorCommand {
+    /// Every monitor command there is: `help` comes first, and is what an empty line means.
+    static let table: [MonitorCommand] = [
+        MonitorCommand(name: "help", arguments: "[COMMAND]", summary: "what there is, or what one command does") {
+            session, words throws(Refusal) in try help(words)
+        },
+        MonitorCommand(name: "why", arguments: "", summary: "why the machine stands still") {
+            session, _ throws(Refusal) in session.why()
+        },
+        MonitorCommand(name: "status", arguments: "", summary: "the machine and each of its vCPUs") {
+            session, _ throws(Refusal) in session.status()
+        },
+        MonitorCommand(
+            name: "info registers", arguments: "[CPU]", summary: "every register of a vCPU, the selected one's if none is named"
+        ) { session, words throws(Refusal) in try session.allRegisters(words) },
+        MonitorCommand(name: "info cpus", arguments: "", summary: "each vCPU: mode, privilege level, where it is") {
+            session, _ throws(Refusal) in session.processors().joined(separator: "\n")
+        },
+        MonitorCommand(name: "info exits", arguments: "", summary: "VM exits so far: how many, their share, mean time") {
+            session, _ throws(Refusal) in session.target.report(.exits)
+        },
+        MonitorCommand(name: "exits reset", arguments: "", summary: "count VM exits from zero") {
+            session, _ throws(Refusal) in session.target.report(.exitsReset)
+        },
+        MonitorCommand(name: "info lapic", arguments: "[CPU]", summary: "a vCPU's local APIC, decoded") {
+            session, words throws(Refusal) in session.target.report(.localAPIC(try session.processor(words)))
+        },
+        MonitorCommand(name: "breakpoints", arguments: "", summary: "what is set and how it is done") {
+            session, _ throws(Refusal) in session.describeBreakpoints()
+        },
+        MonitorCommand(name: "gva2gpa", arguments: "ADDRESS", summary: "where a virtual address leads") {
+            session, words throws(Refusal) in try session.translation(words)
+        },
+        MonitorCommand(
+            name: "capabilities", arguments: "", summary: "what this host's KVM really does, and what was chosen from it"
+        ) { session, _ throws(Refusal) in session.target.report(.capabilities) },
+        MonitorCommand(name: "quit", arguments: "", summary: "end the machine and the server") {
+            session, _ throws(Refusal) in
+            session.make(.kill)
+            return ""
+        },
+    ]
+
+    private static func help(_ words: [Substring]) throws(Refusal) -> String {
+        if !words.isEmpty {
+            let command = try find(words).0
+            return "\(command.usage): \(command.summary)"
+        }
+        let listed = table.filter { !$0.isAlias }
+        let width = listed.map(\.usage.count).max() ?? 0
+        return listed.map {
+            $0.usage + String(repeating: " ", count: width - $0.usage.count) + "  " + $0.summary
+        }.joined(separator: "\n")
+    }
+
+    private var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
+}
+
+// What the commands print.
+extension Session {
+    fileprivate func why() -> String {
+        "vCPU \(stop.processor): \(stop.cause.name)" + (stop.account.map { "\n\($0)" } ?? "")
+    }
+
+    fileprivate func status() -> String {
+        ([target.report(.machine)] + processors() + [why()]).joined(separator: "\n")
+    }
+
+    fileprivate func processors() -> [String] {
+        (0..<target.traits.processorCount).map { processor in
+            let file = target.registers(of: processor, having: [])
+            let place = file.number(layout.registers[layout.programCounter])
+            let mark = processor == stop.processor ? "*" : " "
+            return "\(mark) vCPU \(processor): \(target.report(.processor(processor))), at \(hexadecimal(place))"
+        }
+    }
+
+    /// The vCPU that a command's first word names, or the selected one.
+    fileprivate func processor(_ words: [Substring]) throws(Refusal) -> Int {
+        guard let word = words.first else { return selected }
+        guard let number = Int(word), (0..<target.traits.processorCount).contains(number) else {
+            throw Refusal("\(word) is no vCPU: they are 0 to \(target.traits.processorCount - 1)")
+        }
+        return number
+    }
+
+    fileprivate func allRegisters(_ words: [Substring]) throws(Refusal) -> String {
+        let processor = try processor(words)
+        let blocks = layout.registers.reduce(into: RegisterBlocks()) { $0.formUnion($1.block) }
+        let file = target.registers(of: processor, having: blocks)
+        var lines: [String] = []
+        var line = ""
+        for register in layout.registers {
+            var bytes: [UInt8] = []
+            file.append(register, to: &bytes)
+            var digits: [UInt8] = []
+            digits.appendHex(bytes.reversed())
+            let text = "\(register.name) " + String(decoding: digits, as: UTF8.self)
+            let column = 28
+            if line.count + max(text.count, column) > 112 {
+                lines.append(line)
+                line = ""
+            }
+            line += text + String(repeating: " ", count: max(1, column - text.count))
+        }
+        return (lines + [line]).joined(separator: "\n")
+    }
+
+    fileprivate func describeBreakpoints() -> String {
+        if breakpoints.requests.isEmpty { return "none" }
+        return breakpoints.requests.map { request in
+            switch request.kind {
+            case .software where breakpoints.isPlanted(at: request.address): "\(request.address) breakpoint, planted"
+            case .software where target.traits.breakpointInstruction == nil:
+                "\(request.address) breakpoint, in a debug register"
+            case .software: "\(request.address) breakpoint, waiting for the address to be mapped"
+            case .hardware: "\(request.address) hardware breakpoint"
+            case .writeWatchpoint: "\(request.address) watchpoint on writes, \(request.length) bytes"
+            case .readWatchpoint: "\(request.address) watchpoint on reads, \(request.length) bytes"
+            case .accessWatchpoint: "\(request.address) watchpoint on any access, \(request.length) bytes"
+            }
+        }.joined(separator: "\n")
+    }
+
+    fileprivate func translation(_ words: [Substring]) throws(Refusal) -> String {
+        guard let word = words.first else { throw Refusal("an address is missing") }
+        let digits = word.hasPrefix("0x") ? word.dropFirst(2) : word
+        guard let number = UInt64(digits, radix: 16) else { throw Refusal("\(word) is no hexadecimal address") }
+        do throws(TranslationFault) {
+            let found = try target.translate(VirtualAddress(number), on: selected)
+            let rights = [
+                found.isWritable ? "writable" : "read-only", found.isUser ? "user" : "kernel",
+                found.isExecutable ? "executable" : "no-execute",
+            ].joined(separator: ", ")
+            return "\(VirtualAddress(number)) -> \(found.physical), \(found.pageSize >> 10) KiB page, \(rights)"
+        } catch {
+            throw Refusal("\(error)")
+        }
+    }
+}

@@ -1,0 +1,48 @@
+import Architecture
+import Primitives
+import RemoteProtocol
+
+// What the two sides can do, and the documents: target.xml and the thread list.
+extension Session {
+    func support(_ features: ClientFeatures) {
+        self.features = features
+        if features.contains(.errorMessages) { reply.errorStyle = .message }
+        reply.features([
+            ServerFeature("PacketSize", .number(UInt64(Self.packetSize))),
+            ServerFeature("QStartNoAckMode"),
+            ServerFeature("qXfer:features:read"),
+            ServerFeature("qXfer:threads:read"),
+            ServerFeature("vContSupported"),
+            ServerFeature("multiprocess"),
+            ServerFeature("swbreak"),
+            ServerFeature("hwbreak"),
+            ServerFeature("error-message"),
+        ])
+    }
+
+    func transfer(_ object: TransferObject, _ annex: ArraySlice<UInt8>, _ offset: Int, _ count: Int) {
+        switch object {
+        case .features where annex.elementsEqual("target.xml".utf8):
+            reply.transfer(layout.targetDescription, offset: offset, count: min(count, Self.packetSize - 8))
+        case .features: reply.error(.malformed, "the only annex is target.xml")
+        case .threads: reply.transfer(threadList(), offset: offset, count: min(count, Self.packetSize - 8))
+        case .memoryMap: break
+        }
+    }
+
+    /// GDB manual, "Thread List Format".
+    private func threadList() -> [UInt8] {
+        var text = "<?xml version=\"1.0\"?>\n<threads>\n"
+        for processor in 0..<target.traits.processorCount {
+            text += "<thread id=\"\(threadText(processor))\" core=\"\(processor)\" name=\"vCPU \(processor)\">"
+            text += "\(target.report(.processor(processor)))</thread>\n"
+        }
+        return Array((text + "</threads>\n").utf8)
+    }
+
+    private func threadText(_ processor: Int) -> String {
+        var scratch = Reply()
+        scratch.thread(threadID(processor))
+        return String(decoding: scratch.bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,81 @@
+import Architecture
+import Primitives
+import RemoteProtocol
+
+// Going on, and what is said when the machine has stopped.
+extension Session {
+    /// vCont: each vCPU does the first action that names it; one that none names stays. False: no reply yet.
+    func resume(_ actions: [ThreadAction]) -> Bool {
+        var plan = ResumePlan(actions: [])
+        for processor in 0..<target.traits.processorCount {
+            let action = actions.first { $0.thread.matches(process: Self.process, thread: processor + 1) }?.action
+            plan.actions.append(action.map(planned) ?? .stay)
+        }
+        return go(plan)
+    }
+
+    /// `c`, `s`, `C`, `S`: the selected vCPU does it and, where it is stepping, the others wait.
+    func resumeSelected(_ action: ResumeAction, at address: VirtualAddress?) -> Bool {
+        let count = target.traits.processorCount
+        let processor = selectedToResume ?? selected
+        if let address {
+            var file = target.registers(of: processor, having: [])
+            file.set(layout.registers[layout.programCounter], to: address.rawValue)
+            do throws(Refusal) { try target.setRegisters(file, of: processor) } catch {
+                reply.error(.invalid, error.reason)
+                return true
+            }
+        }
+        var plan = ResumePlan(actions: [ResumePlan.Action](repeating: .stay, count: count))
+        if planned(action) == .run && selectedToResume == nil { plan = .run(count) }
+        plan.actions[processor] = planned(action)
+        return go(plan)
+    }
+
+    private func go(_ plan: ResumePlan) -> Bool {
+        guard plan.actions.contains(where: { $0 != .stay }) else {
+            reply.error(.invalid, "no thread was told to move")
+            return true
+        }
+        // Someone who only steps cannot run into what is not planted under it.
+        if plan.actions.contains(.run) { replant() }
+        make(.resume(plan))
+        return false
+    }
+
+    /// Signals mean nothing to a machine: it goes on without them.
+    private func planned(_ action: ResumeAction) -> ResumePlan.Action {
+        switch action {
+        case .resume, .resumeWithSignal: .run
+        case .step, .stepWithSignal: .step
+        case .stepRange(let range): .stepRange(range)
+        case .stop: .stay
+        }
+    }
+
+    func writeStop(_ event: StopEvent) {
+        if case .ended(let ending) = event.cause {
+            let process = features.contains(.multiprocess) ? Self.process : nil
+            return reply.stop(.exited(status: ending.status, process: process))
+        }
+        var stop = Stop(event.cause.signal, thread: threadID(event.processor), core: event.processor)
+        stop.reason = reason(event.cause)
+        stop.registers = expedited(of: event.processor)
+        if listsThreadsInStops { stop.threads = allThreads }
+        reply.stop(.stopped(stop))
+    }
+
+    private func reason(_ cause: StopCause) -> Stop.Reason? {
+        switch cause {
+        case .breakpoint(let address):
+            if breakpoints.has(.hardware, at: address) {
+                return features.contains(.hardwareBreakpoints) ? .hardwareBreakpoint : nil
+            }
+            return features.contains(.softwareBreakpoints) ? .softwareBreakpoint : nil
+        case .watchpoint(.write, let address): return .writeWatchpoint(address)
+        case .watchpoint(.read, let address): return .readWatchpoint(address)
+        case .watchpoint(.readWrite, let address): return .accessWatchpoint(address)
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,94 @@
+import Primitives
+import RemoteProtocol
+
+/// Why the machine stands still. INTERFACE: the table "From VM exit to stop reply".
+package struct StopEvent: Equatable, Sendable {
+    /// The vCPU it happened on, from 0.
+    package var processor: Int
+    package var cause: StopCause
+    /// What the user is told in words, on the console and by `monitor why`.
+    package var account: String?
+
+    package init(_ cause: StopCause, on processor: Int, account: String? = nil) {
+        self.processor = processor
+        self.cause = cause
+        self.account = account
+    }
+}
+
+package enum StopCause: Equatable, Sendable {
+    /// Nothing happened: not started yet, or a debugger has come.
+    case held
+    case breakpoint(VirtualAddress)
+    case watchpoint(WatchAccess, VirtualAddress)
+    case stepped
+    /// The user asked for it.
+    case interrupted
+    case tripleFault
+    /// KVM could not emulate an instruction.
+    case emulationFailure
+    /// The processor or KVM gave up.
+    case hostFailure
+    case haltedForGood
+    /// An access that no memory or device answers.
+    case memoryFault
+    case reset
+    case ended(Ending)
+}
+
+/// How a machine came to its end.
+package enum Ending: Equatable, Sendable {
+    case poweredOff
+    /// The guest wrote to the debug-exit port: this is its status.
+    case exited(status: UInt8)
+    /// A triple fault, or something as final, with nobody there to look.
+    case died(String)
+    /// A debugger, or the user, ended it.
+    case killed
+
+    /// The process's exit status. INTERFACE: "Exit status".
+    package var status: UInt8 {
+        switch self {
+        case .poweredOff, .killed: 0
+        case .exited(let status): status
+        case .died: 70
+        }
+    }
+}
+
+extension StopCause {
+    /// The signal that tells a client.
+    var signal: Signal {
+        switch self {
+        case .held, .breakpoint, .watchpoint, .stepped, .haltedForGood, .ended: .trap
+        case .interrupted: .interrupt
+        case .tripleFault: .segmentationFault
+        case .emulationFailure: .illegalInstruction
+        case .hostFailure, .reset: .abort
+        case .memoryFault: .emulationTrap
+        }
+    }
+
+    /// In a few words, for `monitor why`.
+    var name: String {
+        switch self {
+        case .held: "held for the debugger"
+        case .breakpoint(let address): "breakpoint at \(address)"
+        case .watchpoint(.write, let address): "write to watched \(address)"
+        case .watchpoint(.read, let address): "read of watched \(address)"
+        case .watchpoint(.readWrite, let address): "access to watched \(address)"
+        case .stepped: "step done"
+        case .interrupted: "interrupted by the user"
+        case .tripleFault: "triple fault"
+        case .emulationFailure: "KVM could not emulate an instruction"
+        case .hostFailure: "the host could not go on"
+        case .haltedForGood: "halted for good"
+        case .memoryFault: "access outside of memory and devices"
+        case .reset: "reset"
+        case .ended(.poweredOff): "powered off"
+        case .ended(.exited(let status)): "the guest exited with status \(status)"
+        case .ended(.died(let why)): why
+        case .ended(.killed): "ended by the user"
+        }
+    }
+}

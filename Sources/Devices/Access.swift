@@ -1,0 +1,57 @@
+// What a guest's access to a device comes to: the value read, and what the machine must do about it. Devices change
+// only themselves; everything that reaches beyond them leaves as one of these values, none of which allocates.
+
+/// What one access to a device asks of the machine beyond an interrupt line.
+package enum Effect: Hashable, Sendable {
+    /// One byte for the console that belongs to the device.
+    case output(UInt8)
+    /// Restart the machine as a reset button would.
+    case reset
+    /// Switch the machine off.
+    case powerOff
+    /// Leave with this exit status.
+    case exit(status: UInt8)
+}
+
+/// What becomes of an interrupt line. Only changes are told.
+package struct LineChange: Hashable, Sendable {
+    package enum Action: Hashable, Sendable {
+        case raise
+        case lower
+        /// Low for a moment, then high again: nothing for a level-triggered input, one more interrupt for an edge.
+        case pulseLow
+    }
+
+    /// The global interrupt number: on a PC the ISA interrupt, 0 to 15.
+    package let line: UInt32
+    package let action: Action
+
+    package init(line: UInt32, action: Action) {
+        self.line = line
+        self.action = action
+    }
+}
+
+/// The outcome of one access on a bus.
+package struct Access: Hashable, Sendable {
+    /// What a read gave, in its low bytes; zero for a write. All ones where nothing answered.
+    package var value: UInt64 = 0
+    package var effect: Effect?
+    package var line: LineChange?
+    /// False where no device answers: a read gave all ones, a write was dropped.
+    package var isClaimed = true
+
+    package init(value: UInt64 = 0, effect: Effect? = nil, line: LineChange? = nil, isClaimed: Bool = true) {
+        self.value = value
+        self.effect = effect
+        self.line = line
+        self.isClaimed = isClaimed
+    }
+}
+
+/// The host's clock as a value, passed in with each access: seconds since 1970-01-01 00:00:00 UTC.
+package struct WallTime: Hashable, Sendable {
+    package var seconds: Int64
+
+    package init(_ seconds: Int64) { self.seconds = seconds }
+}

@@ -1,0 +1,187 @@
+// The devices there are, behind one face. A closed set: a switch here is one jump and nothing is allocated.
+
+/// What a write to a device's registers causes.
+package struct WriteResponse: Hashable, Sendable {
+    package var effect: Effect?
+    /// The interrupt line was low for a moment during the write, whatever it is before and after.
+    package var lineDropped = false
+
+    package init(effect: Effect? = nil, lineDropped: Bool = false) {
+        self.effect = effect
+        self.lineDropped = lineDropped
+    }
+}
+
+/// A device of 8-bit registers, numbered from 0 as its manual lays them out.
+package protocol ByteDevice: Equatable, Sendable {
+    mutating func read(_ register: Int, now: WallTime) -> UInt8
+    mutating func write(_ value: UInt8, to register: Int, now: WallTime) -> WriteResponse
+    /// What `read` would give, without its side effects.
+    func inspect(_ register: Int, now: WallTime) -> UInt8
+    /// What a machine reset does to the device.
+    mutating func reset()
+}
+
+/// Any device a bus can carry.
+package enum Device: Equatable, Sendable {
+    case uart(UART16550)
+    case clock(RealTimeClock)
+    case keyboard(KeyboardController)
+    case reset(ResetPorts)
+    case power(PowerManagement)
+    case debugConsole(DebugConsole)
+    case debugExit(DebugExit)
+    case postCode(PostCode)
+
+    /// What can happen to a device other than an access or input.
+    package enum Event: Hashable, Sendable {
+        /// The serial line is held in the break state, which a receiver takes as one zero byte with a mark.
+        case serialBreak
+        case powerButton
+    }
+
+    /// Reads `size` bytes from `register` on, which must all be the device's own; little-endian.
+    package mutating func read(register: Int, size: Int, now: WallTime) -> UInt64 {
+        switch self {
+        case .uart(var device):
+            defer { self = .uart(device) }
+            return device.readBytes(register, size, now)
+        case .keyboard(var device):
+            defer { self = .keyboard(device) }
+            return device.readBytes(register, size, now)
+        case .clock, .reset, .power, .debugConsole, .debugExit, .postCode:
+            return inspect(register: register, size: size, now: now)  // reading these changes nothing
+        }
+    }
+
+    /// Writes `size` bytes, little-endian, from `register` on, which must all be the device's own.
+    package mutating func write(_ value: UInt64, register: Int, size: Int, now: WallTime) -> WriteResponse {
+        switch self {
+        case .uart(var device):
+            defer { self = .uart(device) }
+            return device.writeBytes(value, register, size, now)
+        case .clock(var device):
+            defer { self = .clock(device) }
+            return device.writeBytes(value, register, size, now)
+        case .keyboard(var device):
+            defer { self = .keyboard(device) }
+            return device.writeBytes(value, register, size, now)
+        case .reset(var device):
+            defer { self = .reset(device) }
+            return device.writeBytes(value, register, size, now)
+        case .power(var device):
+            defer { self = .power(device) }
+            return device.writeBytes(value, register, size, now)
+        case .postCode(var device):
+            defer { self = .postCode(device) }
+            return device.writeBytes(value, register, size, now)
+        case .debugConsole(var device):
+            return device.writeBytes(value, register, size, now)
+        case .debugExit(let device):
+            return device.write(value)
+        }
+    }
+
+    /// What `read` would give, without its side effects.
+    package func inspect(register: Int, size: Int, now: WallTime) -> UInt64 {
+        switch self {
+        case .uart(let device): device.inspectBytes(register, size, now)
+        case .clock(let device): device.inspectBytes(register, size, now)
+        case .keyboard(let device): device.inspectBytes(register, size, now)
+        case .reset(let device): device.inspectBytes(register, size, now)
+        case .power(let device): device.inspectBytes(register, size, now)
+        case .debugConsole(let device): device.inspectBytes(register, size, now)
+        case .postCode(let device): device.inspectBytes(register, size, now)
+        case .debugExit: 0
+        }
+    }
+
+    /// The level of the interrupt output: a function of the device's state.
+    package var interruptLevel: Bool {
+        switch self {
+        case .uart(let device): device.interruptLevel
+        case .keyboard(let device): device.interruptLevel
+        case .power(let device): device.interruptLevel
+        case .clock, .reset, .debugConsole, .debugExit, .postCode: false
+        }
+    }
+
+    /// How many bytes of input fit now without loss; none where the device takes no input.
+    package var room: Int {
+        if case .uart(let device) = self { device.room } else { 0 }
+    }
+
+    /// Hands over one byte of input; false when it, or one before it, was lost.
+    package mutating func receive(_ byte: UInt8) -> Bool {
+        guard case .uart(var device) = self else { return false }
+        defer { self = .uart(device) }
+        return device.receive(byte)
+    }
+
+    /// Lets `event` happen; a device it does not concern stays as it is.
+    package mutating func handle(_ event: Event) {
+        switch (self, event) {
+        case (.uart(var device), .serialBreak):
+            device.receiveBreak()
+            self = .uart(device)
+        case (.power(var device), .powerButton):
+            device.pressPowerButton()
+            self = .power(device)
+        case (_, .serialBreak), (_, .powerButton):
+            break
+        }
+    }
+
+    /// What a machine reset does to the device.
+    package mutating func reset() {
+        switch self {
+        case .uart(var device):
+            device.reset()
+            self = .uart(device)
+        case .clock(var device):
+            device.reset()
+            self = .clock(device)
+        case .keyboard(var device):
+            device.reset()
+            self = .keyboard(device)
+        case .reset(var device):
+            device.reset()
+            self = .reset(device)
+        case .power(var device):
+            device.reset()
+            self = .power(device)
+        case .postCode(var device):
+            device.reset()
+            self = .postCode(device)
+        case .debugConsole, .debugExit:
+            break
+        }
+    }
+}
+
+extension ByteDevice {
+    fileprivate mutating func readBytes(_ register: Int, _ size: Int, _ now: WallTime) -> UInt64 {
+        var value: UInt64 = 0
+        for i in 0..<size { value |= UInt64(read(register + i, now: now)) << UInt64(8 * i) }
+        return value
+    }
+
+    fileprivate func inspectBytes(_ register: Int, _ size: Int, _ now: WallTime) -> UInt64 {
+        var value: UInt64 = 0
+        for i in 0..<size { value |= UInt64(inspect(register + i, now: now)) << UInt64(8 * i) }
+        return value
+    }
+
+    /// Of several effects the last counts; no device has two registers side by side that both have one.
+    fileprivate mutating func writeBytes(
+        _ value: UInt64, _ register: Int, _ size: Int, _ now: WallTime
+    ) -> WriteResponse {
+        var total = WriteResponse()
+        for i in 0..<size {
+            let response = write(UInt8(truncatingIfNeeded: value >> UInt64(8 * i)), to: register + i, now: now)
+            total.effect = response.effect ?? total.effect
+            total.lineDropped = total.lineDropped || response.lineDropped
+        }
+        return total
+    }
+}

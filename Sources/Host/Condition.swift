@@ -1,0 +1,50 @@
+import CLinux
+import Glibc
+
+/// State behind a lock, and threads that sleep until it says what they wait for.
+///
+/// - Note: `@unchecked Sendable`: `state` is touched only with `mutex` held.
+package final class Condition<State>: @unchecked Sendable {
+    private var state: State
+    private let primitives = SleepingLock()
+
+    package init(_ state: State) { self.state = state }
+
+    /// Runs `body` on the state and wakes every sleeper, who looks at its condition again.
+    package func update<R>(_ body: (inout State) -> R) -> R {
+        primitives.lock()
+        defer {
+            primitives.wakeAll()
+            primitives.unlock()
+        }
+        return body(&state)
+    }
+
+    /// Runs `body` on the state and wakes nobody.
+    package func look<R>(_ body: (inout State) -> R) -> R {
+        primitives.lock()
+        defer { primitives.unlock() }
+        return body(&state)
+    }
+
+    /// Sleeps until `body` returns something.
+    package func wait<R>(until body: (inout State) -> R?) -> R {
+        primitives.lock()
+        defer { primitives.unlock() }
+        while true {
+            if let result = body(&state) { return result }
+            primitives.sleep()
+        }
+    }
+
+    /// Sleeps until `body` returns something, at most about `milliseconds`; nil when the time is over.
+    package func wait<R>(milliseconds: Int, until body: (inout State) -> R?) -> R? {
+        let deadline = Clock.realTime(after: milliseconds)
+        primitives.lock()
+        defer { primitives.unlock() }
+        while true {
+            if let result = body(&state) { return result }
+            if !primitives.sleep(until: deadline) { return body(&state) }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import CLinux
+import Glibc
+
+/// A range of this process's memory, unmapped when its owner goes.
+///
+/// - Note: `@unchecked Sendable`: the mapping is bare memory; who may touch which bytes is its user's to say.
+package struct Mapping: ~Copyable, @unchecked Sendable {
+    /// SAFETY: valid for `count` bytes until deinit; users must not outlive the owner.
+    package let start: UnsafeMutableRawPointer
+    package let count: Int
+
+    /// Fresh zeroed memory that costs the host nothing until touched. The corresponding C function is `mmap`.
+    package init(anonymous count: Int) throws(Errno) {
+        try self.init(count, MAP_PRIVATE | CLINUX_MAP_ANONYMOUS | CLINUX_MAP_NORESERVE, -1)
+    }
+
+    /// A shared view of `count` bytes of a descriptor from its start.
+    package init(sharing descriptor: borrowing Descriptor, count: Int) throws(Errno) {
+        try self.init(count, MAP_SHARED, descriptor.number)
+    }
+
+    private init(_ count: Int, _ flags: Int32, _ descriptor: Int32) throws(Errno) {
+        guard let start = mmap(nil, count, PROT_READ | PROT_WRITE, flags, descriptor, 0), start != MAP_FAILED else {
+            throw Errno(errno)
+        }
+        self.start = start
+        self.count = count
+    }
+
+    deinit { munmap(start, count) }
+}

@@ -1,0 +1,174 @@
+import CLinux
+import Glibc
+
+/// A stream socket: one end of a connection, or a listener. Never blocks: a call that would wait says `tryAgain`.
+/// Closed with its last reference.
+package final class Socket: Sendable {
+    private let descriptor: Descriptor
+
+    package var number: Int32 { descriptor.number }
+
+    /// Starts listening. The corresponding C functions are `socket`, `bind` and `listen`.
+    package static func listen(on endpoint: Endpoint) throws(Errno) -> Socket {
+        let family = if case .unix = endpoint { AF_UNIX } else { AF_INET }
+        let socket = try Socket(family)
+        if case .unix(let path) = endpoint { removeStaleSocket(path) }
+        var on: Int32 = 1
+        setsockopt(socket.number, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        let number = socket.number
+        try withAddress(of: endpoint) { address, count in bind(number, address, count) }
+        try system { Glibc.listen(number, 8) }
+        try socket.stopBlocking()
+        return socket
+    }
+
+    /// Connects to a listener, waiting until it answers. The corresponding C function is `connect`.
+    package static func connect(to endpoint: Endpoint) throws(Errno) -> Socket {
+        let family = if case .unix = endpoint { AF_UNIX } else { AF_INET }
+        let socket = try Socket(family)
+        let number = socket.number
+        try withAddress(of: endpoint) { address, count in Glibc.connect(number, address, count) }
+        try socket.stopBlocking()
+        socket.sendAtOnce()
+        return socket
+    }
+
+    private init(_ family: Int32) throws(Errno) {
+        let type = Int32(SOCK_STREAM.rawValue) | CLINUX_SOCK_CLOEXEC
+        descriptor = Descriptor(owning: try Host.system { socket(family, type, 0) })
+    }
+
+    private init(accepted number: Int32) { descriptor = Descriptor(owning: number) }
+
+    /// The next client that waits, or nil. The corresponding C function is `accept`.
+    package func accept() throws(Errno) -> Socket? {
+        let listener = number
+        do throws(Errno) {
+            let client = Socket(accepted: try uninterrupted { Glibc.accept(listener, nil, nil) })
+            _ = clinux_fcntl(client.number, F_SETFD, FD_CLOEXEC)
+            try client.stopBlocking()
+            client.sendAtOnce()
+            return client
+        } catch {
+            if error == .tryAgain { return nil }
+            throw error
+        }
+    }
+
+    /// Replaces `buffer` by what has arrived: false at the end of the stream. Throws `tryAgain` when nothing has.
+    /// The corresponding C function is `recv`.
+    package func receive(into buffer: inout [UInt8], upTo limit: Int) throws(Errno) -> Bool {
+        if buffer.count < limit { buffer = [UInt8](repeating: 0, count: limit) }
+        let socket = number
+        let got = try uninterrupted { buffer.withUnsafeMutableBytes { recv(socket, $0.baseAddress, limit, 0) } }
+        buffer.removeLast(buffer.count - got)
+        return got > 0
+    }
+
+    /// Sends all of `bytes`, waiting for the peer to take them. The corresponding C function is `send`.
+    package func send(_ bytes: ArraySlice<UInt8>) throws(Errno) {
+        var rest = bytes
+        let socket = number
+        while !rest.isEmpty {
+            do throws(Errno) {
+                let done = try uninterrupted {
+                    rest.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                }
+                rest = rest.dropFirst(done)
+            } catch {
+                guard error == .tryAgain else { throw error }
+                var entry = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+                try uninterrupted { poll(&entry, 1, -1) }
+            }
+        }
+    }
+
+    /// The endpoint a listener really has: port 0 became a number. The corresponding C function is `getsockname`.
+    package func boundEndpoint(_ asked: Endpoint) -> Endpoint {
+        guard case .tcp(let host, _) = asked else { return asked }
+        var address = sockaddr_in()
+        var count = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let socket = number
+        // SAFETY: sockaddr_in is what an AF_INET socket's address is, and getsockname is told its size.
+        let failed = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &count) }
+        }
+        return failed == 0 ? .tcp(host: host, port: UInt16(bigEndian: address.sin_port)) : asked
+    }
+
+    private func stopBlocking() throws(Errno) {
+        let socket = number
+        try Host.system { clinux_fcntl(socket, F_SETFL, CLINUX_O_NONBLOCK) }
+    }
+
+    /// No waiting for more to send (TCP_NODELAY): every packet is a whole message. Unix sockets have no such option.
+    private func sendAtOnce() {
+        var on: Int32 = 1
+        setsockopt(number, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+}
+
+// Arriving input as a signal: how a client reaches a thread that is inside KVM_RUN.
+extension Socket {
+    /// Sends the calling thread SIGIO whenever something arrives here. The corresponding requests are
+    /// `F_SETOWN_EX` and, per change, `F_SETFL` with `O_ASYNC`.
+    package func signalsCurrentThread() throws(Errno) {
+        let (socket, thread) = (number, Thread.currentID)
+        try Host.system { clinux_own_by_thread(socket, thread) }
+    }
+
+    package func setSignals(_ on: Bool) {
+        _ = clinux_fcntl(number, F_SETFL, CLINUX_O_NONBLOCK | (on ? CLINUX_O_ASYNC : 0))
+    }
+}
+
+/// Waits until one of the descriptors can be read or has ended; `milliseconds` -1 waits without limit. True when one
+/// can. Negative descriptors are passed over. A signal ends the wait early. The corresponding C function is `poll`.
+package func waitForInput(_ descriptors: [Int32], milliseconds: Int32 = -1) -> Bool {
+    var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    return poll(&entries, nfds_t(entries.count), milliseconds) > 0
+}
+
+/// A socket file nobody listens on any more would make `bind` fail; one in use is left alone.
+private func removeStaleSocket(_ path: String) {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
+    if (try? Socket.connect(to: .unix(path: path))) == nil { unlink(path) }
+}
+
+/// Calls `body` with the socket address of `endpoint`.
+private func withAddress(
+    of endpoint: Endpoint, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+) throws(Errno) {
+    switch endpoint {
+    case .tcp(let host, let port):
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else { throw Errno(EADDRNOTAVAIL) }
+        try call(body, &address)
+    case .unix(let path):
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let name = Array(path.utf8)
+        // SAFETY: the copy is bounded by the field's size, one byte short of it so the path stays terminated.
+        let fits = withUnsafeMutableBytes(of: &address.sun_path) { field in
+            guard name.count < field.count else { return false }
+            field.copyBytes(from: name)
+            return true
+        }
+        guard fits else { throw Errno(ENAMETOOLONG) }
+        try call(body, &address)
+    }
+}
+
+private func call<Address>(
+    _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32, _ address: inout Address
+) throws(Errno) {
+    // SAFETY: every socket address begins with the fields of sockaddr; its true size goes with it.
+    try uninterrupted {
+        withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<Address>.size)) }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+/// Why KVM_RUN came back (Documentation/virt/kvm/api.rst, section 5, `kvm_run.exit_reason`).
+package enum Exit: Equatable, Sendable {
+    /// A port access: `count` units of `size` bytes, to be taken from or put into the run page's data.
+    case io(PortAccess)
+    /// A write of the low `size` bytes of `data` where there is no writable memory.
+    case mmioWrite(address: UInt64, data: UInt64, size: Int)
+    /// A read of `size` bytes where there is no memory; answered through the run page.
+    case mmioRead(address: UInt64, size: Int)
+    /// A debug event that KVM_SET_GUEST_DEBUG asked for.
+    case debug(DebugExit)
+    case halt
+    /// Triple fault on x86.
+    case shutdown
+    /// The processor refused to enter the guest, for a reason in its own numbering.
+    case failEntry(hardwareReason: UInt64)
+    /// KVM gave up. Suberror 1: it could not emulate an instruction.
+    case internalError(suberror: UInt32, data: [UInt64])
+    /// Power-off, reset or crash by a firmware call (KVM_SYSTEM_EVENT_*).
+    case systemEvent(UInt32)
+    /// A signal, `immediate_exit`, or a start-up interrupt that a waiting processor took: nothing of the guest's.
+    case interrupted
+    case interruptWindowOpen
+    case unknown(reason: UInt32)
+
+    /// A port access.
+    package struct PortAccess: Equatable, Sendable {
+        package let isWrite: Bool
+        package let port: UInt16
+        /// Bytes in one unit: 1, 2 or 4.
+        package let size: Int
+        /// Units: more than 1 for a repeated string instruction.
+        package let count: Int
+        /// Where the data is, in bytes from the run page's start.
+        let dataOffset: Int
+    }
+
+    /// A debug event.
+    package struct DebugExit: Equatable, Sendable {
+        /// x86: the vector, 1 for #DB and 3 for #BP. arm64: ESR_EL2.
+        package let code: UInt64
+        /// The linear address of the instruction that is next.
+        package let programCounter: UInt64
+        /// x86: DR6 as the event set it. arm64: the watchpoint's FAR.
+        package let status: UInt64
+    }
+}
+
+/// The exit reasons as one table: the number in KVM's interface and the name people read in `monitor info exits`.
+package enum ExitReason {
+    package static let names: [UInt32: String] = [
+        0: "unknown", 2: "io", 3: "hypercall", 4: "debug", 5: "hlt", 6: "mmio", 7: "irq window open", 8: "shutdown",
+        9: "fail entry", 10: "interrupted", 11: "set tpr", 12: "tpr access", 17: "internal error", 24: "system event",
+        26: "ioapic eoi", 27: "hyperv", 28: "arm nisv", 29: "msr read", 30: "msr write",
+    ]
+
+    package static func name(_ reason: UInt32) -> String { names[reason] ?? "reason \(reason)" }
+}

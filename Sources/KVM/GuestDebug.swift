@@ -1,0 +1,17 @@
+/// What KVM_SET_GUEST_DEBUG arms: stepping, software breakpoints and the debug registers.
+package struct GuestDebug: Equatable, Sendable {
+    /// Come back after one instruction.
+    package var singleStep = false
+    /// An INT3 is ours, where the host can tell.
+    package var softwareBreakpoints = false
+    /// Hold interrupts off while this is set (KVM_GUESTDBG_BLOCKIRQ, Linux 5.15).
+    package var blockInterrupts = false
+    /// x86 debug registers: addresses of slots 0 to 3.
+    package var addresses: [UInt64] = [0, 0, 0, 0]
+    /// x86 DR7: which slots are on and what they match (Intel SDM volume 3, section 18.2.4). 0 is all off.
+    package var control: UInt64 = 0
+
+    package init() {}
+
+    package var isOff: Bool { !singleStep && !softwareBreakpoints && control == 0 }
+}

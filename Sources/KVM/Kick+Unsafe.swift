@@ -1,0 +1,55 @@
+import CLinux
+import Glibc
+import Host
+
+// How a thread is called out of KVM_RUN, without a race: Documentation/virt/kvm/api.rst, "immediate_exit".
+//
+// The signal alone would be lost when it arrives just before the ioctl. So its handler stores 1 into the run page's
+// `immediate_exit`, and an ioctl that starts later returns EINTR at once. The vCPU's thread clears the byte only
+// after an EINTR, and looks for what it was called for after clearing it.
+
+/// The signal that means "come out": SIGIO, because arriving socket input sends just that (fcntl(2), O_ASYNC).
+private let kickSignal = SIGIO
+
+/// Each vCPU thread's own `immediate_exit` byte. Made before any handler can run.
+private let immediateExitKey: pthread_key_t = {
+    var key = pthread_key_t()
+    pthread_key_create(&key, nil)
+    return key
+}()
+
+/// Calls a vCPU's thread out of KVM_RUN, from any thread.
+///
+/// - Note: `@unchecked Sendable`: the byte behind the pointer is one that KVM expects other threads to store.
+package struct Kick: @unchecked Sendable {
+    // SAFETY: points into the vCPU's run page; whoever holds a Kick keeps the vCPU alive (Machine joins its threads
+    // before it lets a vCPU go).
+    private let immediateExit: UnsafeMutablePointer<UInt8>
+    private let thread: Host.Thread
+
+    init(_ immediateExit: UnsafeMutablePointer<UInt8>, _ thread: Host.Thread) {
+        self.immediateExit = immediateExit
+        self.thread = thread
+    }
+
+    package func callAsFunction() {
+        immediateExit.pointee = 1
+        thread.signal(kickSignal)
+    }
+}
+
+/// Makes the calling thread the one that `immediateExit` belongs to.
+func adoptCurrentThread(_ immediateExit: UnsafeMutablePointer<UInt8>) -> Kick {
+    pthread_setspecific(immediateExitKey, immediateExit)
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = leaveGuest
+    sigemptyset(&action.sa_mask)
+    sigaction(kickSignal, &action, nil)
+    return Kick(immediateExit, .current)
+}
+
+/// The signal handler: one load and one store, nothing that is not safe in a handler.
+private func leaveGuest(_ number: Int32) {
+    // SAFETY: null in threads that are no vCPU's, else the byte that adoptCurrentThread was given.
+    pthread_getspecific(immediateExitKey)?.storeBytes(of: 1, as: UInt8.self)
+}

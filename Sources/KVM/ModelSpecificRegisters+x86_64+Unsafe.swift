@@ -1,0 +1,43 @@
+#if arch(x86_64)
+import CLinux
+import Host
+import Primitives
+
+// Model-specific registers: a `kvm_msrs` header of 8 bytes, then 16 bytes an entry: index, reserved, value.
+extension VCPU {
+    private static let header = 8
+    private static let entry = 16
+
+    /// The values of `indexes`, in their order; 0 for those from the first that KVM does not know.
+    /// The corresponding request is `KVM_GET_MSRS`.
+    package func modelSpecific(_ indexes: [UInt32]) throws(KVMError) -> [UInt64] {
+        var list = Self.list(indexes.map { ($0, 0) })
+        try access("KVM_GET_MSRS", REQUEST_GET_MSRS, &list)
+        return indexes.indices.map { list.number(at: Self.header + $0 * Self.entry + 8, count: 8) }
+    }
+
+    /// Writes one register; false where KVM refuses the index or the value.
+    /// The corresponding request is `KVM_SET_MSRS`.
+    package func setModelSpecific(_ index: UInt32, to value: UInt64) throws(KVMError) -> Bool {
+        var list = Self.list([(index, value)])
+        return try access("KVM_SET_MSRS", REQUEST_SET_MSRS, &list) == 1
+    }
+
+    private static func list(_ entries: [(UInt32, UInt64)]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: UInt64(entries.count))
+        for (index, value) in entries {
+            bytes.append(littleEndian: UInt64(index))
+            bytes.append(littleEndian: value)
+        }
+        return bytes
+    }
+
+    /// How many entries the kernel processed.
+    @discardableResult
+    private func access(_ name: String, _ code: UInt, _ list: inout [UInt8]) throws(KVMError) -> Int32 {
+        let number = descriptor.number
+        return try request(name) { list.withUnsafeMutableBytes { clinux_ioctl(number, code, $0.baseAddress) } }
+    }
+}
+#endif

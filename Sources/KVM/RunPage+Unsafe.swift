@@ -1,0 +1,62 @@
+import CLinux
+import Host
+
+/// The page a vCPU shares with the kernel: what it exited for, and through it the answer
+/// (Documentation/virt/kvm/api.rst, section 5, "The kvm_run structure").
+struct RunPage {
+    // SAFETY: the mapping belongs to the VCPU that made this view and outlives it.
+    let page: UnsafeMutablePointer<kvm_run>
+
+    init(_ mapping: borrowing Mapping) { page = mapping.start.assumingMemoryBound(to: kvm_run.self) }
+
+    /// The byte that makes KVM_RUN return at once while it is 1.
+    var immediateExit: UnsafeMutablePointer<UInt8> {
+        let offset = MemoryLayout<kvm_run>.offset(of: \.immediate_exit)!
+        return UnsafeMutableRawPointer(page).advanced(by: offset).assumingMemoryBound(to: UInt8.self)
+    }
+
+    var reason: UInt32 { page.pointee.exit_reason }
+
+    /// The exit, its payload copied out.
+    var exit: Exit {
+        switch Int32(bitPattern: reason) {
+        case KVM_EXIT_IO:
+            let io = page.pointee.io
+            return .io(
+                Exit.PortAccess(
+                    isWrite: Int32(io.direction) == KVM_EXIT_IO_OUT, port: io.port, size: Int(io.size),
+                    count: Int(io.count), dataOffset: Int(io.data_offset)))
+        case KVM_EXIT_MMIO:
+            var mmio = page.pointee.mmio
+            let (address, size) = (mmio.phys_addr, Int(min(mmio.len, 8)))
+            if mmio.is_write == 0 { return .mmioRead(address: address, size: size) }
+            let data = withUnsafeBytes(of: &mmio.data) { $0.loadUnaligned(as: UInt64.self) }
+            return .mmioWrite(address: address, data: data, size: size)
+        case KVM_EXIT_DEBUG: return .debug(debugExit)
+        case KVM_EXIT_HLT: return .halt
+        case KVM_EXIT_SHUTDOWN: return .shutdown
+        case KVM_EXIT_FAIL_ENTRY:
+            return .failEntry(hardwareReason: page.pointee.fail_entry.hardware_entry_failure_reason)
+        case KVM_EXIT_INTERNAL_ERROR:
+            var error = page.pointee.internal
+            let count = Int(min(error.ndata, 16))
+            let data = withUnsafeBytes(of: &error.data) { Array($0.bindMemory(to: UInt64.self).prefix(count)) }
+            return .internalError(suberror: error.suberror, data: data)
+        case KVM_EXIT_SYSTEM_EVENT: return .systemEvent(page.pointee.system_event.type)
+        case KVM_EXIT_INTR: return .interrupted
+        case KVM_EXIT_IRQ_WINDOW_OPEN: return .interruptWindowOpen
+        default: return .unknown(reason: reason)
+        }
+    }
+
+    /// The `count` data bytes of a port access, read or replaced.
+    func portData(_ access: Exit.PortAccess) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(
+            start: UnsafeMutableRawPointer(page).advanced(by: access.dataOffset), count: access.size * access.count)
+    }
+
+    /// Answers an MMIO read.
+    func answerMMIO(_ value: UInt64) {
+        withUnsafeMutableBytes(of: &page.pointee.mmio.data) { $0.storeBytes(of: value, as: UInt64.self) }
+    }
+}

@@ -1,0 +1,55 @@
+import CLinux
+import Glibc
+import Host
+
+/// The KVM subsystem: an open `/dev/kvm` (Documentation/virt/kvm/api.rst, section 4, "system ioctl").
+package struct System: ~Copyable, Sendable {
+    let descriptor: Descriptor
+
+    /// The only version of the interface there is since Linux 2.6.22.
+    private static let apiVersion: Int32 = 12
+
+    /// Opens `/dev/kvm` and checks its version. The corresponding request is `KVM_GET_API_VERSION`.
+    package init() throws(KVMError) {
+        descriptor = try Self.open()
+    }
+
+    private static func open() throws(KVMError) -> Descriptor {
+        let opened = try named("open /dev/kvm") { () throws(Errno) in try Descriptor.open("/dev/kvm", O_RDWR) }
+        let number = opened.number
+        let version = try request("KVM_GET_API_VERSION") { clinux_ioctl_value(number, REQUEST_GET_API_VERSION, 0) }
+        guard version == apiVersion else { throw KVMError(request: "KVM_GET_API_VERSION", errno: Errno(ENOSYS)) }
+        return opened
+    }
+
+    /// What `capability` (a `KVM_CAP_` number) is worth here; 0 where there is no such thing.
+    /// The corresponding request is `KVM_CHECK_EXTENSION`.
+    package func check(_ capability: Int32) -> Int32 {
+        max(0, clinux_ioctl_value(descriptor.number, REQUEST_CHECK_EXTENSION, UInt(capability)))
+    }
+
+    /// The size in bytes of a vCPU's run page. The corresponding request is `KVM_GET_VCPU_MMAP_SIZE`.
+    package func runPageSize() throws(KVMError) -> Int {
+        let number = descriptor.number
+        return Int(try request("KVM_GET_VCPU_MMAP_SIZE") { clinux_ioctl_value(number, REQUEST_GET_VCPU_MMAP_SIZE, 0) })
+    }
+
+    /// Makes an empty virtual machine. The corresponding request is `KVM_CREATE_VM`.
+    package func makeVM() throws(KVMError) -> VM {
+        let number = descriptor.number
+        let machine = try request("KVM_CREATE_VM") { clinux_ioctl_value(number, REQUEST_CREATE_VM, 0) }
+        return VM(Descriptor(owning: machine), runPageSize: try runPageSize())
+    }
+}
+
+/// The capabilities this program asks for, by their names in the interface.
+extension System {
+    /// Bits of KVM_SYNC_X86_*: which register blocks the run page can carry.
+    package var syncRegisters: UInt32 { UInt32(bitPattern: check(KVM_CAP_SYNC_REGS)) }
+    /// Bits of KVM_GUESTDBG_*: what KVM_SET_GUEST_DEBUG takes. 0 on kernels older than 5.13, which do not say.
+    package var guestDebugControls: UInt32 { UInt32(bitPattern: check(KVM_CAP_SET_GUEST_DEBUG2)) }
+    package var hasReadOnlyMemory: Bool { check(KVM_CAP_READONLY_MEM) != 0 }
+    package var hasImmediateExit: Bool { check(KVM_CAP_IMMEDIATE_EXIT) != 0 }
+    package var maximumVCPUs: Int { Int(check(KVM_CAP_MAX_VCPUS)) }
+    package var maximumMemorySlots: Int { Int(check(KVM_CAP_NR_MEMSLOTS)) }
+}

@@ -1,0 +1,79 @@
+import CLinux
+import Glibc
+import Host
+
+/// One virtual processor (Documentation/virt/kvm/api.rst, "vcpu ioctl"). `run` is for one thread only: the kernel
+/// waits for a grace period when a vCPU changes its thread. The others may be called by whoever holds it still.
+package struct VCPU: ~Copyable, Sendable {
+    let descriptor: Descriptor
+    private let mapping: Mapping
+
+    init(_ descriptor: consuming Descriptor, runPageSize: Int) throws(KVMError) {
+        self.descriptor = descriptor
+        do { mapping = try Mapping(sharing: self.descriptor, count: runPageSize) } catch {
+            throw KVMError(request: "mmap of the run page", errno: error)
+        }
+    }
+
+    var page: RunPage { RunPage(mapping) }
+
+    /// Makes the calling thread this vCPU's own, and returns what calls it out of `run`.
+    package func adoptCurrentThread() -> Kick { KVM.adoptCurrentThread(page.immediateExit) }
+
+    /// Runs the guest until something needs the VMM. The corresponding request is `KVM_RUN`.
+    package func run() throws(KVMError) -> Exit {
+        if clinux_ioctl_value(descriptor.number, REQUEST_RUN, 0) == 0 { return page.exit }
+        let failure = Errno(errno)
+        // EAGAIN: a processor that waits for its start-up interrupt was woken and looks again.
+        if failure == .interrupted || failure == .tryAgain { return .interrupted }
+        throw KVMError(request: "KVM_RUN", errno: failure)
+    }
+
+    /// The number behind the last exit, for counting.
+    package var exitReason: UInt32 { page.reason }
+
+    /// Finishes the instruction whose port or MMIO access the last exit was, without going on to the next. Returns
+    /// what else the instruction needs, or `.interrupted` when it is complete.
+    package func complete() throws(KVMError) -> Exit {
+        page.immediateExit.pointee = 1
+        defer { page.immediateExit.pointee = 0 }
+        return try run()
+    }
+
+    /// Takes back a kick, after `run` returned `.interrupted` and before looking for what it was about.
+    package func clearKick() { page.immediateExit.pointee = 0 }
+
+    /// Answers an exit for a port read: the value of unit `index`, little-endian.
+    package func answer(_ access: Exit.PortAccess, unit index: Int, with value: UInt32) {
+        let data = page.portData(access)
+        for i in 0..<access.size { data[index * access.size + i] = UInt8(truncatingIfNeeded: value >> UInt32(i * 8)) }
+    }
+
+    /// The value that unit `index` of a port write carries.
+    package func value(_ access: Exit.PortAccess, unit index: Int) -> UInt32 {
+        let data = page.portData(access)
+        return (0..<access.size).reduce(0) { $0 | UInt32(data[index * access.size + $1]) << UInt32($1 * 8) }
+    }
+
+    /// Answers an MMIO read exit.
+    package func answerMMIO(_ value: UInt64) { page.answerMMIO(value) }
+
+    /// Whether the processor runs, sleeps or waits to be started. The corresponding request is `KVM_GET_MP_STATE`.
+    package func activity() throws(KVMError) -> Activity {
+        var state = kvm_mp_state()
+        try descriptor.set("KVM_GET_MP_STATE", REQUEST_GET_MP_STATE, &state)
+        return Activity(rawValue: state.mp_state) ?? .runnable
+    }
+
+    /// A vCPU's `mp_state`.
+    package enum Activity: UInt32, Sendable {
+        case runnable = 0
+        /// An application processor before INIT.
+        case uninitialized = 1
+        /// After INIT, before the start-up interrupt.
+        case initReceived = 2
+        case halted = 3
+        case startupReceived = 4
+        case stopped = 5
+    }
+}

@@ -1,0 +1,129 @@
+#if arch(x86_64)
+import CLinux
+import Host
+import Primitives
+
+/// The kernel's register structures, each read and written whole.
+package enum RegisterBlock: CaseIterable, Sendable {
+    /// `struct kvm_regs`: KVM_GET_REGS, KVM_SET_REGS.
+    case general
+    /// `struct kvm_sregs`: KVM_GET_SREGS, KVM_SET_SREGS.
+    case system
+    /// `struct kvm_fpu`: KVM_GET_FPU, KVM_SET_FPU.
+    case floatingPoint
+    /// `struct kvm_debugregs`: KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS.
+    case debug
+
+    /// Bytes in the structure.
+    package var size: Int {
+        switch self {
+        case .general: MemoryLayout<kvm_regs>.size
+        case .system: MemoryLayout<kvm_sregs>.size
+        case .floatingPoint: MemoryLayout<kvm_fpu>.size
+        case .debug: MemoryLayout<kvm_debugregs>.size
+        }
+    }
+
+    fileprivate var requests: (name: String, get: UInt, set: UInt) {
+        switch self {
+        case .general: ("REGS", REQUEST_GET_REGS, REQUEST_SET_REGS)
+        case .system: ("SREGS", REQUEST_GET_SREGS, REQUEST_SET_SREGS)
+        case .floatingPoint: ("FPU", REQUEST_GET_FPU, REQUEST_SET_FPU)
+        case .debug: ("DEBUGREGS", REQUEST_GET_DEBUGREGS, REQUEST_SET_DEBUGREGS)
+        }
+    }
+}
+
+extension VCPU {
+    /// Reads a register block into `storage` from `offset`. The corresponding requests are RegisterBlock's.
+    package func get(_ block: RegisterBlock, into storage: inout [UInt8], at offset: Int) throws(KVMError) {
+        precondition(offset >= 0 && offset + block.size <= storage.count, "a register block larger than its place")
+        let number = descriptor.number
+        let (name, code, _) = block.requests
+        // SAFETY: the kernel fills exactly `block.size` bytes, checked above to lie inside.
+        _ = try request("KVM_GET_\(name)") {
+            storage.withUnsafeMutableBytes { clinux_ioctl(number, code, $0.baseAddress! + offset) }
+        }
+    }
+
+    /// Writes a register block from `storage` at `offset`. The corresponding requests are RegisterBlock's.
+    package func set(_ block: RegisterBlock, from storage: [UInt8], at offset: Int) throws(KVMError) {
+        precondition(offset >= 0 && offset + block.size <= storage.count, "a register block larger than its place")
+        let number = descriptor.number
+        var copy = storage
+        let (name, _, code) = block.requests
+        // SAFETY: the kernel reads exactly `block.size` bytes, checked above to lie inside.
+        _ = try request("KVM_SET_\(name)") {
+            copy.withUnsafeMutableBytes { clinux_ioctl(number, code, $0.baseAddress! + offset) }
+        }
+    }
+
+    /// Asks for general and system registers in the run page after every exit (KVM_CAP_SYNC_REGS).
+    package func synchroniseRegisters() {
+        page.requestSync(UInt64(KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS))
+    }
+
+    /// Copies the registers of the last exit, which `synchroniseRegisters` asked for, without a request.
+    package func copySynchronised(general: Int, system: Int, into storage: inout [UInt8]) {
+        page.copySynchronised(general: general, system: system, into: &storage)
+    }
+
+    /// Arms what `debug` says and disarms the rest. The corresponding request is `KVM_SET_GUEST_DEBUG`.
+    package func setGuestDebug(_ debug: GuestDebug) throws(KVMError) {
+        var request = kvm_guest_debug()
+        if !debug.isOff { request.control |= UInt32(KVM_GUESTDBG_ENABLE) }
+        if debug.singleStep { request.control |= UInt32(KVM_GUESTDBG_SINGLESTEP) }
+        if debug.softwareBreakpoints { request.control |= UInt32(KVM_GUESTDBG_USE_SW_BP) }
+        if debug.blockInterrupts { request.control |= UInt32(KVM_GUESTDBG_BLOCKIRQ) }
+        if debug.control != 0 { request.control |= UInt32(KVM_GUESTDBG_USE_HW_BP) }
+        withUnsafeMutableBytes(of: &request.arch.debugreg) { slots in
+            for (i, address) in debug.addresses.enumerated() {
+                slots.storeBytes(of: address, toByteOffset: i * 8, as: UInt64.self)
+            }
+            slots.storeBytes(of: debug.control, toByteOffset: 7 * 8, as: UInt64.self)
+        }
+        try descriptor.set("KVM_SET_GUEST_DEBUG", REQUEST_SET_GUEST_DEBUG, &request)
+    }
+
+    /// The physical address behind a linear one by the vCPU's own state, or nil where nothing is mapped.
+    /// The corresponding request is `KVM_TRANSLATE`.
+    package func translate(_ address: VirtualAddress) throws(KVMError) -> PhysicalAddress? {
+        var translation = kvm_translation()
+        translation.linear_address = address.rawValue
+        try descriptor.set("KVM_TRANSLATE", REQUEST_TRANSLATE, &translation)
+        return translation.valid != 0 ? PhysicalAddress(translation.physical_address) : nil
+    }
+
+    /// Queues a software exception or interrupt (INT3: vector 3 as an exception; INT n: soft interrupt), delivered
+    /// at the next entry. The corresponding requests are `KVM_GET_VCPU_EVENTS` and `KVM_SET_VCPU_EVENTS`.
+    package func injectSoftware(vector: UInt8, asException: Bool) throws(KVMError) {
+        var events = kvm_vcpu_events()
+        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
+        if asException {
+            events.exception.injected = 1
+            events.exception.nr = vector
+            events.exception.has_error_code = 0
+        } else {
+            events.interrupt.injected = 1
+            events.interrupt.nr = vector
+            events.interrupt.soft = 1
+        }
+        try descriptor.set("KVM_SET_VCPU_EVENTS", REQUEST_SET_VCPU_EVENTS, &events)
+    }
+
+    /// The events KVM holds for the vCPU: what it was delivering. The corresponding request is `KVM_GET_VCPU_EVENTS`.
+    package func pendingException() throws(KVMError) -> (vector: UInt8, errorCode: UInt32)? {
+        var events = kvm_vcpu_events()
+        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
+        let exception = events.exception
+        return exception.injected != 0 || exception.pending != 0 ? (exception.nr, exception.error_code) : nil
+    }
+
+    /// The local APIC's 1 KiB of registers. The corresponding request is `KVM_GET_LAPIC`.
+    package func localAPIC() throws(KVMError) -> [UInt8] {
+        var state = kvm_lapic_state()
+        try descriptor.set("KVM_GET_LAPIC", REQUEST_GET_LAPIC, &state)
+        return withUnsafeBytes(of: &state.regs) { Array($0) }
+    }
+}
+#endif

@@ -1,0 +1,88 @@
+/// What this host's KVM really does when it debugs a guest, as a throwaway machine showed (see Probe). The strategies
+/// for breakpoints, watchpoints and steps follow from it.
+package struct HostDebugCapabilities: Equatable, Sendable {
+    /// What becomes of an INT3 instruction while software breakpoints are asked for.
+    package enum BreakpointFate: String, Sendable {
+        /// KVM_EXIT_DEBUG: the normal case.
+        case debugExit = "exits as a debug event"
+        /// KVM cannot emulate it and says so at its address.
+        case emulationFailure = "exits as an emulation failure"
+        /// The guest's own handler gets it; a planted one would never be seen.
+        case guest = "goes to the guest"
+        /// Something else came out.
+        case unknown = "is not understood"
+
+        package var canBePlanted: Bool { self == .debugExit || self == .emulationFailure }
+    }
+
+    /// One privilege level's answers.
+    package struct Level: Equatable, Sendable {
+        package var breakpoint = BreakpointFate.unknown
+        package var singleStep = false
+        package var executionBreakpoint = false
+        package var dataBreakpoint = false
+    }
+
+    package var kernel = Level()
+    package var user = Level()
+    package var real = Level()
+    /// A step stays asked for until it is taken back, even past an instruction that loads the flags. Elsewhere
+    /// KVM_SET_GUEST_DEBUG must be repeated before each step.
+    package var stepPersists = false
+    /// A write to a read-only slot exits with its data.
+    package var readOnlyMemoryExits = false
+    /// KVM_GUESTDBG_BLOCKIRQ: interrupts can be held off while stepping.
+    package var blocksInterrupts = false
+    /// KVM_CAP_SYNC_REGS: registers come with the exit.
+    package var synchronisesRegisters = false
+    package var maximumProcessors = 1
+    /// Kernel-mode code is emulated by software, instruction by instruction.
+    package var emulatesKernelMode: Bool { kernel.breakpoint == .emulationFailure }
+
+    package init() {}
+}
+
+extension HostDebugCapabilities {
+    /// Each finding with what it means, for `doctor` and `monitor capabilities`: one table for both and for JSON.
+    package var findings: [(key: String, question: String, answer: String, advice: String?)] {
+        func yes(_ value: Bool) -> String { value ? "yes" : "no" }
+        var rows: [(String, String, String, String?)] = []
+        for (name, title, level) in [
+            ("kernel", "kernel mode (CPL 0)", kernel), ("user", "user mode (CPL 3)", user), ("real", "real mode", real),
+        ] {
+            rows += [
+                (
+                    "\(name)_breakpoint", "INT3 in \(title)", level.breakpoint.rawValue,
+                    level.breakpoint.canBePlanted ? nil : "software breakpoints there use the 4 debug registers"
+                ),
+                ("\(name)_single_step", "single step in \(title)", yes(level.singleStep), nil),
+                ("\(name)_execution_breakpoint", "execution breakpoints in \(title)", yes(level.executionBreakpoint), nil),
+                (
+                    "\(name)_data_breakpoint", "data breakpoints in \(title)", yes(level.dataBreakpoint),
+                    level.dataBreakpoint ? nil : "watchpoints trap writes to their page instead; reads cannot be watched"
+                ),
+            ]
+        }
+        rows += [
+            ("step_persists", "a step stays armed", yes(stepPersists), nil),
+            (
+                "read_only_memory_exits", "writes to read-only memory exit", yes(readOnlyMemoryExits),
+                readOnlyMemoryExits ? nil : "watchpoints are limited to the debug registers"
+            ),
+            (
+                "blocks_interrupts", "interrupts can be held off while stepping", yes(blocksInterrupts),
+                blocksInterrupts ? nil : "a step may land in an interrupt handler; Linux 5.15 or later helps"
+            ),
+            (
+                "synchronises_registers", "registers come with the exit", yes(synchronisesRegisters),
+                synchronisesRegisters ? nil : "every stop costs two more requests"
+            ),
+            (
+                "emulates_kernel_mode", "kernel mode is emulated in software", yes(emulatesKernelMode),
+                emulatesKernelMode ? "guests run slowly, and some instructions are missing: SSE state, cmpxchg16b" : nil
+            ),
+            ("maximum_processors", "vCPUs at most", "\(maximumProcessors)", nil),
+        ]
+        return rows
+    }
+}

@@ -1,0 +1,20 @@
+import KVM
+import Primitives
+
+/// The host's CPUID answers as processor `index` of `count` gives them (Intel SDM volume 2, CPUID): its APIC ids, the
+/// number of processors, and that there is a hypervisor.
+func identify(_ entries: [CPUIDEntry], as index: Int, of count: Int) -> [CPUIDEntry] {
+    entries.map { entry in
+        var entry = entry
+        switch entry.leaf {
+        case 1:
+            entry.ebx[bits: 24...31] = UInt32(index)
+            entry.ebx[bits: 16...23] = UInt32(count)
+            entry.ecx[bit: 31] = true
+            entry.edx[bit: 28] = count > 1
+        case 0xb, 0x1f: entry.edx = UInt32(index)
+        default: break
+        }
+        return entry
+    }
+}

@@ -1,0 +1,142 @@
+import Architecture
+import Boot
+import Host
+import KVM
+import Primitives
+
+/// Learns what the host's KVM really does, with a machine that lives for a few milliseconds.
+///
+/// Its guest is a few instructions on one page, run in real mode and at CPL 0 and CPL 3 of long mode. Exceptions lead
+/// to handlers that write their vector to a port, so what reaches the guest is seen too.
+final class Probe {
+    private let vm: VM
+    private let vcpu: VCPU
+    private let memory: GuestMemory
+    /// The vCPU's registers as it came.
+    private var fresh = RegisterFile(size: X86.Storage.size)
+
+    enum Level { case real, kernel, user }
+
+    /// What a run of the probe's guest ended with.
+    private enum Outcome: Equatable {
+        case debug(code: UInt64, at: UInt64, status: UInt64)
+        case emulationFailure
+        case guestException(UInt64)
+        case memoryWrite(address: UInt64, data: UInt64)
+        case other
+    }
+
+    /// Runs all the experiments, on the calling thread.
+    static func run(_ system: borrowing System) throws(KVMError) -> HostDebugCapabilities {
+        var found = HostDebugCapabilities()
+        found.blocksInterrupts = system.guestDebugControls & 0x10_0000 != 0
+        found.synchronisesRegisters = system.syncRegisters & 3 == 3
+        found.maximumProcessors = max(1, system.maximumVCPUs)
+        let probe = try Probe(system)
+        found.kernel = try probe.examine(.kernel)
+        found.real = try probe.examine(.real)
+        found.stepPersists = try probe.stepPersists()
+        if system.hasReadOnlyMemory { found.readOnlyMemoryExits = try probe.readOnlyMemoryExits() }
+        // Last: a host that mishandles user mode may leave the vCPU in no good state.
+        found.user = try probe.examine(.user)
+        return found
+    }
+
+    private init(_ system: borrowing System) throws(KVMError) {
+        vm = try system.makeVM()
+        memory = try ProbeGuest.memory()
+        try vm.reserveIntelPages(at: VirtualMachine.intelPages)
+        let readOnly = ProbeGuest.readOnly
+        try vm.setMemory(slot: 0, guest: 0, host: memory.host(PhysicalAddress(0)), count: Int(readOnly))
+        try vm.setMemory(
+            slot: 1, guest: readOnly + 0x1000, host: memory.host(PhysicalAddress(readOnly + 0x1000)), count: 0x8000)
+        vcpu = try vm.makeVCPU(0)
+        try vcpu.setProcessor(try system.supportedProcessor())
+        _ = vcpu.adoptCurrentThread()
+        try vcpu.get(.general, into: &fresh.storage, at: X86.Storage.general)
+        try vcpu.get(.system, into: &fresh.storage, at: X86.Storage.system)
+    }
+
+    private func examine(_ level: Level) throws(KVMError) -> HostDebugCapabilities.Level {
+        var found = HostDebugCapabilities.Level()
+        let code = ProbeGuest.code
+
+        var debug = GuestDebug()
+        debug.softwareBreakpoints = true
+        switch try run(ProbeGuest.breakpoint, level, debug) {
+        case .debug(code: 3, _, _): found.breakpoint = .debugExit
+        case .emulationFailure: found.breakpoint = .emulationFailure
+        case .guestException(3): found.breakpoint = .guest
+        default: found.breakpoint = .unknown
+        }
+
+        debug = GuestDebug()
+        debug.singleStep = true
+        if case .debug(code: 1, at: code + 1, _) = try run(ProbeGuest.plain, level, debug) { found.singleStep = true }
+
+        debug = slot(X86DebugRegisters.Slot(VirtualAddress(code + 1), .execute, length: 1))
+        if case .debug(code: 1, at: code + 1, _) = try run(ProbeGuest.plain, level, debug) {
+            found.executionBreakpoint = true
+        }
+
+        debug = slot(X86DebugRegisters.Slot(VirtualAddress(ProbeGuest.data), .write, length: 1))
+        if case .debug(code: 1, _, let status) = try run(ProbeGuest.store, level, debug), status[bit: 0] {
+            found.dataBreakpoint = true
+        }
+        return found
+    }
+
+    /// Steps over POPF, which clears the trap flag, and two more instructions, arming only once.
+    private func stepPersists() throws(KVMError) -> Bool {
+        var debug = GuestDebug()
+        debug.singleStep = true
+        var outcome = try run(ProbeGuest.loadFlags, .kernel, debug)
+        for step in 1...3 {
+            guard case .debug(code: 1, at: ProbeGuest.code + UInt64(step), _) = outcome else { return false }
+            if step < 3 { outcome = try self.outcome() }
+        }
+        return true
+    }
+
+    private func readOnlyMemoryExits() throws(KVMError) -> Bool {
+        try vm.setMemory(
+            slot: 2, guest: ProbeGuest.readOnly, host: memory.host(PhysicalAddress(ProbeGuest.readOnly)), count: 0x1000,
+            readOnly: true)
+        let found = try run(ProbeGuest.store, .kernel, GuestDebug(), data: ProbeGuest.readOnly)
+        if case .memoryWrite = found { _ = try vcpu.complete() }
+        return found == .memoryWrite(address: ProbeGuest.readOnly, data: ProbeGuest.storedByte)
+    }
+
+    private func slot(_ slot: X86DebugRegisters.Slot) -> GuestDebug {
+        var registers = X86DebugRegisters()
+        _ = registers.add(slot)
+        var debug = GuestDebug()
+        debug.addresses = registers.addresses
+        debug.control = registers.control
+        return debug
+    }
+
+    /// Runs `code` from its start at `level` until something comes out.
+    private func run(
+        _ code: [UInt8], _ level: Level, _ debug: GuestDebug, data: UInt64 = ProbeGuest.data
+    ) throws(KVMError) -> Outcome {
+        _ = memory.write(PhysicalAddress(ProbeGuest.code), code[...])
+        var file = fresh
+        ProbeGuest.prepare(&file, level, data: data)
+        try vcpu.set(.system, from: file.storage, at: X86.Storage.system)
+        try vcpu.set(.general, from: file.storage, at: X86.Storage.general)
+        try vcpu.setGuestDebug(debug)
+        return try outcome()
+    }
+
+    private func outcome() throws(KVMError) -> Outcome {
+        switch try vcpu.run() {
+        case .debug(let event): return .debug(code: event.code, at: event.programCounter, status: event.status)
+        case .internalError(suberror: 1, _): return .emulationFailure
+        case .io(let access) where access.port == UInt16(ProbeGuest.vectorPort) && access.isWrite:
+            return .guestException(UInt64(vcpu.value(access, unit: 0)))
+        case .mmioWrite(let address, let data, _): return .memoryWrite(address: address, data: data & 0xff)
+        default: return .other
+        }
+    }
+}

@@ -1,0 +1,154 @@
+import Architecture
+import Debugger
+import Devices
+import Host
+import KVM
+import Primitives
+
+// From a VM exit to what it means: a device access to answer, an instruction to complete, or a stop.
+extension Processor {
+    func handle(_ exit: Exit) throws(KVMError) -> Outcome {
+        switch exit {
+        case .io(let access): return try perform(access)
+        case .mmioRead(let address, let size):
+            let result = machine.bus { $0.memory.read(at: PhysicalAddress(address), size: size, now: machine.now) }
+            vcpu.answerMMIO(result.value)
+            return try apply(result)
+        case .mmioWrite(let address, let data, let size): return try write(data, size, at: PhysicalAddress(address))
+        case .debug(let event): return try classify(event)
+        case .interrupted: return try interrupted()
+        case .internalError(suberror: 1, _): return try completeInstruction()
+        case .shutdown:
+            try fetchRegisters()
+            return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))
+        case .internalError(let suberror, let data):
+            let numbers = data.map { hexadecimal($0) }.joined(separator: " ")
+            return .stop(failure("KVM gave up: internal error \(suberror), data \(numbers)"))
+        case .failEntry(let reason):
+            return .stop(failure("the processor refused to enter the guest: hardware reason \(hexadecimal(reason))"))
+        case .systemEvent(let type): return .stop(failure("KVM reports system event \(type)"))
+        case .halt:
+            return .stop(StopEvent(.haltedForGood, on: index, account: "vCPU \(index) halted, and nothing can wake it"))
+        case .interruptWindowOpen: return .goOn
+        case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
+        }
+    }
+
+    private func failure(_ account: String) -> StopEvent {
+        StopEvent(.hostFailure, on: index, account: "vCPU \(index): \(account)")
+    }
+
+    // MARK: - Devices
+
+    /// Answers a port access, unit by unit.
+    private func perform(_ access: Exit.PortAccess) throws(KVMError) -> Outcome {
+        var outcome = Outcome.goOn
+        let port = IOPort(access.port)
+        for unit in 0..<access.count {
+            let result = machine.bus { platform in
+                access.isWrite
+                    ? platform.ports.write(
+                        UInt64(vcpu.value(access, unit: unit)), at: port, size: access.size, now: machine.now)
+                    : platform.ports.read(at: port, size: access.size, now: machine.now)
+            }
+            // A read may have made room for more input.
+            if !access.isWrite { machine.passInput() }
+            if !access.isWrite { vcpu.answer(access, unit: unit, with: UInt32(truncatingIfNeeded: result.value)) }
+            if case .stop(let event) = try apply(result) { outcome = .stop(event) }
+        }
+        // The guest must stand behind the instruction, not inside it.
+        if case .stop = outcome { _ = try vcpu.complete() }
+        return outcome
+    }
+
+    /// Does what a device access asks of the machine.
+    private func apply(_ access: Access) throws(KVMError) -> Outcome {
+        if let line = access.line { try machine.change(line) }
+        switch access.effect {
+        case nil: return .goOn
+        case .output(let byte):
+            machine.console.put(byte)
+            return .goOn
+        case .powerOff: return .stop(StopEvent(.ended(.poweredOff), on: index))
+        case .exit(let status): return .stop(StopEvent(.ended(.exited(status: status)), on: index))
+        case .reset: return .stop(StopEvent(.reset, on: index, account: "vCPU \(index) asked for a reset"))
+        }
+    }
+
+    /// A write that exited: to a device, or to a page that a watchpoint traps, where it is applied here.
+    private func write(_ data: UInt64, _ size: Int, at address: PhysicalAddress) throws(KVMError) -> Outcome {
+        guard machine.guestMemory.contains(address, count: size) else {
+            let result = machine.bus { $0.memory.write(data, at: address, size: size, now: machine.now) }
+            let outcome = try apply(result)
+            if case .stop = outcome { _ = try vcpu.complete() }
+            return outcome
+        }
+        var hit = machine.trappedWrite(data, size: size, at: address)
+        // One instruction may write several times; the machine stops behind all of it.
+        guard hit != nil else { return .goOn }
+        while case .mmioWrite(let next, let data, let size) = try vcpu.complete() {
+            let place = PhysicalAddress(next)
+            guard machine.guestMemory.contains(place, count: size) else { break }
+            hit = machine.trappedWrite(data, size: size, at: place) ?? hit
+        }
+        return hit.map { .stop(StopEvent(.watchpoint(.write, $0), on: index)) } ?? .goOn
+    }
+
+    // MARK: - Debug events
+
+    private func classify(_ event: Exit.DebugExit) throws(KVMError) -> Outcome {
+        let place = VirtualAddress(event.programCounter)
+        if event.code == 3 {
+            if machine.isPlanted(at: place, seenBy: self) { return .stop(StopEvent(.breakpoint(place), on: index)) }
+            // The guest's own: KVM keeps its length, so RIP stays where it is.
+            try vcpu.injectSoftware(vector: 3, asException: true)
+            return .goOn
+        }
+        for slot in currentSlots.hits(event.status) {
+            switch slot.access {
+            case .execute where slot.address == place:
+                if slot.address == landing { return .stop(StopEvent(.stepped, on: index)) }
+                return .stop(StopEvent(.breakpoint(place), on: index))
+            case .execute: continue
+            case .write: return .stop(StopEvent(.watchpoint(.write, slot.address), on: index))
+            case .readWrite: return .stop(StopEvent(.watchpoint(.readWrite, slot.address), on: index))
+            }
+        }
+        if armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
+        // The guest's own trap flag or debug registers.
+        try vcpu.injectSoftware(vector: 1, asException: true)
+        return .goOn
+    }
+
+    // MARK: - Instructions KVM does not emulate
+
+    /// Completes the guest's own INT3 and INT n on hosts that cannot; a planted INT3 is a breakpoint.
+    private func completeInstruction() throws(KVMError) -> Outcome {
+        try fetchRegisters()
+        let place = programCounter
+        if machine.isPlanted(at: place, seenBy: self) { return .stop(StopEvent(.breakpoint(place), on: index)) }
+        let bytes = machine.instruction(at: place, seenBy: self)
+        let instruction = X86Instruction(bytes)
+        switch instruction {
+        case .breakpoint: try complete(instruction, vector: 3, asException: true)
+        case .softwareInterrupt(let vector): try complete(instruction, vector: vector, asException: false)
+        case .halt, .other:
+            guard !bytes.isEmpty else {
+                let account = "vCPU \(index) ran to \(place), where there is no memory to fetch instructions from"
+                return .stop(StopEvent(.memoryFault, on: index, account: account))
+            }
+            let text = bytes.map { hexadecimal($0, digits: 2).dropFirst(2) }.joined(separator: " ")
+            return .stop(
+                StopEvent(
+                    .emulationFailure, on: index,
+                    account: "vCPU \(index): KVM could not emulate the instruction at \(place): \(text)"))
+        }
+        return .goOn
+    }
+
+    private func complete(_ instruction: X86Instruction, vector: UInt8, asException: Bool) throws(KVMError) {
+        X86.advance(&registers, by: instruction.length)
+        try storeChangedRegisters()
+        try vcpu.injectSoftware(vector: vector, asException: asException)
+    }
+}

@@ -1,0 +1,112 @@
+import Architecture
+import Interrupts
+import KVM
+import Primitives
+
+/// What led to a triple fault, told from the registers that KVM left and the guest's own tables.
+///
+/// The processor says only that it shut down. But the registers are those of the instruction that faulted, so what it
+/// tried can be followed again: whether CR2 explains the first fault, and what each delivery met in the interrupt
+/// table (Intel SDM volume 3, sections 6.14 and 6.15). Faults of the handlers' stacks are not followed.
+struct TripleFault {
+    private let processor: Processor
+    private let place: VirtualAddress
+    private let instruction: [UInt8]
+    private let table: InterruptTable
+    private let faultAddress: VirtualAddress
+
+    init(_ processor: Processor) {
+        self.processor = processor
+        place = processor.programCounter
+        instruction = processor.machine.instruction(at: place, seenBy: processor)
+        faultAddress = X86.faultAddress(processor.registers)
+        let (base, limit) = X86.interruptTable(processor.registers)
+        let mode: InterruptGate.Mode =
+            switch X86.mode(processor.registers) {
+            case .real: .real
+            case .long, .compatibility: .long
+            case .virtual8086, .protected16, .protected32: .protected
+            }
+        table = InterruptTable(base: base, limit: limit, mode: mode)
+    }
+
+    /// A few lines for the user.
+    var account: String {
+        let bytes = instruction.prefix(8).map { hexadecimal($0, digits: 2).dropFirst(2) }.joined(separator: " ")
+        var lines = [
+            "triple fault on vCPU \(processor.index) at \(place)" + (bytes.isEmpty ? "" : ", instruction bytes \(bytes)")
+        ]
+        let (first, reason) = origin
+        lines.append("  it began with \(reason)")
+        lines.append(
+            "  CR2 \(faultAddress), IDT base \(table.base) limit \(hexadecimal(table.limit)), "
+                + "\(X86.mode(processor.registers).name)")
+        if let first { lines += deliveries(of: first) }
+        return lines.joined(separator: "\n")
+    }
+
+    /// The first exception, as far as it can be told.
+    private var origin: (vector: ExceptionVector?, reason: String) {
+        if instruction.isEmpty { return (.pageFault, "\(ExceptionVector.pageFault): the instruction could not be fetched") }
+        switch X86Instruction(instruction) {
+        case .breakpoint: return (.breakpoint, "\(ExceptionVector.breakpoint): an INT3")
+        case .softwareInterrupt(let vector): return (ExceptionVector(vector), "INT \(vector)")
+        case .halt, .other: break
+        }
+        if instruction.starts(with: [0x0f, 0x0b]) { return (.invalidOpcode, "\(ExceptionVector.invalidOpcode): a UD2") }
+        let entries = table.base..<(table.base + Int(table.limit) + 1)
+        do throws(TranslationFault) {
+            _ = try X86.paging(processor.registers).translate(faultAddress, in: processor.machine.guestMemory)
+        } catch {
+            if entries.contains(faultAddress) { return (nil, "an exception whose IDT entry is not mapped: \(error)") }
+            return (.pageFault, "\(ExceptionVector.pageFault): \(error)")
+        }
+        return (nil, "an exception that left no trace: its address is in RIP, CR2 is mapped")
+    }
+
+    /// Each delivery that failed, from `first` to the shutdown.
+    private func deliveries(of first: ExceptionVector) -> [String] {
+        var lines: [String] = []
+        var vector = first
+        for _ in 0..<3 {
+            guard let failure = failure(delivering: vector) else {
+                return lines + ["  \(vector) could be delivered; its handler's stack or code must have faulted"]
+            }
+            switch ExceptionVector.combine(vector, failure.raises) {
+            case .handleSerially:
+                lines.append("  \(vector) was not delivered: \(failure)")
+                vector = failure.raises
+            case .doubleFault:
+                lines.append("  \(vector) was not delivered: \(failure), which makes a double fault")
+                vector = .doubleFault
+            case .tripleFault:
+                return lines + ["  \(vector) was not delivered: \(failure), and the processor shut down"]
+            }
+        }
+        return lines
+    }
+
+    private func failure(delivering vector: ExceptionVector) -> InterruptTable.Failure? {
+        let number = vector.rawValue
+        let bytes = read(table.entryAddress(of: number), count: table.mode.entrySize)
+        switch table.gate(for: number, entry: bytes) {
+        case .failure(let failure): return failure
+        case .success(let gate):
+            let level = UInt8(X86.privilege(processor.registers))
+            return table.failure(entering: gate, descriptor: descriptor(gate.selector), cpl: level)
+        }
+    }
+
+    /// The 8 bytes in the GDT that a selector names.
+    private func descriptor(_ selector: UInt16) -> UInt64? {
+        let (base, limit) = X86.descriptorTable(processor.registers)
+        let offset = Int(selector & ~7)
+        guard selector & 4 == 0, offset + 7 <= Int(limit), let bytes = read(base + offset, count: 8) else { return nil }
+        return bytes.number(at: 0, count: 8)
+    }
+
+    private func read(_ address: VirtualAddress, count: Int) -> [UInt8]? {
+        let bytes = processor.machine.instruction(at: address, count: count, seenBy: processor)
+        return bytes.count == count ? bytes : nil
+    }
+}

@@ -1,0 +1,94 @@
+import Architecture
+import Debugger
+import Host
+import Interrupts
+import KVM
+import Primitives
+
+// What the machine says about itself, for monitor commands and thread lists.
+extension VirtualMachine {
+    package func report(_ topic: ReportTopic) -> String {
+        switch topic {
+        case .processor(let index): describe(processors[index])
+        case .machine: describeMachine()
+        case .exits: ExitStatistics.text(processors.map(\.statistics))
+        case .exitsReset: resetStatistics()
+        case .capabilities: HostReport(capabilities).text
+        case .localAPIC(let index): localAPIC(of: processors[index])
+        }
+    }
+
+    private func describe(_ processor: Processor) -> String {
+        let file = processor.registers
+        let activity: String
+        do throws(KVMError) {
+            activity =
+                switch try processor.vcpu.activity() {
+                case .runnable: "runnable"
+                case .uninitialized, .initReceived: "waiting for a start-up interrupt"
+                case .halted: "halted"
+                case .startupReceived: "starting"
+                case .stopped: "stopped"
+                }
+        } catch {
+            activity = "unknown (\(error))"
+        }
+        return "\(activity), \(X86.mode(file).name) CPL\(X86.privilege(file))"
+    }
+
+    private func describeMachine() -> String {
+        let seconds = (Clock.monotonic - started) / 1_000_000_000
+        let count = processors.count
+        return "\(configuration.name): \(configuration.memory.size >> 20) MiB, \(count) vCPU\(count == 1 ? "" : "s"), "
+            + "irqchip kernel, up \(seconds) s\n\(configuration.image.summary)"
+    }
+
+    private func resetStatistics() -> String {
+        for processor in processors { processor.statistics.reset() }
+        return "exit counts start from zero"
+    }
+
+    private func localAPIC(of processor: Processor) -> String {
+        do throws(KVMError) {
+            let registers = LocalAPICRegisters(try processor.vcpu.localAPIC())
+            return registers?.text(cpu: processor.index) ?? "the kernel gave no registers"
+        } catch {
+            return "\(error)"
+        }
+    }
+}
+
+/// What a host's KVM can do, for people and for programs: `doctor`, `monitor capabilities`.
+package struct HostReport {
+    private let capabilities: HostDebugCapabilities
+
+    package init(_ capabilities: HostDebugCapabilities) { self.capabilities = capabilities }
+
+    /// Examines this host.
+    package static func examine() throws(KVMError) -> HostReport {
+        HostReport(try Probe.run(try System()))
+    }
+
+    /// One line a finding, advice below those that need it.
+    package var text: String {
+        let rows = capabilities.findings
+        let width = rows.map(\.question.count).max() ?? 0
+        return rows.flatMap { row in
+            let space = String(repeating: " ", count: width - row.question.count)
+            return ["\(row.question)\(space)  \(row.answer)"] + (row.advice.map { ["  -> \($0)"] } ?? [])
+        }.joined(separator: "\n")
+    }
+
+    /// A JSON object: each finding's key with its answer; advice under `advice`.
+    package var json: String {
+        let rows = capabilities.findings
+        let answers = rows.map { row in
+            let value = Int(row.answer) != nil ? row.answer : row.answer == "yes" || row.answer == "no"
+                ? "\(row.answer == "yes")" : "\"\(row.answer)\""
+            return "  \"\(row.key)\": \(value)"
+        }
+        let advice = rows.compactMap { row in row.advice.map { "    \"\(row.key)\": \"\($0)\"" } }
+        return "{\n" + (answers + ["  \"advice\": {\n" + advice.joined(separator: ",\n") + "\n  }"]).joined(separator: ",\n")
+            + "\n}"
+    }
+}

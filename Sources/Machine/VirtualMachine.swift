@@ -1,0 +1,186 @@
+import Architecture
+import Boot
+import Debugger
+import Devices
+import Host
+import Interrupts
+import KVM
+import Primitives
+import Synchronization
+
+/// What a machine is made of.
+package struct MachineConfiguration: Sendable {
+    package var memory: MachineMemory
+    package var processorCount: Int
+    package var image: BootImage
+    /// What `monitor status` calls the guest.
+    package var name: String
+    /// The kernel's register layout: what its symbol file wants (see README, "Limits").
+    package var layout: RegisterLayout
+    /// Start at once instead of holding every vCPU for the debugger.
+    package var isRunning: Bool
+
+    package init(
+        memory: MachineMemory, processorCount: Int, image: BootImage, name: String, layout: RegisterLayout,
+        isRunning: Bool
+    ) {
+        self.memory = memory
+        self.processorCount = processorCount
+        self.image = image
+        self.name = name
+        self.layout = layout
+        self.isRunning = isRunning
+    }
+}
+
+/// A machine that cannot be made.
+package enum MachineError: Error, Sendable {
+    case kvm(KVMError)
+    case host(String, Errno)
+}
+
+/// The machine: memory, vCPUs with their threads, devices, and the debugger's view of all of it.
+///
+/// - Note: `@unchecked Sendable`: the parts that vCPU threads share while they run have locks of their own (`bus`,
+///   `console`, `gate`). The rest changes only while all vCPUs are parked, by the thread with the Gate's baton.
+package final class VirtualMachine: @unchecked Sendable {
+    /// Below the firmware area at the top of 4 GiB: no guest memory, no device.
+    static let intelPages: UInt64 = 0xfffb_d000
+
+    let configuration: MachineConfiguration
+    package let capabilities: HostDebugCapabilities
+    let vm: VM
+    let guestMemory: GuestMemory
+    package let console: Console
+    let attendant: any Attendant
+    private(set) var processors: [Processor] = []
+    private(set) var gate: Gate!
+    let haltWatch = HaltWatch()
+    private let platform: Mutex<PCPlatform>
+    private let ending = Condition<Ending?>(nil)
+    let started = Clock.monotonic
+
+    // What is armed: replaced by `arrange`, read by vCPU threads while they run.
+    var arrangement = Arrangement()
+    var debugRegisters = X86DebugRegisters()
+    var traps: [WriteTrap] = []
+    private var slots = MemorySlots()
+
+    package init(
+        _ configuration: MachineConfiguration, console: Console, attendant: any Attendant
+    ) throws(MachineError) {
+        self.configuration = configuration
+        self.console = console
+        self.attendant = attendant
+        let memory = configuration.memory
+        let below = min(memory.size, MachineMemory.deviceHole.lowerBound.rawValue)
+        platform = Mutex(PCPlatform(memoryBelow4GiB: below, memoryAbove4GiB: memory.size - below))
+        do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
+            throw .host("\(memory.size >> 20) MiB of guest memory", error)
+        }
+        do throws(KVMError) {
+            let system = try System()
+            capabilities = try Probe.run(system)
+            vm = try system.makeVM()
+            try vm.reserveIntelPages(at: Self.intelPages)
+            try vm.makeInterruptControllers()
+            try vm.makeTimer()
+            let features = try system.supportedProcessor()
+            for index in 0..<configuration.processorCount {
+                let vcpu = try vm.makeVCPU(index)
+                try vcpu.setProcessor(identify(features, as: index, of: configuration.processorCount))
+                processors.append(Processor(index, vcpu, of: self))
+            }
+            try slots.set(trapping: [], of: guestMemory, in: vm)
+            guestMemory.place(configuration.image)
+            for processor in processors { try processor.prepare(configuration.image.start) }
+        } catch {
+            throw .kvm(error)
+        }
+        gate = Gate(processors: processors.count) { [unowned self] in processors[$0].kick() }
+    }
+
+    /// Runs the machine to its end, on threads of its own, and says how it ended.
+    package func run() throws(MachineError) -> Ending {
+        let ready = Condition(0)
+        do throws(Errno) {
+            for processor in processors {
+                _ = try Host.Thread.start("vCPU \(processor.index)") { [self] in
+                    processor.live { ready.update { $0 += 1 } }
+                    withExtendedLifetime(self) {}
+                }
+            }
+            _ = try Host.Thread.start("halt watch") { self.haltWatch.live(self) }
+            try console.startReading { self.passInput() }
+        } catch {
+            throw .host("a thread for each vCPU", error)
+        }
+        ready.wait { [count = processors.count] in $0 == count ? () : nil }
+        gate.post(.attend(StopEvent(.held, on: 0)), to: 0)
+        let result = ending.wait { $0 }
+        // The threads keep the machine until each has seen this; one may be waiting for a debugger for ever.
+        haltWatch.quit()
+        for processor in processors {
+            gate.post(.quit, to: processor.index)
+            processor.kick()
+        }
+        console.flush()
+        return result
+    }
+
+    /// Ends the machine; the first word counts. From any thread.
+    package func end(_ how: Ending) { ending.update { $0 = $0 ?? how } }
+
+    /// Serves the debugger through the attendant.
+    func attend(_ stop: StopEvent) -> Verdict {
+        console.flush()
+        if stop.cause == .held, configuration.isRunning, !hasStarted {
+            hasStarted = true
+            return .resume(.run(processors.count))
+        }
+        hasStarted = true
+        let verdict = attendant.attend(stop, on: self)
+        if case .resume = verdict { applyTraps() }
+        return verdict
+    }
+
+    private var hasStarted = false
+
+    // MARK: - Devices
+
+    var now: WallTime { WallTime(Clock.secondsSince1970) }
+
+    func bus<R>(_ body: (inout sending PCPlatform) -> R) -> R { platform.withLock { body(&$0) } }
+
+    /// Gives COM1 as much of the console's input as it takes without loss.
+    func passInput() {
+        console.drainInput { byte in
+            let (room, line) = bus { platform -> (Bool, LineChange?) in
+                guard platform.ports.room(in: platform.console) > 0 else { return (false, nil) }
+                return (true, platform.ports.receive(byte, in: platform.console).line)
+            }
+            if let line { try? change(line) }
+            return room
+        }
+    }
+
+    /// Passes a device's interrupt line on to the interrupt controller.
+    func change(_ line: LineChange) throws(KVMError) {
+        switch line.action {
+        case .raise: try vm.setInterruptLine(line.line, true)
+        case .lower: try vm.setInterruptLine(line.line, false)
+        case .pulseLow:
+            try vm.setInterruptLine(line.line, false)
+            try vm.setInterruptLine(line.line, true)
+        }
+    }
+
+    /// Makes KVM's slots what the watchpoints need.
+    private func applyTraps() {
+        let pages = Set(traps.flatMap(\.pages))
+        guard pages != slots.trapped else { return }
+        do throws(KVMError) { try slots.set(trapping: pages, of: guestMemory, in: vm) } catch {
+            diagnose("watchpoints may not work: \(error)")
+        }
+    }
+}

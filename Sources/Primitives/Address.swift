@@ -1,0 +1,40 @@
+// Guest addresses. A virtual address goes through the guest's page tables, a physical one does not; the type system
+// keeps the two apart everywhere (see README, Architecture).
+
+/// An address as the guest's instructions see it: linear on x86, before stage 1 on arm64. 64 bits wide.
+package struct VirtualAddress: Hashable, Comparable, Sendable {
+    package var rawValue: UInt64
+
+    package init(_ rawValue: UInt64) { self.rawValue = rawValue }
+
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    package static func + (a: Self, offset: Int) -> Self { Self(a.rawValue &+ UInt64(bitPattern: Int64(offset))) }
+}
+
+/// An address on the machine's memory bus, after translation. 64 bits wide; what exists depends on the machine.
+package struct PhysicalAddress: Hashable, Comparable, Sendable {
+    package var rawValue: UInt64
+
+    package init(_ rawValue: UInt64) { self.rawValue = rawValue }
+
+    package static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+    package static func + (a: Self, offset: Int) -> Self { Self(a.rawValue &+ UInt64(bitPattern: Int64(offset))) }
+}
+
+extension VirtualAddress: CustomStringConvertible {
+    package var description: String { hexadecimal(rawValue) }
+}
+
+extension PhysicalAddress: CustomStringConvertible {
+    package var description: String { hexadecimal(rawValue) }
+}
+
+/// Memory by physical address, as page walks, loaders and the debugger see it.
+package protocol PhysicalMemory {
+    /// Fills `bytes` from memory; false when any byte of the range is not memory (then `bytes` is unspecified).
+    func read(_ address: PhysicalAddress, into bytes: inout [UInt8]) -> Bool
+    /// Stores `bytes`; false, with nothing written, when any byte of the range is not memory.
+    func write(_ address: PhysicalAddress, _ bytes: ArraySlice<UInt8>) -> Bool
+    /// The naturally aligned little-endian 64-bit word at `address`, or nil where there is no memory.
+    func word(at address: PhysicalAddress) -> UInt64?
+}

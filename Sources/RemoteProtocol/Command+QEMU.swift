@@ -1,0 +1,15 @@
+// What QEMU's gdb server added and people's scripts use. QEMU documentation, "GDB usage", Advanced debugging options.
+
+extension Command {
+    static let emulatorNames: [NamedPacket] = [
+        NamedPacket("qqemu.sstepbits", .stepMaskBits),
+        NamedPacket("qqemu.sstep", .stepMask),
+        NamedPacket("Qqemu.sstep=", then: { (reader) throws(Malformed) in .setStepMask(try reader.number()) }),
+        NamedPacket("qqemu.PhyMemMode", .physicalMemoryMode),
+        NamedPacket(
+            "Qqemu.PhyMemMode:",
+            then: { (reader) throws(Malformed) in
+                .setPhysicalMemoryMode(try reader.flag())
+            }),
+    ]
+}

@@ -1,0 +1,98 @@
+import Debugger
+import Host
+
+/// A connected debugger: its socket and its session.
+final class Client {
+    /// What served packets came to.
+    enum Outcome {
+        case resume(ResumePlan)
+        case detach
+        case kill
+        /// The connection has ended.
+        case lost
+        /// Somebody else wants to connect.
+        case newcomer
+    }
+
+    let socket: Socket
+    let session: Session
+    private var buffer: [UInt8] = []
+    private var isLost = false
+    /// Nanoseconds to look for input before sleeping. A sleeping thread costs 30 to 60 microseconds to wake, several
+    /// times what the request it wakes for does; so who is asked quickly stays awake a little, and who is not, sleeps.
+    private var patience: UInt64 = Client.leastPatience
+
+    private static let leastPatience: UInt64 = 20_000
+    private static let mostPatience: UInt64 = 200_000
+    private static let chunk = 1 << 16
+
+    init(_ socket: Socket, _ session: Session) {
+        self.socket = socket
+        self.session = session
+    }
+
+    /// Serves until the client wants something of the machine or is gone.
+    func serve(listener: Int32) -> Outcome {
+        while true {
+            if isLost { return .lost }
+            let demand = session.next()
+            flush()
+            switch demand {
+            case .resume(let plan): return .resume(plan)
+            case .detach: return .detach
+            case .kill: return .kill
+            case nil: break
+            }
+            if !isLost, !receive() {
+                _ = waitForInput([socket.number, listener])
+                if waitForInput([listener], milliseconds: 0) { return .newcomer }
+            }
+        }
+    }
+
+    /// While the machine runs: takes what has arrived, and says whether it asks for a stop.
+    func asksForStop() -> Bool {
+        _ = takeInput()
+        return session.interrupts() || isLost
+    }
+
+    /// Sends what the session owes.
+    func flush() {
+        guard !session.framer.outgoing.isEmpty else { return }
+        do throws(Errno) {
+            try socket.send(session.framer.outgoing[...])
+        } catch {
+            isLost = true
+        }
+        session.sent(session.framer.outgoing.count)
+    }
+
+    /// Looks for input a little while; false when there was none.
+    private func receive() -> Bool {
+        let deadline = Clock.monotonic + patience
+        repeat {
+            if takeInput() {
+                patience = min(patience * 2, Self.mostPatience)
+                return true
+            }
+        } while Clock.monotonic < deadline
+        patience = Self.leastPatience
+        return false
+    }
+
+    /// Feeds the session what is there; false when nothing is.
+    private func takeInput() -> Bool {
+        do throws(Errno) {
+            guard try socket.receive(into: &buffer, upTo: Self.chunk) else {
+                isLost = true
+                return true
+            }
+            session.feed(buffer[...])
+            return true
+        } catch {
+            if error == .tryAgain { return false }
+            isLost = true
+            return true
+        }
+    }
+}

@@ -1,0 +1,45 @@
+import Glibc
+import Host
+import Machine
+
+/// `debug`: the machine, and gdb on this terminal with symbols, scripts and connection done.
+func debug(_ options: RunOptions) throws(Failure) -> Int32 {
+    var options = options
+    // The terminal is gdb's.
+    if options.console == .stdio { options.console = .none }
+    return try withDebugger(options) { endpoint in
+        var arguments = ["gdb", "-q"]
+        if let places = Places() { arguments += ["-x", places.gdbScript] }
+        if options.load.mode == .real { arguments += ["-ex", "set architecture i8086"] }
+        return arguments + ["-ex", "target remote \(endpoint)", options.kernel]
+    }
+}
+
+/// Runs a machine with a gdb beside it; gdb's end is the machine's. `arguments` gets the place to connect to.
+func withDebugger(_ options: RunOptions, _ arguments: (String) -> [String]) throws(Failure) -> Int32 {
+    var options = options
+    let socket = "/tmp/stubvisor-\(getpid()).sock"
+    options.gdb = .unix(path: socket)
+    options.isRunning = false
+    let server = try makeServer(options)
+    defer { unlink(socket) }
+    let machine = try makeMachine(options, attendedBy: server)
+    ignoreTerminalInterrupt()
+    let gdb: ChildProcess
+    do throws(Errno) { gdb = try ChildProcess(arguments(socket)) } catch {
+        throw .host("cannot start gdb: \(error)" + (error == .noSuchFile ? "; install it (apt install gdb)" : ""))
+    }
+    // gdb ends the machine when it kills it; when it ends without, it has left it behind.
+    let status = Condition<Int32?>(nil)
+    do throws(Errno) {
+        _ = try Thread.start("gdb") {
+            let result = (try? gdb.wait()) ?? 1
+            status.update { $0 = result }
+            machine.end(.killed)
+        }
+    } catch {
+        throw .host("cannot start a thread: \(error)")
+    }
+    _ = try finish(machine)
+    return status.wait { $0 }
+}

@@ -1,0 +1,55 @@
+import Boot
+import Host
+import KVM
+import Machine
+
+/// Why stubvisor cannot do what it was asked, with the exit status of sysexits(3) that scripts see.
+enum Failure: Error {
+    case usage(String)
+    case image(path: String, BootError)
+    case unreadable(path: String, Errno)
+    case noKVM(KVMError)
+    case host(String)
+
+    init(_ error: MachineError) {
+        switch error {
+        case .kvm(let error): self = .noKVM(error)
+        case .host(let what, let errno): self = .host("the host refused \(what): \(errno)")
+        }
+    }
+
+    init(_ error: BootError, path: String) {
+        if case .memorySize = error { self = .usage("\(error)") } else { self = .image(path: path, error) }
+    }
+
+    var status: Int32 {
+        switch self {
+        case .usage: 64
+        case .image, .unreadable: 65
+        case .noKVM: 69
+        case .host: 71
+        }
+    }
+}
+
+extension Failure: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .usage(let text): "\(text); try: stubvisor help"
+        case .image(let path, let error): "\(path): \(error)"
+        case .unreadable(let path, let error): "\(path): \(error)"
+        case .noKVM(let error): "no usable KVM: \(error)" + advice(error)
+        case .host(let text): text
+        }
+    }
+
+    private func advice(_ error: KVMError) -> String {
+        switch error.errno {
+        case .noSuchFile:
+            "; load the kvm module (modprobe kvm_intel or kvm_amd), or switch virtualisation on in the firmware or outer VM"
+        case .noPermission, .notPermitted:
+            "; join the group that owns it (usually: sudo usermod -aG kvm $USER, then log in again)"
+        default: ""
+        }
+    }
+}

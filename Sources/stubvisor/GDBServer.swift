@@ -1,0 +1,125 @@
+import Debugger
+import Host
+import Machine
+
+/// The gdb server: a listening socket, at most one client, and that client's session.
+///
+/// It has no thread. The vCPU thread that stopped runs `attend`, and one of those that move is interrupted when
+/// something arrives (see Gate and Attendant in Machine).
+///
+/// - Note: `@unchecked Sendable`: used by one vCPU thread at a time, as Attendant says.
+final class GDBServer: Attendant, @unchecked Sendable {
+    /// Where it listens; nil for a machine without a server.
+    let endpoint: Endpoint?
+    private let listener: Socket?
+    private var client: Client?
+    /// The thread that arriving input interrupts.
+    private var listeningThread: Int32 = 0
+
+    init(on asked: Endpoint?) throws(Errno) {
+        guard let asked else {
+            endpoint = nil
+            listener = nil
+            return
+        }
+        let socket = try Socket.listen(on: asked)
+        endpoint = socket.boundEndpoint(asked)
+        listener = socket
+    }
+
+    // MARK: - While the machine stands still
+
+    func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
+        var stop = stop
+        if let client {
+            client.session.report(stop)
+            if case .ended(let ending) = stop.cause {
+                client.flush()
+                return .end(ending)
+            }
+        } else if let verdict = alone(with: stop) {
+            return verdict
+        } else if stop.cause == .interrupted {
+            // It was a newcomer who stopped the machine.
+            stop = StopEvent(.held, on: stop.processor)
+        }
+        while true {
+            guard let client else {
+                wait(for: stop, on: machine)
+                continue
+            }
+            switch client.serve(listener: listener?.number ?? -1) {
+            case .resume(let plan): return .resume(plan)
+            case .detach:
+                leave()
+                return .resume(.run(machine.traits.processorCount))
+            case .kill: return .end(.killed)
+            case .lost:
+                stop = client.session.stop
+                leave()
+            case .newcomer: refuseNewcomers()
+            }
+        }
+    }
+
+    /// What a stop comes to when no debugger is there to look: nil to wait for one.
+    private func alone(with stop: StopEvent) -> Verdict? {
+        switch stop.cause {
+        case .ended(let ending): return .end(ending)
+        case .tripleFault, .hostFailure, .emulationFailure, .memoryFault:
+            return .end(.died(stop.account ?? "the guest died"))
+        case .reset: return .end(.died("the guest asked for a reset, and no debugger was attached"))
+        case .haltedForGood:
+            let account = stop.account ?? "the guest halted for good"
+            if listener == nil { return .end(.died(account)) }
+            diagnose("\(account); a debugger can look")
+            return nil
+        case .held, .breakpoint, .watchpoint, .stepped, .interrupted: return nil
+        }
+    }
+
+    /// Waits for the next client, who finds the machine as `stop` left it.
+    private func wait(for stop: StopEvent, on machine: VirtualMachine) {
+        guard let listener else { preconditionFailure("a machine without a server is never held") }
+        _ = waitForInput([listener.number])
+        if let socket = try? listener.accept() {
+            client = Client(socket, Session(machine, stop: stop))
+            listeningThread = 0
+        }
+    }
+
+    private func leave() {
+        client?.session.close()
+        client = nil
+    }
+
+    private func refuseNewcomers() {
+        while let newcomer = try? listener?.accept() {
+            // An error in answer to whatever it asks first.
+            try? newcomer.send(Array("+$E.another debugger is attached to this stubvisor#0f".utf8)[...])
+        }
+    }
+
+    // MARK: - While the machine moves
+
+    func beginListening() -> Bool {
+        let thread = Thread.currentID
+        if listeningThread != thread {
+            try? listener?.signalsCurrentThread()
+            listener?.setSignals(true)
+            try? client?.socket.signalsCurrentThread()
+            listeningThread = thread
+        }
+        client?.socket.setSignals(true)
+        // What arrived before that raised no signal.
+        return wantsStop()
+    }
+
+    func endListening() { client?.socket.setSignals(false) }
+
+    func wantsStop() -> Bool {
+        guard let client else { return listener.map { waitForInput([$0.number], milliseconds: 0) } ?? false }
+        refuseNewcomers()
+        return client.asksForStop()
+    }
+}

@@ -1,0 +1,93 @@
+import Architecture
+import Boot
+import Debugger
+import Host
+import Machine
+
+/// Boots a kernel and serves debuggers until the guest or a client ends it.
+func run(_ options: RunOptions) throws(Failure) -> Int32 {
+    let server = try makeServer(options)
+    let machine = try makeMachine(options, attendedBy: server)
+    if let endpoint = server.endpoint { diagnose("gdb server on \(endpoint)") }
+    return try finish(machine)
+}
+
+/// Listens where the options say.
+func makeServer(_ options: RunOptions) throws(Failure) -> GDBServer {
+    do throws(Errno) { return try GDBServer(on: options.gdb) } catch {
+        let place = options.gdb.map { "\($0)" } ?? ""
+        let advice = error == .addressInUse ? "; another stubvisor? --gdb HOST:0 picks a free port" : ""
+        throw .host("cannot listen on \(place): \(error)\(advice)")
+    }
+}
+
+/// Reads the kernel and makes the machine around it.
+func makeMachine(_ options: RunOptions, attendedBy server: GDBServer) throws(Failure) -> VirtualMachine {
+    let configuration = try configure(options)
+    let console: Console
+    do throws(Errno) { console = try Console(options.console.place) } catch {
+        throw .host("cannot open the console: \(error)")
+    }
+    do throws(MachineError) {
+        return try VirtualMachine(configuration, console: console, attendant: server)
+    } catch {
+        throw Failure(error)
+    }
+}
+
+/// Runs the machine to its end: the exit status that goes with it.
+func finish(_ machine: VirtualMachine) throws(Failure) -> Int32 {
+    do throws(MachineError) {
+        let ending = try machine.run()
+        if case .died(let why) = ending { diagnose(why) }
+        return Int32(ending.status)
+    } catch {
+        throw Failure(error)
+    }
+}
+
+private func configure(_ options: RunOptions) throws(Failure) -> MachineConfiguration {
+    let file = try read(options.kernel)
+    var load = options.load
+    if let initrd = options.initrd { load.initrd = try read(initrd) }
+    do throws(BootError) {
+        let memory = try MachineMemory(size: options.memory)
+        let image = try Boot.load(file, options: load, into: memory)
+        return MachineConfiguration(
+            memory: memory, processorCount: options.processorCount, image: image, name: options.kernel,
+            layout: layout(for: image, file: file), isRunning: options.isRunning || options.gdb == nil)
+    } catch {
+        throw Failure(error, path: options.kernel)
+    }
+}
+
+/// The register layout that goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.
+private func layout(for image: BootImage, file: [UInt8]) -> RegisterLayout {
+    let isELF32 = file.starts(with: [0x7f, 0x45, 0x4c, 0x46, 1])
+    switch image.start.mode {
+    case .real: return X86.layout16
+    case .protected where isELF32 || image.format == .flat: return X86.layout32
+    case .protected, .long: return X86.layout64
+    }
+}
+
+private func read(_ path: String) throws(Failure) -> [UInt8] {
+    do throws(Errno) { return try Descriptor.contents(of: path) } catch {
+        switch error {
+        case .noSuchFile, .isDirectory: throw .unreadable(path: path, error)
+        default: throw .host("cannot read \(path): \(error)")
+        }
+    }
+}
+
+extension RunOptions.Console {
+    fileprivate var place: Console.Place {
+        switch self {
+        case .stdio: .standard(input: true, prefix: "")
+        case .prefixed(let prefix): .standard(input: false, prefix: prefix)
+        case .none: .none
+        case .file(let path): .file(path: path)
+        case .unix(let path): .unix(path: path)
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import Boot
+import Host
+import Machine
+import Primitives
+
+/// The command line of `run` and `debug`.
+struct RunOptions {
+    enum Console: Equatable {
+        case stdio, none
+        case file(String)
+        case unix(String)
+        /// Standard output, each line after some text.
+        case prefixed(String)
+    }
+
+    /// Which set of options a command takes.
+    enum Command {
+        case run
+        /// `debug`: as `run`, but the gdb endpoint is its own business.
+        case debugger
+    }
+
+    var gdb: Endpoint?
+    var isRunning = false
+    var processorCount = 1
+    /// Bytes.
+    var memory: UInt64 = 256 << 20
+    var console = Console.stdio
+    var initrd: String?
+    var load = LoadOptions()
+    var kernel = ""
+    fileprivate var allowsInsecure = false
+
+    init(parsing arguments: [String], allowing command: Command = .run) throws(Failure) {
+        gdb = .tcp(host: "127.0.0.1", port: 1234)
+        var rest = arguments[...]
+        var kernels: [String] = []
+        while let argument = rest.popFirst() {
+            if argument == "--" {
+                load.commandLine = rest.joined(separator: " ")
+                break
+            }
+            guard argument.hasPrefix("-"), argument != "-" else {
+                kernels.append(argument)
+                continue
+            }
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(parts[0])
+            guard let option = Option.table.first(where: { $0.name == name }) else {
+                throw .usage("there is no option \(name)")
+            }
+            if option.isOfServer && command == .debugger { throw .usage("debug chooses \(name) itself") }
+            var value = parts.count > 1 ? String(parts[1]) : ""
+            if option.value == nil {
+                guard parts.count == 1 else { throw .usage("\(name) takes no value, but got \"\(value)\"") }
+            } else if parts.count == 1 {
+                guard let next = rest.popFirst() else { throw .usage("\(name) needs a value: \(option.value ?? "")") }
+                value = next
+            }
+            try option.set(&self, value)
+        }
+        guard let first = kernels.first else { throw .usage("a kernel is missing") }
+        guard kernels.count == 1 else { throw .usage("one kernel, please: got \(kernels.joined(separator: ", "))") }
+        kernel = first
+        if let gdb, !gdb.isLocal, !allowsInsecure {
+            throw .usage(
+                "--gdb \(gdb) would give everyone who can reach it full control of the guest; add --gdb-insecure to say so")
+        }
+    }
+}
+
+/// One option, as it is parsed and as `help` shows it.
+struct Option: Sendable {
+    let name: String
+    /// What its value looks like; nil for a switch.
+    let value: String?
+    let help: String
+    /// It says how the gdb server listens.
+    var isOfServer = false
+    let set: @Sendable (inout RunOptions, String) throws(Failure) -> Void
+}
+
+extension Option {
+    static let table: [Option] = [
+        Option(
+            name: "--gdb", value: "HOST:PORT | unix:PATH | none",
+            help: "where gdb connects; default 127.0.0.1:1234, port 0 picks a free one", isOfServer: true
+        ) { options, text throws(Failure) in
+            if text == "none" {
+                options.gdb = nil
+                return
+            }
+            guard let endpoint = Endpoint(text) else {
+                throw .usage("--gdb \(text): expected HOST:PORT, unix:PATH or none")
+            }
+            options.gdb = endpoint
+        },
+        Option(
+            name: "--gdb-insecure", value: nil, help: "let --gdb listen where other machines can reach it",
+            isOfServer: true
+        ) { options, _ throws(Failure) in options.allowInsecure() },
+        Option(name: "--running", value: nil, help: "start at once instead of holding the guest for the debugger") {
+            options, _ throws(Failure) in options.isRunning = true
+        },
+        Option(name: "--cpus", value: "N", help: "vCPUs, 1 to 64; default 1") { options, text throws(Failure) in
+            guard let count = Int(text), (1...64).contains(count) else {
+                throw .usage("--cpus \(text): expected a number from 1 to 64")
+            }
+            options.processorCount = count
+        },
+        Option(name: "--memory", value: "SIZE", help: "guest memory such as 64M or 1G; default 256M") {
+            options, text throws(Failure) in options.memory = try size(text)
+        },
+        Option(name: "--irqchip", value: "kernel", help: "the interrupt controllers; default kernel") {
+            options, text throws(Failure) in
+            guard text == "kernel" else {
+                throw .usage("--irqchip \(text): this version has the kernel's interrupt controllers only: kernel")
+            }
+        },
+        Option(name: "--initrd", value: "FILE", help: "an initial RAM disk, handed over as the boot protocol has it") {
+            options, text throws(Failure) in options.initrd = text
+        },
+        Option(
+            name: "--console", value: "stdio | none | file:PATH | unix:PATH", help: "the guest's serial port; default stdio"
+        ) { options, text throws(Failure) in options.console = try console(text) },
+        Option(
+            name: "--format", value: ImageFormat.allCases.map(\.rawValue).joined(separator: " | "),
+            help: "how to read KERNEL; default auto"
+        ) { options, text throws(Failure) in
+            options.load.format = try choice("--format", text)
+        },
+        Option(name: "--load-address", value: "ADDRESS", help: "flat images: where the first byte goes") {
+            options, text throws(Failure) in
+            options.load.loadAddress = PhysicalAddress(try address("--load-address", text))
+        },
+        Option(name: "--entry", value: "ADDRESS", help: "flat images: the first instruction; default the load address") {
+            options, text throws(Failure) in options.load.entry = try address("--entry", text)
+        },
+        Option(
+            name: "--cpu-mode", value: CPUMode.allCases.map(\.rawValue).joined(separator: " | "),
+            help: "flat images: the mode to start in; default real"
+        ) { options, text throws(Failure) in
+            options.load.mode = try choice("--cpu-mode", text)
+        },
+    ]
+
+    private static func choice<T: RawRepresentable & CaseIterable>(
+        _ name: String, _ text: String
+    ) throws(Failure) -> T where T.RawValue == String {
+        guard let value = T(rawValue: text) else {
+            let known = T.allCases.map(\.rawValue).joined(separator: ", ")
+            throw .usage("\(name) \(text): expected one of \(known)")
+        }
+        return value
+    }
+
+    private static func console(_ text: String) throws(Failure) -> RunOptions.Console {
+        switch text {
+        case "stdio": return .stdio
+        case "none": return .none
+        case _ where text.hasPrefix("file:") && text.count > 5: return .file(String(text.dropFirst(5)))
+        case _ where text.hasPrefix("unix:") && text.count > 5: return .unix(String(text.dropFirst(5)))
+        default: throw .usage("--console \(text): expected stdio, none, file:PATH or unix:PATH")
+        }
+    }
+
+    /// A number of bytes with an optional K, M or G behind it; without one it is bytes.
+    private static func size(_ text: String) throws(Failure) -> UInt64 {
+        let units: [Character: UInt64] = ["K": 10, "M": 20, "G": 30]
+        let unit = text.last.flatMap { units[Character($0.uppercased())] }
+        let digits = unit == nil ? text[...] : text.dropLast()
+        guard let number = UInt64(digits), number <= UInt64.max >> (unit ?? 0) else {
+            throw .usage("--memory \(text): expected a size such as 64M or 1G")
+        }
+        return number << (unit ?? 0)
+    }
+
+    /// A hexadecimal number with `0x`, or a decimal one.
+    private static func address(_ name: String, _ text: String) throws(Failure) -> UInt64 {
+        let number = text.hasPrefix("0x") ? UInt64(text.dropFirst(2), radix: 16) : UInt64(text)
+        guard let number else { throw .usage("\(name) \(text): expected an address such as 0x100000") }
+        return number
+    }
+}
+
+extension RunOptions {
+    fileprivate mutating func allowInsecure() { allowsInsecure = true }
+}

@@ -1,0 +1,9 @@
+import Host
+
+// `stubvisor`: reads the command line, does it, and ends with the status that INTERFACE's table documents.
+do throws(Failure) {
+    exitProcess(try perform(Array(CommandLine.arguments.dropFirst())))
+} catch {
+    diagnose(error.description)
+    exitProcess(error.status)
+}

@@ -1,0 +1,135 @@
+// Small images made in memory.
+
+import Primitives
+
+@testable import Boot
+
+/// An ELF file under construction: header, program headers, then each segment's bytes.
+struct TestELF {
+    struct Segment {
+        var type: UInt32 = 1
+        var virtual: UInt64
+        var physical: UInt64
+        var bytes: [UInt8] = [0x90, 0x90, 0xF4]
+        var memorySize: UInt64?
+        /// Instead of the size of `bytes`.
+        var fileSize: UInt64?
+        /// Instead of where `bytes` lie.
+        var offset: UInt64?
+        var alignment: UInt64 = 4
+    }
+
+    var is64 = true
+    var type: UInt16 = 2
+    var machine: UInt16?
+    var entry: UInt64
+    var segments: [Segment]
+
+    /// Where the bytes of segment `index` lie.
+    func offset(of index: Int) -> Int {
+        let headers = is64 ? 64 + 56 * segments.count : 52 + 32 * segments.count
+        return segments[..<index].reduce(headers.roundedUp(to: 16)) { ($0 + $1.bytes.count).roundedUp(to: 16) }
+    }
+
+    var file: [UInt8] {
+        let word = is64 ? 8 : 4
+        var header: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, is64 ? 2 : 1, 1, 1] + [UInt8](repeating: 0, count: 9)
+        func append(_ value: UInt64, _ count: Int) {
+            for i in 0..<count { header.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * i))) }
+        }
+        append(UInt64(type), 2)
+        append(UInt64(machine ?? (is64 ? 62 : 3)), 2)
+        append(1, 4)
+        append(entry, word)
+        append(is64 ? 64 : 52, word)
+        append(0, word)
+        append(0, 4)
+        for half in [is64 ? 64 : 52, is64 ? 56 : 32, segments.count, 0, 0, 0] { append(UInt64(half), 2) }
+        for (index, segment) in segments.enumerated() {
+            let size = UInt64(segment.bytes.count)
+            let words = [
+                segment.offset ?? UInt64(offset(of: index)), segment.virtual, segment.physical,
+                segment.fileSize ?? size, segment.memorySize ?? size,
+            ]
+            append(UInt64(segment.type), 4)
+            if is64 { append(7, 4) }
+            for value in words { append(value, word) }
+            if !is64 { append(7, 4) }
+            append(segment.alignment, word)
+        }
+        for (index, segment) in segments.enumerated() {
+            header += [UInt8](repeating: 0, count: offset(of: index) - header.count) + segment.bytes
+        }
+        return header
+    }
+}
+
+extension TestELF {
+    /// One segment at 1 MiB, loaded where it is linked; the entry is its first byte.
+    static func simple(is64: Bool = true, bytes: [UInt8] = [0x90, 0xF4]) -> Self {
+        Self(is64: is64, entry: 0x10_0000, segments: [Segment(virtual: 0x10_0000, physical: 0x10_0000, bytes: bytes)])
+    }
+
+    /// The usual 64-bit kernel: linked at the top 2 GiB, loaded at 2 MiB.
+    static let higherHalf = Self(
+        entry: 0xFFFF_FFFF_8020_0010,
+        segments: [
+            Segment(
+                virtual: 0xFFFF_FFFF_8020_0000, physical: 0x20_0000, bytes: Array(1...200), memorySize: 0x40_1000),
+            Segment(virtual: 0xFFFF_FFFF_8060_1000, physical: 0x60_1000, bytes: [1, 2, 3], memorySize: 0x2345),
+        ])
+
+    /// With a PT_NOTE segment that has `notes`.
+    func with(notes: [UInt8], alignment: UInt64 = 4) -> Self {
+        var copy = self
+        copy.segments.append(Segment(type: 4, virtual: 0, physical: 0, bytes: notes, alignment: alignment))
+        return copy
+    }
+}
+
+/// One ELF note.
+func note(_ name: String, type: UInt32, _ descriptor: [UInt8], alignment: Int = 4) -> [UInt8] {
+    let text = Array(name.utf8) + [0]
+    var bytes: [UInt8] = []
+    bytes.append(littleEndian: UInt32(text.count))
+    bytes.append(littleEndian: UInt32(descriptor.count))
+    bytes.append(littleEndian: type)
+    for part in [text, descriptor] {
+        bytes += part
+        bytes += [UInt8](repeating: 0, count: bytes.count.roundedUp(to: alignment) - bytes.count)
+    }
+    return bytes
+}
+
+/// XEN_ELFNOTE_PHYS32_ENTRY.
+func pvhNote(_ entry: UInt32) -> [UInt8] {
+    var bytes: [UInt8] = []
+    bytes.append(littleEndian: entry)
+    return note("Xen", type: 18, bytes)
+}
+
+/// A multiboot header with the address fields `addresses` when there are any.
+func multibootHeader(flags: UInt32 = 3, addresses: [UInt32] = []) -> [UInt8] {
+    let flags = addresses.isEmpty ? flags : flags | 1 << 16
+    let magic: UInt32 = 0x1BAD_B002
+    var bytes: [UInt8] = []
+    for word in [magic, flags, 0 &- magic &- flags] + addresses { bytes.append(littleEndian: word) }
+    return bytes
+}
+
+/// A raw multiboot image: 16 bytes, the header, 4 instructions at 0x10_0030; 0x34 bytes and 0x1000 of zeroes.
+let rawMultiboot: [UInt8] =
+    [UInt8](repeating: 0xAA, count: 16)
+    + multibootHeader(addresses: [0x10_0010, 0x10_0000, 0, 0x10_1034, 0x10_0030]) + [0xF4, 0xF4, 0xF4, 0xF4]
+
+/// A valid image of each kind, with the options it needs.
+let validImages: [(file: [UInt8], options: LoadOptions)] = [
+    (TestELF.simple().file, LoadOptions()),
+    (TestELF.simple(is64: false).file, LoadOptions()),
+    (TestELF.higherHalf.file, LoadOptions()),
+    (TestELF.simple(bytes: multibootHeader() + [0xF4]).file, LoadOptions(commandLine: "a b", initrd: [1, 2, 3])),
+    (rawMultiboot, LoadOptions(initrd: [7])),
+    (TestELF.simple().with(notes: note("GNU", type: 3, [1]) + pvhNote(0x10_0001)).file, LoadOptions(initrd: [9])),
+    ([0xEB, 0xFE], LoadOptions(format: .flat)),
+    ([0xEB, 0xFE], LoadOptions(format: .flat, mode: .long)),
+]

@@ -1,0 +1,4 @@
+// The end of a guest.
+#pragma once
+
+_Noreturn void power_off(void);
