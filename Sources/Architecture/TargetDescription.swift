@@ -9,6 +9,7 @@ func describe(_ registers: [Register], types: String, architectureName: String) 
         <!DOCTYPE target SYSTEM "gdb-target.dtd">
         <target version="1.0">
           <architecture>\(architectureName)</architecture>
+          <osabi>none</osabi>
 
         """
     for feature in features {

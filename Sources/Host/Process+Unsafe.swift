@@ -6,12 +6,17 @@ package struct ChildProcess: Sendable {
     private let id: pid_t
 
     /// Starts `arguments[0]`, looked up in PATH, with this process's environment. Standard input is `/dev/null`
-    /// where `input` is false. The corresponding C function is `posix_spawnp`.
-    package init(_ arguments: [String], input: Bool = true) throws(Errno) {
+    /// where `input` is false; standard error goes where standard output goes where `joined` is true, and
+    /// both to `/dev/null` where `quiet` is. The corresponding C function is `posix_spawnp`.
+    package init(
+        _ arguments: [String], input: Bool = true, joined: Bool = false, quiet: Bool = false
+    ) throws(Errno) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         if !input { posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) }
+        if quiet { posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) }
+        if joined || quiet { posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO) }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

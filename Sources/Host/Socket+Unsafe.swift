@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// A stream socket: one end of a connection, or a listener. Never blocks: a call that would wait says `tryAgain`.
+/// A stream socket: one end of a connection, or a listener. Never blocks but to send.
 /// Closed with its last reference.
 package final class Socket: Sendable {
     private let descriptor: Descriptor
@@ -55,14 +55,16 @@ package final class Socket: Sendable {
         }
     }
 
-    /// Replaces `buffer` by what has arrived: false at the end of the stream. Throws `tryAgain` when nothing has.
-    /// The corresponding C function is `recv`.
-    package func receive(into buffer: inout [UInt8], upTo limit: Int) throws(Errno) -> Bool {
-        if buffer.count < limit { buffer = [UInt8](repeating: 0, count: limit) }
+    /// Fills `buffer` from its start with what has arrived: how many bytes, 0 at the end of the stream, nil when
+    /// nothing is there yet. The corresponding C function is `recv`.
+    package func receive(into buffer: inout [UInt8]) throws(Errno) -> Int? {
         let socket = number
-        let got = try uninterrupted { buffer.withUnsafeMutableBytes { recv(socket, $0.baseAddress, limit, 0) } }
-        buffer.removeLast(buffer.count - got)
-        return got > 0
+        do throws(Errno) {
+            return try uninterrupted { buffer.withUnsafeMutableBytes { recv(socket, $0.baseAddress, $0.count, 0) } }
+        } catch {
+            if error == .tryAgain { return nil }
+            throw error
+        }
     }
 
     /// Sends all of `bytes`, waiting for the peer to take them. The corresponding C function is `send`.
@@ -110,13 +112,11 @@ package final class Socket: Sendable {
 
 // Arriving input as a signal: how a client reaches a thread that is inside KVM_RUN.
 extension Socket {
-    /// Sends the calling thread SIGIO whenever something arrives here. The corresponding requests are
-    /// `F_SETOWN_EX` and, per change, `F_SETFL` with `O_ASYNC`.
-    package func signalsCurrentThread() throws(Errno) {
-        let (socket, thread) = (number, Thread.currentID)
-        try Host.system { clinux_own_by_thread(socket, thread) }
-    }
+    /// Says which thread SIGIO goes to when something arrives here and `setSignals` is on. The corresponding request
+    /// is `F_SETOWN_EX`.
+    package func signal(thread: Int32) { _ = clinux_own_by_thread(number, thread) }
 
+    /// Whether arriving input raises SIGIO. The corresponding request is `F_SETFL` with `O_ASYNC`.
     package func setSignals(_ on: Bool) {
         _ = clinux_fcntl(number, F_SETFL, CLINUX_O_NONBLOCK | (on ? CLINUX_O_ASYNC : 0))
     }

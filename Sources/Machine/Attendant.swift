@@ -8,8 +8,9 @@ package protocol Attendant: AnyObject, Sendable {
     /// Serves clients until the machine is to move or to end.
     func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict
 
-    /// From now on arriving input interrupts the calling thread (SIGIO). True when a stop is asked for already.
-    func beginListening() -> Bool
+    /// From now on arriving input interrupts the calling thread (SIGIO), whose kernel id is `thread`. True when a stop
+    /// is asked for already.
+    func beginListening(on thread: Int32) -> Bool
 
     func endListening()
 

@@ -51,8 +51,11 @@ package final class Console: Sendable {
         }
     }
 
-    /// Writes what is left.
-    package func flush() { state.withLock { write(&$0) } }
+    /// Writes what is left. Where lines are prefixed a part of one waits for its end.
+    package func flush() {
+        if case .standard(_, let prefix) = place, !prefix.isEmpty { return }
+        state.withLock { write(&$0) }
+    }
 
     private func write(_ state: inout State) {
         guard !state.pending.isEmpty else { return }
@@ -114,14 +117,9 @@ package final class Console: Sendable {
             _ = waitForInput([listener.number])
             guard let client = try? listener.accept() else { continue }
             state.withLock { $0.client = client }
-            var buffer: [UInt8] = []
-            while waitForInput([client.number]) {
-                do throws(Errno) {
-                    guard try client.receive(into: &buffer, upTo: 4096) else { break }
-                    offer(buffer, arrived)
-                } catch {
-                    if error != .tryAgain { break }
-                }
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while waitForInput([client.number]), let got = try? client.receive(into: &buffer) ?? -1, got != 0 {
+                if got > 0 { offer(Array(buffer.prefix(got)), arrived) }
             }
             state.withLock { $0.client = nil }
         }

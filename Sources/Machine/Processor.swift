@@ -24,6 +24,8 @@ final class Processor: @unchecked Sendable {
     /// Where a breakpoint stopped this vCPU: going on from there steps over it first.
     private var reported: VirtualAddress?
     private(set) var isListening = false
+    /// The kernel's id of this vCPU's thread.
+    private var thread: Int32 = 0
     /// Where a step that must run ends (see `run(to:)`).
     var landing: VirtualAddress?
     /// It was found halted with interrupts off (see HaltWatch).
@@ -43,6 +45,7 @@ final class Processor: @unchecked Sendable {
     /// The thread's whole life. `ready` is called once it can be kicked.
     func live(ready: () -> Void) {
         kickHandle.withLock { $0 = vcpu.adoptCurrentThread() }
+        thread = Thread.currentID
         if machine.capabilities.synchronisesRegisters { vcpu.synchroniseRegisters() }
         ready()
         while true {
@@ -75,7 +78,7 @@ final class Processor: @unchecked Sendable {
         }
         sleepsForGood.store(false, ordering: .relaxed)
         return whileMoving { () throws(KVMError) in
-            if isListening, machine.attendant.beginListening() { return StopEvent(.interrupted, on: index) }
+            if isListening, machine.attendant.beginListening(on: thread) { return StopEvent(.interrupted, on: index) }
             defer { if isListening { machine.attendant.endListening() } }
             switch action {
             case .stay: return nil

@@ -1,3 +1,10 @@
 import Host
+import RemoteProtocol
 
-print("stubvisor-bench")
+// `stubvisor-bench MEASURE... [--peer qemu] [--rounds N]`: timings of the gdb server over loopback TCP, beside a peer's.
+do throws(BenchError) {
+    exitProcess(try bench(Array(CommandLine.arguments.dropFirst())))
+} catch {
+    try? Host.write(Array("stubvisor-bench: \(error.message)\n".utf8)[...], to: 2)
+    exitProcess(error.status)
+}

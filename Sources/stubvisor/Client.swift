@@ -16,7 +16,7 @@ final class Client {
 
     let socket: Socket
     let session: Session
-    private var buffer: [UInt8] = []
+    private var buffer = [UInt8](repeating: 0, count: 1 << 16)
     private var isLost = false
     /// Nanoseconds to look for input before sleeping. A sleeping thread costs 30 to 60 microseconds to wake, several
     /// times what the request it wakes for does; so who is asked quickly stays awake a little, and who is not, sleeps.
@@ -24,7 +24,6 @@ final class Client {
 
     private static let leastPatience: UInt64 = 20_000
     private static let mostPatience: UInt64 = 200_000
-    private static let chunk = 1 << 16
 
     init(_ socket: Socket, _ session: Session) {
         self.socket = socket
@@ -83,16 +82,12 @@ final class Client {
     /// Feeds the session what is there; false when nothing is.
     private func takeInput() -> Bool {
         do throws(Errno) {
-            guard try socket.receive(into: &buffer, upTo: Self.chunk) else {
-                isLost = true
-                return true
-            }
-            session.feed(buffer[...])
-            return true
+            guard let got = try socket.receive(into: &buffer) else { return false }
+            if got == 0 { isLost = true }
+            session.feed(buffer[..<got])
         } catch {
-            if error == .tryAgain { return false }
             isLost = true
-            return true
         }
+        return true
     }
 }

@@ -15,8 +15,11 @@ func debug(_ options: RunOptions) throws(Failure) -> Int32 {
     }
 }
 
-/// Runs a machine with a gdb beside it; gdb's end is the machine's. `arguments` gets the place to connect to.
-func withDebugger(_ options: RunOptions, _ arguments: (String) -> [String]) throws(Failure) -> Int32 {
+/// Runs a machine with a gdb beside it; gdb's end is the machine's. `arguments` gets the place to connect to; where
+/// `joined`, gdb's complaints go to standard output, in order with the rest.
+func withDebugger(
+    _ options: RunOptions, joined: Bool = false, _ arguments: (String) -> [String]
+) throws(Failure) -> Int32 {
     var options = options
     let socket = "/tmp/stubvisor-\(getpid()).sock"
     options.gdb = .unix(path: socket)
@@ -26,7 +29,7 @@ func withDebugger(_ options: RunOptions, _ arguments: (String) -> [String]) thro
     let machine = try makeMachine(options, attendedBy: server)
     ignoreTerminalInterrupt()
     let gdb: ChildProcess
-    do throws(Errno) { gdb = try ChildProcess(arguments(socket)) } catch {
+    do throws(Errno) { gdb = try ChildProcess(arguments(socket), joined: joined) } catch {
         throw .host("cannot start gdb: \(error)" + (error == .noSuchFile ? "; install it (apt install gdb)" : ""))
     }
     // gdb ends the machine when it kills it; when it ends without, it has left it behind.

@@ -14,7 +14,7 @@ func demo() throws(Failure) -> Int32 {
     options.console = .prefixed("guest| ")
     let isInteractive = isatty(STDIN_FILENO) == 1
     let commands = Chapter.tour.flatMap { $0.commands(pausing: isInteractive) }
-    return try withDebugger(options) { socket in
+    return try withDebugger(options, joined: true) { socket in
         ["gdb", "-q", "-nx", "-batch", "-x", places.gdbScript, "-ex", "set style enabled off", kernel]
             + (Chapter.opening(socket) + commands).flatMap { ["-ex", $0] }
     }
@@ -47,7 +47,7 @@ private struct Chapter {
             ["stepi", "next", "info line"]),
         Chapter(
             "A condition, and the value a function returns",
-            "",
+            "The call tree of a recursion, and what one call in it gives.",
             ["tbreak factorial if n == 3", "continue", "backtrace", "finish"]),
         Chapter(
             "A watchpoint",
@@ -59,8 +59,8 @@ private struct Chapter {
             ["info threads", "monitor why", "monitor info exits"]),
         Chapter(
             "To the end",
-            "",
-            ["print machine.state = DONE", "continue"]),
+            "The guest writes to its power-off port.",
+            ["continue"]),
     ]
 
     static func opening(_ socket: String) -> [String] {

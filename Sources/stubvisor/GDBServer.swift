@@ -102,17 +102,19 @@ final class GDBServer: Attendant, @unchecked Sendable {
 
     // MARK: - While the machine moves
 
-    func beginListening() -> Bool {
-        let thread = Thread.currentID
+    func beginListening(on thread: Int32) -> Bool {
         if listeningThread != thread {
-            try? listener?.signalsCurrentThread()
-            listener?.setSignals(true)
-            try? client?.socket.signalsCurrentThread()
             listeningThread = thread
+            listener?.signal(thread: thread)
+            listener?.setSignals(true)
+            client?.socket.signal(thread: thread)
+            // A newcomer from before raised no signal here.
+            if wantsStop() { return true }
         }
-        client?.socket.setSignals(true)
+        guard let client else { return false }
+        client.socket.setSignals(true)
         // What arrived before that raised no signal.
-        return wantsStop()
+        return client.asksForStop()
     }
 
     func endListening() { client?.socket.setSignals(false) }

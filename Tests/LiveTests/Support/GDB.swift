@@ -1,0 +1,63 @@
+import Foundation
+
+/// A gdb run in batch mode: what it said to each command.
+struct GDB {
+    private let program: Program
+    private let commands: [String]
+
+    /// Starts gdb with stubvisor's script on a server, and gives it `commands`.
+    init(_ stubvisor: Stubvisor, symbols: String? = nil, _ commands: [String]) throws {
+        try self.init(["target remote \(stubvisor.place)"] + commands, symbols: symbols)
+    }
+
+    init(_ commands: [String], symbols: String?) throws {
+        self.commands = commands
+        let marked = commands.enumerated().flatMap { ["echo \\n\(Self.mark($0))\\n", $1] }
+            + ["echo \\n\(Self.mark(commands.count))\\n"]
+        program = try Program(
+            ["gdb", "-q", "-nx", "-batch", "-x", Places.gdbScript, "-ex", "set style enabled off", "-ex", "set width 0"]
+                + marked.flatMap { ["-ex", $0] } + (symbols.map { [$0] } ?? []), merging: true)
+    }
+
+    /// Runs all of it.
+    static func run(
+        _ stubvisor: Stubvisor, symbols: String? = nil, within seconds: Double = 60, _ commands: [String]
+    ) throws -> GDB {
+        let gdb = try GDB(stubvisor, symbols: symbols, commands)
+        try gdb.finish(within: seconds)
+        return gdb
+    }
+
+    private static func mark(_ number: Int) -> String { "@@\(number)@@" }
+
+    /// Waits until it has said `text`.
+    func wait(for text: String, within seconds: Double = 60) throws {
+        guard program.read(within: seconds, until: { $0.output.contains(text) }) else {
+            throw LiveError("gdb did not say \"\(text)\":\n\(program.output)")
+        }
+    }
+
+    /// The terminal's Ctrl-C.
+    func interrupt() { program.signal(SIGINT) }
+
+    func finish(within seconds: Double = 60) throws {
+        _ = try program.end(within: seconds)
+    }
+
+    /// Everything it said.
+    var transcript: String { program.output }
+
+    /// What it said to the command, or to its n-th occurrence.
+    subscript(_ command: String, occurrence: Int = 1) -> String {
+        let found = commands.indices.filter { commands[$0] == command }
+        precondition(found.count >= occurrence, "the script has no \(command) \(occurrence)")
+        return answer(found[occurrence - 1])
+    }
+
+    private func answer(_ number: Int) -> String {
+        guard let start = transcript.range(of: Self.mark(number)) else { return "" }
+        let rest = transcript[start.upperBound...]
+        let end = rest.range(of: Self.mark(number + 1))?.lowerBound ?? rest.endIndex
+        return rest[..<end].trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}

@@ -1,0 +1,70 @@
+// Tests of the built programs with real clients over a real /dev/kvm. They need what a host may lack: a test without it
+// is skipped and says why, and how many were is said at the end of the run.
+
+import Foundation
+import Synchronization
+import Testing
+
+/// All live tests, one after the other: each wants a processor or two for itself.
+@Suite("live", .serialized) enum Live {}
+
+/// Something that went wrong in the test's own means.
+struct LiveError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// What of the host's a test needs, with what is missing in words; nil where nothing is.
+struct Need: Sendable {
+    let missing: String?
+
+    static let kvm: Need = {
+        let descriptor = open("/dev/kvm", O_RDWR | O_CLOEXEC)
+        guard descriptor < 0 else {
+            close(descriptor)
+            return Need(missing: nil)
+        }
+        return Need(missing: "/dev/kvm cannot be opened here: \(String(cString: strerror(errno)))")
+    }()
+
+    static let gdb: Need = {
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+        let isThere = folders.contains { access("\($0)/gdb", X_OK) == 0 }
+        return Need(missing: isThere ? nil : "gdb is not installed")
+    }()
+
+    /// To become a user who may not open /dev/kvm.
+    static let stranger: Need = {
+        guard getuid() == 0 else { return Need(missing: "only root can become a user who may not open /dev/kvm") }
+        let attempt = try? Program.run(Program.strangersPrefix + [Places.stubvisor, "--version"])
+        return Need(missing: attempt?.status == 0 ? nil : "another user cannot run the program where it was built")
+    }()
+}
+
+/// How many tests were skipped, by reason: said once, when the run is over.
+private let skipped = Mutex<[String: Int]>([:])
+
+private func countSkipped(_ reason: String) {
+    let isFirst = skipped.withLock { counts in
+        counts[reason, default: 0] += 1
+        return counts.values.reduce(0, +) == 1
+    }
+    guard isFirst else { return }
+    atexit {
+        for (reason, count) in skipped.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+            print("\(count) live test\(count == 1 ? "" : "s") skipped: \(reason)")
+        }
+    }
+}
+
+extension Trait where Self == ConditionTrait {
+    /// Skips the test where any of `needs` is missing.
+    static func needs(_ needs: Need...) -> Self {
+        guard let missing = needs.compactMap(\.missing).first else { return .enabled(if: true) }
+        return .enabled("\(missing)") {
+            countSkipped(missing)
+            return false
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import Foundation
+
+/// Where the programs under test, the guests and gdb's scripts are.
+enum Places {
+    /// The package's folder.
+    static let package = {
+        var folder = URL(fileURLWithPath: #filePath)
+        while !FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path),
+            folder.path != "/"
+        { folder.deleteLastPathComponent() }
+        return folder.path
+    }()
+
+    /// The built program: beside the test bundle, which this process runs, whatever the scratch path.
+    static let stubvisor = program("stubvisor")
+    static let gdbScript = package + "/gdb/stubvisor.gdb"
+
+    /// A folder for the files of this run, which everybody may read. It ends with the process.
+    static let scratch = {
+        let path = NSTemporaryDirectory() + "stubvisor-tests-\(getpid())"
+        try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        atexit { try? FileManager.default.removeItem(atPath: Places.scratch) }
+        return path
+    }()
+
+    private static func program(_ name: String) -> String {
+        let bundle = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+        let beside = bundle.appendingPathComponent(name).path
+        return access(beside, X_OK) == 0 ? beside : package + "/.build/debug/" + name
+    }
+
+    /// A file of the test's own.
+    static func file(_ name: String, _ bytes: [UInt8]) throws -> String {
+        let path = scratch + "/" + name
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        return path
+    }
+}
+
+/// The guests of `guests/`, built when they are older than their sources.
+enum Guest {
+    /// The file to run.
+    static func path(_ name: String) throws -> String {
+        let build = try Program.run([Places.package + "/guests/build", "--path", name], within: 120)
+        guard build.status == 0 else { throw LiveError("the guest \(name) was not built: \(build.errors)") }
+        return build.output.trimmingCharacters(in: .newlines)
+    }
+
+    /// The file with the symbols: for a flat image it is another one.
+    static func symbols(_ name: String) throws -> String {
+        (try path(name) as NSString).deletingPathExtension + ".elf"
+    }
+}
