@@ -19,6 +19,7 @@ struct ELF {
         let alignment: UInt64
 
         static let load: UInt32 = 1
+        static let interpreter: UInt32 = 3
         static let note: UInt32 = 4
     }
 
@@ -27,6 +28,9 @@ struct ELF {
     /// `e_entry`: virtual or physical, as the linker script had it.
     let entry: UInt64
     let programHeaders: [ProgramHeader]
+
+    /// Whether it asks for a dynamic linker, as programs of an operating system do.
+    var namesInterpreter: Bool { programHeaders.contains { $0.type == ProgramHeader.interpreter } }
 
     /// "ELF64" or "ELF32".
     var kind: String { is64 ? "ELF64" : "ELF32" }

@@ -6,11 +6,14 @@ import Primitives
 /// - An ELF file is multiboot if it has that header, else PVH if it has that note, else plain ELF. Multiboot comes
 ///   first because its header is put there by hand, for a loader to see; both start the same kernel.
 /// - An ELF file with only a multiboot2 header is not loadable yet: its entry is 32-bit code that wants that protocol.
+/// - An ELF file that names an interpreter is a program, not a kernel; `--format elf` loads it all the same.
 /// - Another file is flat if the options describe a flat image, else multiboot if it has that header.
 func recognise(_ file: [UInt8], options: LoadOptions) throws(BootError) -> ImageFormat {
     if ELF.isELF(file) {
         if Multiboot(file) != nil { return .multiboot }
-        if try ELF(file).pvhEntry != nil { return .pvh }
+        let elf = try ELF(file)
+        if elf.pvhEntry != nil { return .pvh }
+        if elf.namesInterpreter { throw .notRecognised(found: "a program for an operating system, not a kernel") }
         return hasMultiboot2Header(file) ? .multiboot2 : .elf
     }
     if options.describesFlatImage { return .flat }

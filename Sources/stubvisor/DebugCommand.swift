@@ -24,9 +24,8 @@ func withDebugger(
     let socket = "/tmp/stubvisor-\(getpid()).sock"
     options.gdb = .unix(path: socket)
     options.isRunning = false
-    let server = try makeServer(options)
     defer { unlink(socket) }
-    let machine = try makeMachine(options, attendedBy: server)
+    let (machine, _) = try makeMachine(options)
     ignoreTerminalInterrupt()
     let gdb: ChildProcess
     do throws(Errno) { gdb = try ChildProcess(arguments(socket), joined: joined) } catch {

@@ -14,10 +14,12 @@ func demo() throws(Failure) -> Int32 {
     options.console = .prefixed("guest| ")
     let isInteractive = isatty(STDIN_FILENO) == 1
     let commands = Chapter.tour.flatMap { $0.commands(pausing: isInteractive) }
-    return try withDebugger(options, joined: true) { socket in
+    let status = try withDebugger(options, joined: true) { socket in
         ["gdb", "-q", "-nx", "-batch", "-x", places.gdbScript, "-ex", "set style enabled off", kernel]
             + (Chapter.opening(socket) + commands).flatMap { ["-ex", $0] }
     }
+    if status == 0 { print("\n\nNow your own kernel:  stubvisor debug KERNEL") }
+    return status
 }
 
 /// One part of the tour: what is about to be seen, and the gdb commands that show it.

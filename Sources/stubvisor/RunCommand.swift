@@ -6,32 +6,32 @@ import Machine
 
 /// Boots a kernel and serves debuggers until the guest or a client ends it.
 func run(_ options: RunOptions) throws(Failure) -> Int32 {
-    let server = try makeServer(options)
-    let machine = try makeMachine(options, attendedBy: server)
+    let (machine, server) = try makeMachine(options)
     if let endpoint = server.endpoint { diagnose("gdb server on \(endpoint)") }
     return try finish(machine)
 }
 
-/// Listens where the options say.
-func makeServer(_ options: RunOptions) throws(Failure) -> GDBServer {
-    do throws(Errno) { return try GDBServer(on: options.gdb) } catch {
-        let place = options.gdb.map { "\($0)" } ?? ""
-        let advice = error == .addressInUse ? "; another stubvisor? --gdb HOST:0 picks a free port" : ""
-        throw .host("cannot listen on \(place): \(error)\(advice)")
-    }
-}
-
-/// Reads the kernel and makes the machine around it.
-func makeMachine(_ options: RunOptions, attendedBy server: GDBServer) throws(Failure) -> VirtualMachine {
+/// The machine that the options describe, with the server that attends it.
+func makeMachine(_ options: RunOptions) throws(Failure) -> (VirtualMachine, GDBServer) {
+    // What is wrong with the kernel is said before anything is taken from the host.
     let configuration = try configure(options)
     let console: Console
     do throws(Errno) { console = try Console(options.console.place) } catch {
         throw .host("cannot open the console: \(error)")
     }
+    let server = try makeServer(options.gdb)
     do throws(MachineError) {
-        return try VirtualMachine(configuration, console: console, attendant: server)
+        return (try VirtualMachine(configuration, console: console, attendant: server), server)
     } catch {
         throw Failure(error)
+    }
+}
+
+private func makeServer(_ endpoint: Endpoint?) throws(Failure) -> GDBServer {
+    do throws(Errno) { return try GDBServer(on: endpoint) } catch {
+        let place = endpoint.map { "\($0)" } ?? ""
+        let advice = error == .addressInUse ? "; another stubvisor? --gdb 127.0.0.1:0 picks a free port" : ""
+        throw .host("cannot listen on \(place): \(error)\(advice)")
     }
 }
 

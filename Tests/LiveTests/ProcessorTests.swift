@@ -1,0 +1,105 @@
+import Testing
+
+extension Live {
+    @Suite("gdb: several vCPUs") struct Processors {
+        private func smp(_ cpus: Int = 2, _ commands: [String]) throws -> GDB {
+            try GDB.run(Stubvisor(guest: "smp", ["--cpus", "\(cpus)"]), symbols: Guest.symbols("smp"), commands)
+        }
+
+        @Test("info threads lists each vCPU with what it does", .needs(.kvm, .gdb))
+        func threads() throws {
+            let gdb = try smp(["info threads", "break count", "continue", "continue", "info threads"])
+            let before = gdb["info threads"].split(separator: "\n")
+            #expect(before.count == 3)
+            #expect(before.last?.contains("waiting for a start-up interrupt") == true)
+            let after = gdb["info threads", 2]
+            #expect(after.contains("vCPU 0, runnable, long mode CPL0"))
+            #expect(after.contains("vCPU 1, runnable, long mode CPL0"))
+        }
+
+        @Test("thread 2 shows the other vCPU's registers and stack", .needs(.kvm, .gdb))
+        func otherThread() throws {
+            let gdb = try smp([
+                "break work if cpu == 0", "continue", "thread", "backtrace", "thread 2", "backtrace", "print $sp", "thread 1",
+                "print $sp",
+            ])
+            #expect(gdb["thread"].contains("Current thread is 1"))
+            #expect(gdb["backtrace"].contains("#0  work (cpu=0)"))
+            #expect(gdb["thread 2"].contains("Switching to thread 2"))
+            #expect(gdb["backtrace", 2].contains("ap_"), "\(gdb["backtrace", 2])")
+            #expect(gdb["print $sp"] != gdb["print $sp", 2])
+        }
+
+        @Test("a breakpoint stops on the thread that ran into it", .needs(.kvm, .gdb))
+        func rightThread() throws {
+            let gdb = try smp([
+                "break work if cpu == 1", "continue", "print cpu", "thread", "delete", "break work if cpu == 0", "continue",
+                "print cpu", "thread",
+            ])
+            #expect(gdb["continue"].contains("hit Breakpoint 1, work (cpu=1)"), "\(gdb.transcript)")
+            #expect(gdb["thread"].contains("Current thread is 2"))
+            #expect(gdb["continue", 2].contains("hit Breakpoint 2, work (cpu=0)"))
+            #expect(gdb["thread", 2].contains("Current thread is 1"))
+        }
+
+        @Test("stepping one vCPU with the scheduler locked leaves the other where it is", .needs(.kvm, .gdb))
+        func lockedStep() throws {
+            let gdb = try smp([
+                "break work if cpu == 0", "continue", "set scheduler-locking on", "print counters[1]", "stepi 50", "next",
+                "print counters[1]",
+            ])
+            let (before, after) = (gdb["print counters[1]"], gdb["print counters[1]", 2])
+            #expect(before.split(separator: "=").last == after.split(separator: "=").last)
+            #expect(before.contains(" = "))
+        }
+
+        @Test("both vCPUs count to the end with breakpoints hit on the way", .needs(.kvm, .gdb), arguments: [2, 4])
+        func toTheEnd(cpus: Int) throws {
+            let stubvisor = try Stubvisor(guest: "smp", ["--cpus", "\(cpus)"])
+            let gdb = try GDB.run(
+                stubvisor, symbols: Guest.symbols("smp"),
+                ["set var rounds = 60", "break work", "ignore 1 1000000", "continue", "info breakpoints"], within: 120)
+            let output = try stubvisor.program.end().output
+            for cpu in 0..<cpus { #expect(output.contains("cpu \(cpu) counted 60\n"), "\(output)") }
+            #expect(gdb["info breakpoints"].contains("already hit \(60 * cpus) times"), "\(gdb["info breakpoints"])")
+        }
+
+        @Test("Ctrl-C stops every vCPU of a running guest", .needs(.kvm))
+        func interruptAll() throws {
+            let symbols = try Symbols(guest: "smp")
+            let stubvisor = try Stubvisor(guest: "smp", ["--cpus", "2"])
+            let guest = try stubvisor.attach()
+            #expect(try guest.write([1, 0, 0, 0], at: symbols["forever"]) == "OK")
+            #expect(try guest.insert(0, at: symbols["work"]) == "OK")
+            var seen: Set<String> = []
+            for _ in 0..<500 where seen.count < 2 {
+                let stop = try guest.resume()
+                #expect(stop.kind == "T05")
+                seen.insert(stop.field("thread") ?? "")
+            }
+            #expect(seen == ["p1.1", "p1.2"])
+            #expect(try guest.remove(0, at: symbols["work"]) == "OK")
+            for _ in 0..<20 {
+                guest.send("vCont;c")
+                guest.interrupt()
+                #expect(try guest.stop().kind == "T02")
+                let counters = try guest.memory(at: symbols["counters"], count: 16)
+                #expect(try guest.memory(at: symbols["counters"], count: 16) == counters, "nobody counts while stopped")
+            }
+        }
+
+        @Test("each thread is named, alive and on its core", .needs(.kvm))
+        func threadQueries() throws {
+            let guest = try Stubvisor(guest: "smp", ["--cpus", "3"]).attach()
+            #expect(try guest.request("qfThreadInfo") == "mp1.1,p1.2,p1.3")
+            #expect(try guest.request("qsThreadInfo") == "l")
+            #expect(try guest.request("Tp1.3") == "OK")
+            #expect(try guest.request("Tp1.4").hasPrefix("E"))
+            #expect(try guest.request("qC") == "QCp1.1")
+            #expect(try guest.request("Hgp1.2") == "OK")
+            #expect(try guest.request("Hgp1.9").hasPrefix("E"))
+            let extra = try guest.request("qThreadExtraInfo,p1.2")
+            #expect(String(decoding: RemoteClient.bytes(hex: extra.utf8), as: UTF8.self).hasPrefix("vCPU 1, "))
+        }
+    }
+}
