@@ -1,11 +1,13 @@
+import Primitives
+
 /// Why KVM_RUN came back (Documentation/virt/kvm/api.rst, section 5, `kvm_run.exit_reason`).
 package enum Exit: Equatable, Sendable {
     /// A port access: `count` units of `size` bytes, to be taken from or put into the run page's data.
     case io(PortAccess)
     /// A write of the low `size` bytes of `data` where there is no writable memory.
-    case mmioWrite(address: UInt64, data: UInt64, size: Int)
+    case mmioWrite(address: PhysicalAddress, data: UInt64, size: Int)
     /// A read of `size` bytes where there is no memory; answered through the run page.
-    case mmioRead(address: UInt64, size: Int)
+    case mmioRead(address: PhysicalAddress, size: Int)
     /// A debug event that KVM_SET_GUEST_DEBUG asked for.
     case debug(DebugExit)
     case halt
@@ -39,7 +41,7 @@ package enum Exit: Equatable, Sendable {
         /// x86: the vector, 1 for #DB and 3 for #BP. arm64: ESR_EL2.
         package let code: UInt64
         /// The linear address of the instruction that is next.
-        package let programCounter: UInt64
+        package let programCounter: VirtualAddress
         /// x86: DR6 as the event set it. arm64: the watchpoint's FAR.
         package let status: UInt64
     }

@@ -1,5 +1,6 @@
 import CLinux
 import Host
+import Primitives
 
 /// The page a vCPU shares with the kernel: what it exited for, and through it the answer
 /// (Documentation/virt/kvm/api.rst, section 5, "The kvm_run structure").
@@ -28,7 +29,7 @@ struct RunPage {
                     count: Int(io.count), dataOffset: Int(io.data_offset)))
         case KVM_EXIT_MMIO:
             var mmio = page.pointee.mmio
-            let (address, size) = (mmio.phys_addr, Int(min(mmio.len, 8)))
+            let (address, size) = (PhysicalAddress(mmio.phys_addr), Int(min(mmio.len, 8)))
             if mmio.is_write == 0 { return .mmioRead(address: address, size: size) }
             let data = withUnsafeBytes(of: &mmio.data) { $0.loadUnaligned(as: UInt64.self) }
             return .mmioWrite(address: address, data: data, size: size)

@@ -6,7 +6,7 @@ import Primitives
 extension RunPage {
     var debugExit: Exit.DebugExit {
         let arch = page.pointee.debug.arch
-        return Exit.DebugExit(code: UInt64(arch.exception), programCounter: arch.pc, status: arch.dr6)
+        return Exit.DebugExit(code: UInt64(arch.exception), programCounter: VirtualAddress(arch.pc), status: arch.dr6)
     }
 
     /// Asks for these blocks (KVM_SYNC_X86_*) in the page after every exit.

@@ -29,8 +29,9 @@ package struct VCPU: ~Copyable, Sendable {
         throw KVMError(request: "KVM_RUN", errno: failure)
     }
 
-    /// The number behind the last exit, for counting.
-    package var exitReason: UInt32 { page.reason }
+    /// The number behind `exit`, which `run` returned last, for counting. An interrupted run may leave the number of
+    /// the exit before.
+    package func reason(of exit: Exit) -> UInt32 { exit == .interrupted ? UInt32(KVM_EXIT_INTR) : page.reason }
 
     /// Finishes the instruction whose port or MMIO access the last exit was, without going on to the next. Returns
     /// what else the instruction needs, or `.interrupted` when it is complete.

@@ -1,5 +1,6 @@
 import CLinux
 import Host
+import Primitives
 
 /// One virtual machine (Documentation/virt/kvm/api.rst, "vm ioctl").
 package struct VM: ~Copyable, Sendable {
@@ -21,12 +22,12 @@ package struct VM: ~Copyable, Sendable {
     /// Gives the guest's pages from `guest` the host memory at `host`; a `count` of 0 bytes takes the slot away.
     /// A write to a read-only slot exits as MMIO. The corresponding request is `KVM_SET_USER_MEMORY_REGION`.
     package func setMemory(
-        slot: UInt32, guest: UInt64, host: UnsafeMutableRawPointer?, count: Int, readOnly: Bool = false
+        slot: UInt32, guest: PhysicalAddress, host: UnsafeMutableRawPointer?, count: Int, readOnly: Bool = false
     ) throws(KVMError) {
         var region = kvm_userspace_memory_region()
         region.slot = slot
         region.flags = readOnly ? UInt32(KVM_MEM_READONLY) : 0
-        region.guest_phys_addr = guest
+        region.guest_phys_addr = guest.rawValue
         region.memory_size = UInt64(count)
         region.userspace_addr = UInt64(UInt(bitPattern: host))
         try set("KVM_SET_USER_MEMORY_REGION", REQUEST_SET_USER_MEMORY_REGION, &region)

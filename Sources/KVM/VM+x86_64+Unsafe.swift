@@ -7,11 +7,11 @@ extension VM {
     /// Three pages that Intel hosts without unrestricted guest mode need, at `address` (below 4 GiB, unused by the
     /// guest), and one more page before them. The corresponding requests are `KVM_SET_TSS_ADDR` and
     /// `KVM_SET_IDENTITY_MAP_ADDR`.
-    package func reserveIntelPages(at address: UInt64) throws(KVMError) {
+    package func reserveIntelPages(at address: PhysicalAddress) throws(KVMError) {
         let number = descriptor.number
-        var identity = address - 0x1000
+        var identity = address.rawValue - 0x1000
         try set("KVM_SET_IDENTITY_MAP_ADDR", REQUEST_SET_IDENTITY_MAP_ADDR, &identity)
-        try request("KVM_SET_TSS_ADDR") { clinux_ioctl_value(number, REQUEST_SET_TSS_ADDR, UInt(address)) }
+        try request("KVM_SET_TSS_ADDR") { clinux_ioctl_value(number, REQUEST_SET_TSS_ADDR, UInt(address.rawValue)) }
     }
 
     /// The kernel's local APICs, I/O APIC and 8259 pair, before any vCPU is made.

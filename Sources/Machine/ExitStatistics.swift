@@ -9,19 +9,22 @@ struct ExitStatistics: Sendable {
         var time: UInt64 = 0
     }
 
-    private(set) var rows: [UInt32: Row] = [:]
+    /// By reason; the last row takes every reason beyond.
+    private var rows = [Row](repeating: Row(), count: 64)
     private var left: UInt64 = 0
-    private var reason: UInt32 = 0
+    private var last = 0
 
+    /// The vCPU has left the guest for `reason`, a number of KVM's.
     mutating func exited(_ reason: UInt32) {
         left = Clock.monotonic
-        self.reason = reason
-        rows[reason, default: Row()].count += 1
+        last = min(Int(reason), rows.count - 1)
+        rows[last].count += 1
     }
 
+    /// It goes back in.
     mutating func entering() {
         guard left != 0 else { return }
-        rows[reason, default: Row()].time += Clock.monotonic - left
+        rows[last].time += Clock.monotonic - left
         left = 0
     }
 
@@ -32,21 +35,24 @@ struct ExitStatistics: Sendable {
 
     /// A table for people, of all vCPUs together.
     static func text(_ all: [ExitStatistics]) -> String {
-        var sum: [UInt32: Row] = [:]
+        var sum = ExitStatistics().rows
         for statistics in all {
-            for (reason, row) in statistics.rows {
-                sum[reason, default: Row()].count += row.count
-                sum[reason, default: Row()].time += row.time
+            for (i, row) in statistics.rows.enumerated() {
+                sum[i].count += row.count
+                sum[i].time += row.time
             }
         }
-        let total = sum.values.reduce(0) { $0 + $1.count }
+        let total = sum.reduce(0) { $0 + $1.count }
         guard total > 0 else { return "no exits yet" }
         let head = pad("exit", 18) + pad("count", -12) + pad("share", -9) + pad("mean", -12)
-        let lines = sum.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.map { reason, row in
+        let seen = sum.enumerated().filter { $0.element.count > 0 }
+        let lines = seen.sorted { ($1.element.count, $0.offset) < ($0.element.count, $1.offset) }.map { reason, row in
             let share = row.count * 1000 / total
             let mean = row.time / row.count
-            return pad(ExitReason.name(reason), 18) + pad("\(row.count)", -12) + pad("\(share / 10).\(share % 10) %", -9)
-                + pad("\(mean / 1000).\(mean % 1000 / 100) us", -12)
+            // The time of exits that were stops is the debugger's.
+            let meanText = row.time == 0 ? "-" : "\(mean / 1000).\(mean % 1000 / 100) us"
+            return pad(ExitReason.name(UInt32(reason)), 18) + pad("\(row.count)", -12) + pad("\(share / 10).\(share % 10) %", -9)
+                + pad(meanText, -12)
         }
         return ([head] + lines + [pad("all", 18) + pad("\(total)", -12)]).joined(separator: "\n")
     }

@@ -21,14 +21,14 @@ struct MemorySlots {
     mutating func set(trapping pages: Set<UInt64>, of memory: GuestMemory, in vm: borrowing VM) throws(KVMError) {
         let wanted = Self.slots(of: memory.layout, without: pages)
         for (slot, number) in numbers where !wanted.contains(slot) {
-            try vm.setMemory(slot: number, guest: slot.start, host: nil, count: 0)
+            try vm.setMemory(slot: number, guest: PhysicalAddress(slot.start), host: nil, count: 0)
             numbers[slot] = nil
         }
         var free = Set(0..<UInt32(wanted.count)).subtracting(numbers.values)
         for slot in wanted where numbers[slot] == nil {
             let number = free.popFirst() ?? UInt32(numbers.count)
             try vm.setMemory(
-                slot: number, guest: slot.start, host: memory.host(PhysicalAddress(slot.start)),
+                slot: number, guest: PhysicalAddress(slot.start), host: memory.host(PhysicalAddress(slot.start)),
                 count: Int(slot.end - slot.start), readOnly: slot.readOnly)
             numbers[slot] = number
         }

@@ -19,10 +19,10 @@ final class Probe {
 
     /// What a run of the probe's guest ended with.
     private enum Outcome: Equatable {
-        case debug(code: UInt64, at: UInt64, status: UInt64)
+        case debug(code: UInt64, at: VirtualAddress, status: UInt64)
         case emulationFailure
         case guestException(UInt64)
-        case memoryWrite(address: UInt64, data: UInt64)
+        case memoryWrite(address: PhysicalAddress, data: UInt64)
         case other
     }
 
@@ -47,9 +47,10 @@ final class Probe {
         memory = try ProbeGuest.memory()
         try vm.reserveIntelPages(at: VirtualMachine.intelPages)
         let readOnly = ProbeGuest.readOnly
-        try vm.setMemory(slot: 0, guest: 0, host: memory.host(PhysicalAddress(0)), count: Int(readOnly))
-        try vm.setMemory(
-            slot: 1, guest: readOnly + 0x1000, host: memory.host(PhysicalAddress(readOnly + 0x1000)), count: 0x8000)
+        let start = PhysicalAddress(0)
+        try vm.setMemory(slot: 0, guest: start, host: memory.host(start), count: Int(readOnly.rawValue))
+        let after = readOnly + 0x1000
+        try vm.setMemory(slot: 1, guest: after, host: memory.host(after), count: 0x8000)
         vcpu = try vm.makeVCPU(0)
         try vcpu.setProcessor(try system.supportedProcessor())
         _ = vcpu.adoptCurrentThread()
@@ -59,7 +60,7 @@ final class Probe {
 
     private func examine(_ level: Level) throws(KVMError) -> HostDebugCapabilities.Level {
         var found = HostDebugCapabilities.Level()
-        let code = ProbeGuest.code
+        let code = VirtualAddress(ProbeGuest.code)
 
         var debug = GuestDebug()
         debug.softwareBreakpoints = true
@@ -74,7 +75,7 @@ final class Probe {
         debug.singleStep = true
         if case .debug(code: 1, at: code + 1, _) = try run(ProbeGuest.plain, level, debug) { found.singleStep = true }
 
-        debug = slot(X86DebugRegisters.Slot(VirtualAddress(code + 1), .execute, length: 1))
+        debug = slot(X86DebugRegisters.Slot(code + 1, .execute, length: 1))
         if case .debug(code: 1, at: code + 1, _) = try run(ProbeGuest.plain, level, debug) {
             found.executionBreakpoint = true
         }
@@ -92,7 +93,7 @@ final class Probe {
         debug.singleStep = true
         var outcome = try run(ProbeGuest.loadFlags, .kernel, debug)
         for step in 1...3 {
-            guard case .debug(code: 1, at: ProbeGuest.code + UInt64(step), _) = outcome else { return false }
+            guard case .debug(code: 1, at: VirtualAddress(ProbeGuest.code) + step, _) = outcome else { return false }
             if step < 3 { outcome = try self.outcome() }
         }
         return true
@@ -100,9 +101,8 @@ final class Probe {
 
     private func readOnlyMemoryExits() throws(KVMError) -> Bool {
         try vm.setMemory(
-            slot: 2, guest: ProbeGuest.readOnly, host: memory.host(PhysicalAddress(ProbeGuest.readOnly)), count: 0x1000,
-            readOnly: true)
-        let found = try run(ProbeGuest.store, .kernel, GuestDebug(), data: ProbeGuest.readOnly)
+            slot: 2, guest: ProbeGuest.readOnly, host: memory.host(ProbeGuest.readOnly), count: 0x1000, readOnly: true)
+        let found = try run(ProbeGuest.store, .kernel, GuestDebug(), data: ProbeGuest.readOnly.rawValue)
         if case .memoryWrite = found { _ = try vcpu.complete() }
         return found == .memoryWrite(address: ProbeGuest.readOnly, data: ProbeGuest.storedByte)
     }

@@ -14,7 +14,7 @@ enum ProbeGuest {
     private static let descriptorTable: UInt64 = 0xe000
     private static let taskState: UInt64 = 0xe800
     /// A page that has no slot until it gets a read-only one.
-    static let readOnly: UInt64 = 0xf000
+    static let readOnly = PhysicalAddress(0xf000)
     private static let pageTables: UInt64 = 0x1_0000
     static let vectorPort: UInt8 = 0x99
     static let storedByte: UInt64 = 0x5a

@@ -11,10 +11,10 @@ extension Processor {
         switch exit {
         case .io(let access): return try perform(access)
         case .mmioRead(let address, let size):
-            let result = machine.bus { $0.memory.read(at: PhysicalAddress(address), size: size, now: machine.now) }
+            let result = machine.bus { $0.memory.read(at: address, size: size, now: machine.now) }
             vcpu.answerMMIO(result.value)
             return try apply(result)
-        case .mmioWrite(let address, let data, let size): return try write(data, size, at: PhysicalAddress(address))
+        case .mmioWrite(let address, let data, let size): return try write(data, size, at: address)
         case .debug(let event): return try classify(event)
         case .interrupted: return try interrupted()
         case .internalError(suberror: 1, _): return try completeInstruction()
@@ -87,9 +87,8 @@ extension Processor {
         // One instruction may write several times; the machine stops behind all of it.
         guard hit != nil else { return .goOn }
         while case .mmioWrite(let next, let data, let size) = try vcpu.complete() {
-            let place = PhysicalAddress(next)
-            guard machine.guestMemory.contains(place, count: size) else { break }
-            hit = machine.trappedWrite(data, size: size, at: place) ?? hit
+            guard machine.guestMemory.contains(next, count: size) else { break }
+            hit = machine.trappedWrite(data, size: size, at: next) ?? hit
         }
         return hit.map { .stop(StopEvent(.watchpoint(.write, $0), on: index)) } ?? .goOn
     }
@@ -97,7 +96,7 @@ extension Processor {
     // MARK: - Debug events
 
     private func classify(_ event: Exit.DebugExit) throws(KVMError) -> Outcome {
-        let place = VirtualAddress(event.programCounter)
+        let place = event.programCounter
         if event.code == 3 {
             if machine.isPlanted(at: place, seenBy: self) { return .stop(StopEvent(.breakpoint(place), on: index)) }
             // The guest's own: KVM keeps its length, so RIP stays where it is.

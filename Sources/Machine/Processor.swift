@@ -130,7 +130,7 @@ final class Processor: @unchecked Sendable {
         while true {
             statistics.entering()
             let exit = try vcpu.run()
-            statistics.exited(vcpu.exitReason)
+            statistics.exited(vcpu.reason(of: exit))
             switch try handle(exit) {
             case .goOn: continue
             case .park: return nil

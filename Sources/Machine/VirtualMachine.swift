@@ -45,7 +45,7 @@ package enum MachineError: Error, Sendable {
 ///   `console`, `gate`). The rest changes only while all vCPUs are parked, by the thread with the Gate's baton.
 package final class VirtualMachine: @unchecked Sendable {
     /// Below the firmware area at the top of 4 GiB: no guest memory, no device.
-    static let intelPages: UInt64 = 0xfffb_d000
+    static let intelPages = PhysicalAddress(0xfffb_d000)
 
     let configuration: MachineConfiguration
     package let capabilities: HostDebugCapabilities

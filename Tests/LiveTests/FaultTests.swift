@@ -1,0 +1,130 @@
+import Testing
+
+extension Live {
+    @Suite("guests that die, halt or handle their own traps") struct Faults {
+        @Test("a triple fault stops with the registers of the fault and an account of it", .needs(.kvm))
+        func tripleFault() throws {
+            let symbols = try Symbols(guest: "faulty")
+            let stubvisor = try Stubvisor(guest: "faulty")
+            let guest = try stubvisor.attach()
+            #expect(try guest.resume().kind == "T0b")
+            let touch = try symbols["touch_unmapped"]
+            #expect((touch..<touch + 64).contains(try guest.register("rip")))
+            #expect(try guest.register("cr2") == 0x40_0000_0000)
+            #expect(try guest.register("cs") != 0xf000, "not a reset's")
+            #expect(try guest.register("cr0") & 1 == 1)
+            for text in [guest.console, try guest.monitor("why")] {
+                #expect(text.contains("triple fault on vCPU 0 at 0x" + String(try guest.register("rip"), radix: 16)))
+                #expect(text.contains("page fault"))
+                #expect(text.contains("0x4000000000"))
+                #expect(text.contains("double fault"))
+            }
+            #expect(try guest.memory(at: touch, count: 16).contains { $0 != 0 }, "memory can still be read")
+        }
+
+        @Test("gdb shows the faulting line and its caller", .needs(.kvm, .gdb))
+        func tripleFaultInGDB() throws {
+            let gdb = try GDB.run(
+                Stubvisor(guest: "faulty"), symbols: Guest.symbols("faulty"),
+                ["continue", "backtrace", "print/x $cr2", "info line", "print/x address"])
+            #expect(gdb["continue"].contains("SIGSEGV"))
+            #expect(gdb["continue"].contains("return *there;"))
+            #expect(gdb["continue"].contains("page fault"))
+            #expect(gdb["backtrace"].contains("touch_unmapped (address=274877906944)"))
+            #expect(gdb["backtrace"].contains(" main ()"))
+            #expect(gdb["print/x $cr2"].hasSuffix("= 0x4000000000"))
+        }
+
+        @Test("without a debugger a triple fault ends with status 70 and the account on standard error", .needs(.kvm),
+            arguments: [["--gdb", "none"], ["--gdb", "127.0.0.1:0", "--running"]])
+        func tripleFaultAlone(options: [String]) throws {
+            let end = try Program.run([Places.stubvisor, "run"] + options + [Guest.path("faulty")])
+            #expect(end.status == 70)
+            #expect(end.errors.contains("stubvisor: triple fault on vCPU 0"))
+            #expect(end.errors.contains("page fault"))
+            #expect(end.output == "about to fault\n", "the guest's console is all there is on standard output")
+        }
+
+        @Test("a guest that halts with interrupts off is reported", .needs(.kvm))
+        func haltedForGood() throws {
+            let guest = try Stubvisor(flat: [0xfa, 0xf4]).attach() // cli; hlt
+            #expect(try guest.resume().kind == "T05")
+            #expect(guest.console.contains("vCPU 0 halted for good"))
+            #expect(try guest.monitor("why").contains("halted for good"))
+            #expect(try guest.register("eip") == 0x7c02)
+        }
+
+        @Test("halting for good without a debugger is status 70", .needs(.kvm))
+        func haltedAlone() throws {
+            let file = try Places.file("halt.bin", [0xfa, 0xf4])
+            let end = try Program.run([Places.stubvisor, "run", "--gdb", "none", "--format", "flat", file])
+            #expect(end.status == 70)
+            #expect(end.errors.contains("halted for good"))
+        }
+
+        @Test("a halt with interrupts on is none of the debugger's business", .needs(.kvm))
+        func haltedForNow() throws {
+            let guest = try Stubvisor(flat: [0xfb, 0xf4, 0xeb, 0xfd]).attach() // sti; 1: hlt; jmp 1b
+            guest.send("vCont;c")
+            // Longer than it takes to notice a halt for good.
+            #expect(throws: LiveError.self) { try guest.reply(within: 2) }
+            guest.interrupt()
+            #expect(try guest.stop().kind == "T02")
+        }
+
+        @Test("the guest's own INT3, INT n and UD2 reach its handlers, with and without a debugger", .needs(.kvm),
+            arguments: [true, false])
+        func ownTraps(withDebugger: Bool) throws {
+            let end: Program.Result
+            if withDebugger {
+                let stubvisor = try Stubvisor(guest: "traps")
+                let guest = try stubvisor.attach()
+                #expect(try guest.insert(0, at: Symbols(guest: "traps")["main"]) == "OK")
+                #expect(try guest.resume().kind == "T05")
+                #expect(try guest.resume().kind == "W00", "no stop for what is the guest's")
+                end = try stubvisor.program.end()
+            } else {
+                end = try Program.run([Places.stubvisor, "run", "--gdb", "none", Guest.path("traps")])
+            }
+            #expect(end.status == 0)
+            #expect(end.output == "breakpoints 3\ncalls 5\nundefined 2\n")
+        }
+
+        @Test("a breakpoint in the guest's handler is hit by its own INT3", .needs(.kvm, .gdb))
+        func breakInHandler() throws {
+            let gdb = try GDB.run(
+                Stubvisor(guest: "traps"), symbols: Guest.symbols("traps"),
+                ["break on_breakpoint", "break on_call", "continue", "backtrace", "continue", "continue", "continue", "delete",
+                 "continue"])
+            for occurrence in 1...3 {
+                #expect(gdb["continue", occurrence].contains("Breakpoint 1, on_breakpoint"), "\(gdb.transcript)")
+            }
+            #expect(gdb["continue", 4].contains("Breakpoint 2, on_call"))
+            #expect(gdb["continue", 5].contains("exited normally"))
+        }
+
+        @Test("real mode's INT3 and INT n go through the vector table", .needs(.kvm))
+        func realModeTraps() throws {
+            let stubvisor = try Stubvisor(flat: RealMode.traps)
+            let guest = try stubvisor.attach()
+            // Both handlers ran: bits 0 and 1, through the debug-exit port.
+            #expect(try guest.resume().kind == "W07")
+            #expect(try stubvisor.program.end().status == 7)
+        }
+
+        @Test("a step over INT3 or INT n ends behind it, not in the handler", .needs(.kvm))
+        func stepOverTraps() throws {
+            let guest = try Stubvisor(flat: RealMode.traps).attach()
+            let place = 0x7c00 + UInt64(try #require(RealMode.traps.firstIndex(of: 0xcc)))
+            #expect(try guest.insert(0, at: place) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.register("eip") == place)
+            #expect(try guest.resume("s").kind == "T05")
+            #expect(try guest.register("eip") == place + 1, "behind INT3")
+            #expect(try guest.memory(at: 0x500, count: 1) == [1], "its handler ran")
+            #expect(try guest.resume("s").kind == "T05")
+            #expect(try guest.register("eip") == place + 3, "behind INT 42")
+            #expect(try guest.memory(at: 0x500, count: 1) == [3])
+        }
+    }
+}
