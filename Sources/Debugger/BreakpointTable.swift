@@ -7,23 +7,30 @@ import RemoteProtocol
 /// writes go to the kept bytes, so that no client ever sees one.
 struct BreakpointTable {
     private(set) var requests: [BreakpointRequest] = []
+    /// What is evaluated at the breakpoints that have conditions or commands.
+    private(set) var programs: [BreakpointRequest: BreakpointProgram] = [:]
     private(set) var planted: [Arrangement.Planted] = []
 
-    /// False when it is there already: inserting twice is inserting once.
-    mutating func insert(_ request: BreakpointRequest) -> Bool {
-        guard !contains(request) else { return false }
-        requests.append(request)
-        return true
+    /// Takes a request; one of the same kind, place and length is replaced, with what it wanted evaluated.
+    mutating func insert(_ request: BreakpointRequest, _ program: BreakpointProgram) {
+        let request = request.withoutTail
+        if !requests.contains(request) { requests.append(request) }
+        programs[request] = program
     }
 
     mutating func remove(_ request: BreakpointRequest) {
-        requests.removeAll { $0.kind == request.kind && $0.address == request.address && $0.length == request.length }
+        let request = request.withoutTail
+        requests.removeAll { $0 == request }
+        programs[request] = nil
     }
 
-    func contains(_ request: BreakpointRequest) -> Bool {
-        requests.contains {
-            $0.kind == request.kind && $0.address == request.address && $0.length == request.length
-        }
+    func contains(_ request: BreakpointRequest) -> Bool { requests.contains(request.withoutTail) }
+
+    /// By address, where at least one breakpoint has something to evaluate.
+    var programsByAddress: [VirtualAddress: [BreakpointProgram]] {
+        let evaluated = Set(programs.filter { $0.value != BreakpointProgram() }.map(\.key.address))
+        return Dictionary(grouping: programs.filter { evaluated.contains($0.key.address) }, by: \.key.address)
+            .mapValues { $0.map(\.value) }
     }
 
     func has(_ kind: BreakpointKind, at address: VirtualAddress) -> Bool {
@@ -65,4 +72,9 @@ struct BreakpointTable {
             if distance < UInt64(count) { body(Int(distance), place) }
         }
     }
+}
+
+extension BreakpointRequest {
+    /// What identifies it: a removal comes without conditions.
+    fileprivate var withoutTail: BreakpointRequest { BreakpointRequest(kind, address, length: length) }
 }

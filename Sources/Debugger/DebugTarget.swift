@@ -80,10 +80,10 @@ package struct Arrangement: Equatable, Sendable {
     /// Breakpoints that need a debug register.
     package var execution: [VirtualAddress] = []
     package var watchpoints: [Watchpoint] = []
+    /// For each address of a breakpoint that may go on by itself: what each breakpoint there wants evaluated.
+    package var programs: [VirtualAddress: [BreakpointProgram]] = [:]
 
     package init() {}
-
-    package var isEmpty: Bool { planted.isEmpty && execution.isEmpty && watchpoints.isEmpty }
 }
 
 package enum WatchAccess: Sendable {

@@ -6,15 +6,17 @@ import RemoteProtocol
 extension Session {
     func insert(_ request: BreakpointRequest) throws(Refusal) {
         guard request.length >= 0, request.length <= 1 << 30 else { throw Refusal("\(request.length) bytes are too many") }
-        guard breakpoints.insert(request) else { return }
+        let program = try BreakpointProgram(parsing: request.tail)
+        let isNew = !breakpoints.contains(request)
+        breakpoints.insert(request, program)
         do throws(Refusal) {
             try target.arrange(arrangement())
         } catch {
-            breakpoints.remove(request)
+            if isNew { breakpoints.remove(request) }
             throw error
         }
         // An address that is not mapped yet is tried again at every resume.
-        if request.kind == .software, plant(request.address) { rearrange() }
+        if isNew, request.kind == .software, plant(request.address) { rearrange() }
     }
 
     func remove(_ request: BreakpointRequest) throws(Refusal) {
@@ -48,6 +50,7 @@ extension Session {
     private func arrangement() -> Arrangement {
         var result = Arrangement()
         result.planted = breakpoints.planted
+        result.programs = breakpoints.programsByAddress
         let planting = target.traits.breakpointInstruction != nil
         for request in breakpoints.requests {
             switch request.kind {

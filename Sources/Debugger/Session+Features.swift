@@ -17,6 +17,8 @@ extension Session {
             ServerFeature("swbreak"),
             ServerFeature("hwbreak"),
             ServerFeature("error-message"),
+            ServerFeature("ConditionalBreakpoints"),
+            ServerFeature("BreakpointCommands"),
         ])
     }
 

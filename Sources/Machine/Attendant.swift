@@ -14,6 +14,9 @@ package protocol Attendant: AnyObject, Sendable {
 
     func endListening()
 
+    /// Shows the user some text at once. From any vCPU thread, while the machine moves.
+    func show(_ text: [UInt8])
+
     /// After an interruption: whether input asks for a stop.
     func wantsStop() -> Bool
 }

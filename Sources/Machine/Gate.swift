@@ -1,5 +1,6 @@
 import Debugger
 import Host
+import KVM
 import Synchronization
 
 /// How the vCPU threads start and stop together.
@@ -13,6 +14,9 @@ import Synchronization
 /// of the guest; each parks as it arrives. The last to arrive gives the baton to the first, on whose vCPU the debugger
 /// will look, and step, next. So there is one crossing between threads a resume and one a stop, and none at all where
 /// only one vCPU moves.
+///
+/// A vCPU that must do something while no other runs, such as stepping over a breakpoint that is lifted meanwhile, does
+/// it `exclusively`: the others are called out, wait, and go on.
 final class Gate: Sendable {
     enum Order: Equatable, Sendable {
         case move(ResumePlan.Action, listening: Bool)
@@ -29,6 +33,16 @@ final class Gate: Sendable {
     private let round = Mutex(Round())
     /// Somebody has arrived: park at the next opportunity. Read by vCPU threads on each interruption.
     private let stopping = Atomic<Bool>(false)
+    private struct Presence: Sendable {
+        /// Who wants to be alone, or is.
+        var holder: Int?
+        /// vCPUs that may be in the guest.
+        var inside: Set<Int> = []
+    }
+
+    private let presence = Condition(Presence())
+    /// Somebody wants to be alone: wait at the next opportunity.
+    private let held = Atomic<Bool>(false)
     private let mailboxes: [Condition<Order?>]
     /// Calls a vCPU's thread out of the guest.
     private let kick: @Sendable (Int) -> Void
@@ -66,6 +80,48 @@ final class Gate: Sendable {
         for mover in movers {
             post(.move(plan.actions[mover], listening: mover == listener), to: mover)
         }
+    }
+
+    /// Waits until nobody is or wants to be alone, and goes in.
+    func enter(_ processor: Int) {
+        guard mailboxes.count > 1 else { return }
+        presence.wait { presence -> Void? in
+            guard presence.holder == nil else { return nil }
+            presence.inside.insert(processor)
+            return ()
+        }
+    }
+
+    func leave(_ processor: Int) {
+        guard mailboxes.count > 1 else { return }
+        presence.update { _ = $0.inside.remove(processor) }
+    }
+
+    /// Makes way for another that wants to be alone, if there is one.
+    func makeWay(_ processor: Int) {
+        guard held.load(ordering: .acquiring), presence.look({ $0.holder }) != processor else { return }
+        leave(processor)
+        enter(processor)
+    }
+
+    /// Runs `body` on the vCPU's thread, which is inside, while no other vCPU runs.
+    func exclusively<R>(_ processor: Int, _ body: () throws(KVMError) -> R) throws(KVMError) -> R {
+        guard mailboxes.count > 1 else { return try body() }
+        leave(processor)
+        let others = presence.wait { presence -> Set<Int>? in
+            guard presence.holder == nil else { return nil }
+            presence.holder = processor
+            held.store(true, ordering: .releasing)
+            presence.inside.insert(processor)
+            return presence.inside.subtracting([processor])
+        }
+        others.forEach(kick)
+        presence.wait { $0.inside == [processor] ? () : nil }
+        defer {
+            held.store(false, ordering: .releasing)
+            presence.update { $0.holder = nil }
+        }
+        return try body()
     }
 
     /// The vCPU has come to a stop: for `event`, or because it was called. False when another's event came first and

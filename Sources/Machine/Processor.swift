@@ -77,6 +77,8 @@ final class Processor: @unchecked Sendable {
             return event
         }
         sleepsForGood.store(false, ordering: .relaxed)
+        machine.gate.enter(index)
+        defer { machine.gate.leave(index) }
         return whileMoving { () throws(KVMError) in
             if isListening, machine.attendant.beginListening(on: thread) { return StopEvent(.interrupted, on: index) }
             defer { if isListening { machine.attendant.endListening() } }
@@ -122,11 +124,7 @@ final class Processor: @unchecked Sendable {
 
     /// Runs with `debug` armed until an event, or nil when the machine is stopping.
     func enter(_ debug: GuestDebug) throws(KVMError) -> StopEvent? {
-        if !isArmed || debug != armed || (debug.singleStep && !machine.capabilities.stepPersists) {
-            try vcpu.setGuestDebug(debug)
-            armed = debug
-            isArmed = true
-        }
+        try arm(debug)
         while true {
             statistics.entering()
             let exit = try vcpu.run()
@@ -134,9 +132,22 @@ final class Processor: @unchecked Sendable {
             switch try handle(exit) {
             case .goOn: continue
             case .park: return nil
-            case .stop(let event): return event
+            case .stop(let event):
+                guard case .breakpoint(let address) = event.cause, let programs = machine.arrangement.programs[address],
+                    try verdict(of: programs) == .goOn
+                else { return event }
+                let over = try machine.gate.exclusively(index) { () throws(KVMError) in try step() }
+                guard over?.cause == .stepped else { return over }
+                try arm(debug)
             }
         }
+    }
+
+    private func arm(_ debug: GuestDebug) throws(KVMError) {
+        guard !isArmed || debug != armed || (debug.singleStep && !machine.capabilities.stepPersists) else { return }
+        try vcpu.setGuestDebug(debug)
+        armed = debug
+        isArmed = true
     }
 
     enum Outcome {
@@ -149,6 +160,7 @@ final class Processor: @unchecked Sendable {
     func interrupted() throws(KVMError) -> Outcome {
         vcpu.clearKick()
         if machine.gate.isStopping { return .park }
+        machine.gate.makeWay(index)
         if isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
         return try machine.haltWatch.examine(self).map { .stop($0) } ?? .goOn
     }

@@ -1,5 +1,7 @@
 import Debugger
 import Host
+import RemoteProtocol
+import Synchronization
 
 /// A connected debugger: its socket and its session.
 final class Client {
@@ -18,6 +20,8 @@ final class Client {
     let session: Session
     private var buffer = [UInt8](repeating: 0, count: 1 << 16)
     private var isLost = false
+    /// Keeps packets whole: vCPU threads may `show` something at the same time.
+    private let output = Mutex(())
     /// Nanoseconds to look for input before sleeping. A sleeping thread costs 30 to 60 microseconds to wake, several
     /// times what the request it wakes for does; so who is asked quickly stays awake a little, and who is not, sleeps.
     private var patience: UInt64 = Client.leastPatience
@@ -58,12 +62,18 @@ final class Client {
     /// Sends what the session owes.
     func flush() {
         guard !session.framer.outgoing.isEmpty else { return }
-        do throws(Errno) {
-            try socket.send(session.framer.outgoing[...])
-        } catch {
-            isLost = true
-        }
+        let sent = output.withLock { _ in (try? socket.send(session.framer.outgoing[...])) != nil }
+        if !sent { isLost = true }
         session.sent(session.framer.outgoing.count)
+    }
+
+    /// Sends console output, in a packet of its own: while the machine runs nothing else is owed.
+    func show(_ text: [UInt8]) {
+        var reply = Reply()
+        reply.console(text[...])
+        var framer = Framer()
+        framer.frame(reply.bytes)
+        output.withLock { _ in try? socket.send(framer.outgoing[...]) }
     }
 
     /// Looks for input a little while; false when there was none.

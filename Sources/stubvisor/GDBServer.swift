@@ -117,6 +117,8 @@ final class GDBServer: Attendant, @unchecked Sendable {
         return client.asksForStop()
     }
 
+    func show(_ text: [UInt8]) { client?.show(text) }
+
     func endListening() { client?.socket.setSignals(false) }
 
     func wantsStop() -> Bool {

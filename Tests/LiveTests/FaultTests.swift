@@ -35,7 +35,8 @@ extension Live {
             #expect(gdb["print/x $cr2"].hasSuffix("= 0x4000000000"))
         }
 
-        @Test("without a debugger a triple fault ends with status 70 and the account on standard error", .needs(.kvm),
+        @Test(
+            "without a debugger a triple fault ends with status 70 and the account on standard error", .needs(.kvm),
             arguments: [["--gdb", "none"], ["--gdb", "127.0.0.1:0", "--running"]])
         func tripleFaultAlone(options: [String]) throws {
             let end = try Program.run([Places.stubvisor, "run"] + options + [Guest.path("faulty")])
@@ -47,7 +48,7 @@ extension Live {
 
         @Test("a guest that halts with interrupts off is reported", .needs(.kvm))
         func haltedForGood() throws {
-            let guest = try Stubvisor(flat: [0xfa, 0xf4]).attach() // cli; hlt
+            let guest = try Stubvisor(flat: [0xfa, 0xf4]).attach()  // cli; hlt
             #expect(try guest.resume().kind == "T05")
             #expect(guest.console.contains("vCPU 0 halted for good"))
             #expect(try guest.monitor("why").contains("halted for good"))
@@ -64,7 +65,7 @@ extension Live {
 
         @Test("a halt with interrupts on is none of the debugger's business", .needs(.kvm))
         func haltedForNow() throws {
-            let guest = try Stubvisor(flat: [0xfb, 0xf4, 0xeb, 0xfd]).attach() // sti; 1: hlt; jmp 1b
+            let guest = try Stubvisor(flat: [0xfb, 0xf4, 0xeb, 0xfd]).attach()  // sti; 1: hlt; jmp 1b
             guest.send("vCont;c")
             // Longer than it takes to notice a halt for good.
             #expect(throws: LiveError.self) { try guest.reply(within: 2) }
@@ -72,7 +73,8 @@ extension Live {
             #expect(try guest.stop().kind == "T02")
         }
 
-        @Test("the guest's own INT3, INT n and UD2 reach its handlers, with and without a debugger", .needs(.kvm),
+        @Test(
+            "the guest's own INT3, INT n and UD2 reach its handlers, with and without a debugger", .needs(.kvm),
             arguments: [true, false])
         func ownTraps(withDebugger: Bool) throws {
             let end: Program.Result
@@ -94,8 +96,11 @@ extension Live {
         func breakInHandler() throws {
             let gdb = try GDB.run(
                 Stubvisor(guest: "traps"), symbols: Guest.symbols("traps"),
-                ["break on_breakpoint", "break on_call", "continue", "backtrace", "continue", "continue", "continue", "delete",
-                 "continue"])
+                [
+                    "break on_breakpoint", "break on_call", "continue", "backtrace", "continue", "continue", "continue",
+                    "delete",
+                    "continue",
+                ])
             for occurrence in 1...3 {
                 #expect(gdb["continue", occurrence].contains("Breakpoint 1, on_breakpoint"), "\(gdb.transcript)")
             }

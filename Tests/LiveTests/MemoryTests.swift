@@ -2,7 +2,8 @@ import Testing
 
 extension Live {
     @Suite("memory") struct Memory {
-        @Test("bytes written anywhere are read back, across pages too", .needs(.kvm),
+        @Test(
+            "bytes written anywhere are read back, across pages too", .needs(.kvm),
             arguments: [0x20_0000, 0x20_0fff, 0x2f_fff8] as [UInt64])
         func writeAndRead(address: UInt64) throws {
             let guest = try Stubvisor(guest: "hello").attach()

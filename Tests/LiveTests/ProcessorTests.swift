@@ -2,8 +2,8 @@ import Testing
 
 extension Live {
     @Suite("gdb: several vCPUs") struct Processors {
-        private func smp(_ cpus: Int = 2, _ commands: [String]) throws -> GDB {
-            try GDB.run(Stubvisor(guest: "smp", ["--cpus", "\(cpus)"]), symbols: Guest.symbols("smp"), commands)
+        private func smp(_ commands: [String]) throws -> GDB {
+            try GDB.run(Stubvisor(guest: "smp", ["--cpus", "2"]), symbols: Guest.symbols("smp"), commands)
         }
 
         @Test("info threads lists each vCPU with what it does", .needs(.kvm, .gdb))
@@ -20,7 +20,8 @@ extension Live {
         @Test("thread 2 shows the other vCPU's registers and stack", .needs(.kvm, .gdb))
         func otherThread() throws {
             let gdb = try smp([
-                "break work if cpu == 0", "continue", "thread", "backtrace", "thread 2", "backtrace", "print $sp", "thread 1",
+                "break work if cpu == 0", "continue", "thread", "backtrace", "thread 2", "backtrace", "print $sp",
+                "thread 1",
                 "print $sp",
             ])
             #expect(gdb["thread"].contains("Current thread is 1"))
@@ -33,7 +34,8 @@ extension Live {
         @Test("a breakpoint stops on the thread that ran into it", .needs(.kvm, .gdb))
         func rightThread() throws {
             let gdb = try smp([
-                "break work if cpu == 1", "continue", "print cpu", "thread", "delete", "break work if cpu == 0", "continue",
+                "break work if cpu == 1", "continue", "print cpu", "thread", "delete", "break work if cpu == 0",
+                "continue",
                 "print cpu", "thread",
             ])
             #expect(gdb["continue"].contains("hit Breakpoint 1, work (cpu=1)"), "\(gdb.transcript)")
@@ -45,7 +47,8 @@ extension Live {
         @Test("stepping one vCPU with the scheduler locked leaves the other where it is", .needs(.kvm, .gdb))
         func lockedStep() throws {
             let gdb = try smp([
-                "break work if cpu == 0", "continue", "set scheduler-locking on", "print counters[1]", "stepi 50", "next",
+                "break work if cpu == 0", "continue", "set scheduler-locking on", "print counters[1]", "stepi 50",
+                "next",
                 "print counters[1]",
             ])
             let (before, after) = (gdb["print counters[1]"], gdb["print counters[1]", 2])
@@ -57,8 +60,8 @@ extension Live {
         func toTheEnd(cpus: Int) throws {
             let stubvisor = try Stubvisor(guest: "smp", ["--cpus", "\(cpus)"])
             let gdb = try GDB.run(
-                stubvisor, symbols: Guest.symbols("smp"),
-                ["set var rounds = 60", "break work", "ignore 1 1000000", "continue", "info breakpoints"], within: 120)
+                stubvisor, symbols: Guest.symbols("smp"), within: 120,
+                ["set var rounds = 60", "break work", "ignore 1 1000000", "continue", "info breakpoints"])
             let output = try stubvisor.program.end().output
             for cpu in 0..<cpus { #expect(output.contains("cpu \(cpu) counted 60\n"), "\(output)") }
             #expect(gdb["info breakpoints"].contains("already hit \(60 * cpus) times"), "\(gdb["info breakpoints"])")

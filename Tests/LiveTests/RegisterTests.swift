@@ -2,9 +2,12 @@ import Testing
 
 extension Live {
     @Suite("registers") struct Registers {
-        @Test("a register written is read back, after steps too", .needs(.kvm),
-            arguments: ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r15", "fs_base", "gs_base", "k_gs_base",
-                "cr2", "lstar", "dr0"])
+        @Test(
+            "a register written is read back, after steps too", .needs(.kvm),
+            arguments: [
+                "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r15", "fs_base", "gs_base", "k_gs_base",
+                "cr2", "lstar", "dr0",
+            ])
         func writeAndRead(name: String) throws {
             let guest = try Stubvisor(guest: "hello").attach()
             let value: UInt64 = 0x0000_7654_3210_8765
@@ -97,7 +100,9 @@ extension Live {
             #expect(gdb["print $eflags"].contains(" CF "))
             #expect(gdb["print $cr0"].contains("PG") && gdb["print $cr0"].contains("PE"))
             #expect(gdb["print $efer"].contains("LMA"))
-            #expect(gdb["print $cr0 = 0x80000000"].contains("not accept") || gdb["print $cr0 = 0x80000000"].contains("rror"))
+            #expect(
+                gdb["print $cr0 = 0x80000000"].contains("not accept") || gdb["print $cr0 = 0x80000000"].contains("rror")
+            )
             #expect(gdb["info registers rip"].contains("<_start>"))
             #expect(gdb["print $st0"].hasSuffix("= 1.5"))
         }

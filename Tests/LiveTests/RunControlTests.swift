@@ -7,8 +7,11 @@ extension Live {
             let stubvisor = try Stubvisor(guest: "hello")
             let gdb = try GDB(
                 stubvisor, symbols: Guest.symbols("hello"),
-                ["break checksum", "continue", "set var spin = 1", "echo GO\\n", "continue", "print spins > 0", "backtrace",
-                 "set var spin = 0", "continue"])
+                [
+                    "break checksum", "continue", "set var spin = 1", "echo GO\\n", "continue", "print spins > 0",
+                    "backtrace",
+                    "set var spin = 0", "continue",
+                ])
             try gdb.wait(for: "GO")
             // The loop is near once the guest has printed the line before it.
             #expect(stubvisor.program.read { $0.output.contains("checksum =") })
@@ -55,7 +58,10 @@ extension Live {
             #expect(stubvisor.program.read { $0.output.contains("checksum =") })
             let second = try GDB.run(
                 stubvisor, symbols: symbols,
-                ["backtrace", "print spin", "set var spin = 0", "break power_off", "continue", "print machine.state", "continue"])
+                [
+                    "backtrace", "print spin", "set var spin = 0", "break power_off", "continue", "print machine.state",
+                    "continue",
+                ])
             #expect(second["backtrace"].contains("main ()"), "\(second.transcript)")
             #expect(second["print spin"].hasSuffix("= 1"))
             #expect(second["continue"].contains("Breakpoint 1, power_off"))

@@ -21,7 +21,9 @@ extension Live {
             #expect(gdb[show] == place.joined(separator: " "))
         }
 
-        @Test("step enters a function, next goes over it, until leaves a loop, finish shows its value", .needs(.kvm, .gdb))
+        @Test(
+            "step enters a function, next goes over it, until leaves a loop, finish shows its value", .needs(.kvm, .gdb)
+        )
         func sourceSteps() throws {
             let gdb = try hello([
                 "break main", "continue", "next", "next", "step", "finish", "tbreak factorial if n == 3", "continue",
@@ -40,7 +42,9 @@ extension Live {
 
         @Test("up, down and locals work in a recursion", .needs(.kvm, .gdb))
         func frames() throws {
-            let gdb = try hello(["break factorial if n == 1", "continue", "up", "info locals", "up", "print n", "down", "print n"])
+            let gdb = try hello([
+                "break factorial if n == 1", "continue", "up", "info locals", "up", "print n", "down", "print n",
+            ])
             #expect(gdb["up"].contains("factorial (n=2)"))
             #expect(gdb["info locals"].contains("smaller ="))
             #expect(gdb["print n"].hasSuffix("= 3"))
@@ -54,7 +58,9 @@ extension Live {
             #expect(lines.count == 8)
             #expect(lines.first?.hasPrefix("=> ") == true)
             #expect(!gdb["x/8i $pc"].contains("int3"))
-            #expect(gdb["x/8i $pc"].dropFirst(3) == gdb["x/8i factorial"].dropFirst(gdb["x/8i factorial"].hasPrefix("=>") ? 3 : 0))
+            #expect(
+                gdb["x/8i $pc"].dropFirst(3)
+                    == gdb["x/8i factorial"].dropFirst(gdb["x/8i factorial"].hasPrefix("=>") ? 3 : 0))
         }
 
         @Test("set var changes the guest, and print shows structs with their names", .needs(.kvm, .gdb))
@@ -63,7 +69,8 @@ extension Live {
             let gdb = try GDB.run(
                 stubvisor, symbols: Guest.symbols("hello"),
                 [
-                    "print machine", "set var counter = 32", "break checksum", "continue", "set var machine.ports.power = 7",
+                    "print machine", "set var counter = 32", "break checksum", "continue",
+                    "set var machine.ports.power = 7",
                     "print *m", "print/x machine.ports", "continue",
                 ])
             #expect(gdb["print machine"].contains("state = STARTING"))

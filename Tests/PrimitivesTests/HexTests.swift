@@ -74,8 +74,10 @@ struct HexTests {
 
     @Test(
         "people read 0x and at least so many digits",
-        arguments: [(0, 1, "0x0"), (0, 4, "0x0000"), (0xabc, 2, "0xabc"), (0xabc, 8, "0x00000abc"), (.max, 1, "0x" + String(repeating: "f", count: 16))]
-            as [(UInt64, Int, String)])
+        arguments: [
+            (0, 1, "0x0"), (0, 4, "0x0000"), (0xabc, 2, "0xabc"), (0xabc, 8, "0x00000abc"),
+            (0xffff_ffff_ffff_ffff, 1, "0xffffffffffffffff"),
+        ] as [(UInt64, Int, String)])
     func forPeople(value: UInt64, digits: Int, text: String) { #expect(hexadecimal(value, digits: digits) == text) }
 }
 

@@ -3,27 +3,28 @@ import Foundation
 /// A gdb run in batch mode: what it said to each command.
 struct GDB {
     private let program: Program
+    private let server: Stubvisor
     private let commands: [String]
 
-    /// Starts gdb with stubvisor's script on a server, and gives it `commands`.
-    init(_ stubvisor: Stubvisor, symbols: String? = nil, _ commands: [String]) throws {
-        try self.init(["target remote \(stubvisor.place)"] + commands, symbols: symbols)
-    }
-
-    init(_ commands: [String], symbols: String?) throws {
-        self.commands = commands
-        let marked = commands.enumerated().flatMap { ["echo \\n\(Self.mark($0))\\n", $1] }
-            + ["echo \\n\(Self.mark(commands.count))\\n"]
+    /// Starts gdb with stubvisor's script and the symbols, connects it, and gives it `commands`.
+    init(_ server: Stubvisor, symbols: String, before: [String] = [], _ commands: [String]) throws {
+        self.server = server
+        self.commands = before + ["target remote \(server.place)"] + commands
+        let marked = self.commands.enumerated().flatMap { ["echo \\n\(Self.mark($0))\\n", $1] }
+        let last = "echo \\n\(Self.mark(self.commands.count))\\n"
         program = try Program(
-            ["gdb", "-q", "-nx", "-batch", "-x", Places.gdbScript, "-ex", "set style enabled off", "-ex", "set width 0"]
-                + marked.flatMap { ["-ex", $0] } + (symbols.map { [$0] } ?? []), merging: true)
+            [
+                "gdb", "-q", "-nx", "-batch", "-x", Places.gdbScript, "-ex", "set style enabled off", "-ex",
+                "set width 0",
+            ]
+                + (marked + [last]).flatMap { ["-ex", $0] } + [symbols], merging: true)
     }
 
     /// Runs all of it.
     static func run(
-        _ stubvisor: Stubvisor, symbols: String? = nil, within seconds: Double = 60, _ commands: [String]
+        _ server: Stubvisor, symbols: String, before: [String] = [], within seconds: Double = 60, _ commands: [String]
     ) throws -> GDB {
-        let gdb = try GDB(stubvisor, symbols: symbols, commands)
+        let gdb = try GDB(server, symbols: symbols, before: before, commands)
         try gdb.finish(within: seconds)
         return gdb
     }

@@ -34,6 +34,11 @@ struct Need: Sendable {
         return Need(missing: isThere ? nil : "gdb is not installed")
     }()
 
+    /// The demo looks for guests and scripts upwards from the program.
+    static let package = Need(
+        missing: Places.stubvisor.hasPrefix(Places.package + "/")
+            ? nil : "the program was built outside of its package, where it finds no guests and no scripts")
+
     /// To become a user who may not open /dev/kvm.
     static let stranger: Need = {
         guard getuid() == 0 else { return Need(missing: "only root can become a user who may not open /dev/kvm") }

@@ -16,10 +16,10 @@ enum Places {
     static let gdbScript = package + "/gdb/stubvisor.gdb"
 
     /// A folder for the files of this run, which everybody may read. It ends with the process.
-    static let scratch = {
+    static let scratch: String = {
         let path = NSTemporaryDirectory() + "stubvisor-tests-\(getpid())"
         try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-        atexit { try? FileManager.default.removeItem(atPath: Places.scratch) }
+        atexit { removeScratch() }
         return path
     }()
 
@@ -36,6 +36,8 @@ enum Places {
         return path
     }
 }
+
+private func removeScratch() { try? FileManager.default.removeItem(atPath: Places.scratch) }
 
 /// The guests of `guests/`, built when they are older than their sources.
 enum Guest {

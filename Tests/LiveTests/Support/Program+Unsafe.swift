@@ -44,8 +44,12 @@ final class Program {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
+        // Tests run on threads that block every signal; a program must not inherit that.
+        var mask = sigset_t()
+        sigemptyset(&mask)
+        posix_spawnattr_setsigmask(&attributes, &mask)
         posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
         // SAFETY: the copies live until the call has returned and end with the null pointer that C wants.
         var vector: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { vector.forEach { free($0) } }
@@ -70,7 +74,8 @@ final class Program {
 
     private static func makePipe() throws -> (read: Int32, write: Int32) {
         var pair: [Int32] = [0, 0]
-        guard pipe2(&pair, O_CLOEXEC) == 0 else { throw LiveError("no pipe: \(String(cString: strerror(errno)))") }
+        guard pipe(&pair) == 0 else { throw LiveError("no pipe: \(String(cString: strerror(errno)))") }
+        pair.forEach { _ = fcntl($0, F_SETFD, FD_CLOEXEC) }
         return (pair[0], pair[1])
     }
 

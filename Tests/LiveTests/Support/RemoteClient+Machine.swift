@@ -65,7 +65,8 @@ extension RemoteClient {
             func value(_ name: String) -> String? {
                 fields.indices.first { fields[$0].hasSuffix(" \(name)=") }.map { String(fields[$0 + 1]) }
             }
-            guard let name = value("name"), let bits = Int(value("bitsize") ?? ""), let number = Int(value("regnum") ?? "")
+            guard let name = value("name"), let bits = Int(value("bitsize") ?? ""),
+                let number = Int(value("regnum") ?? "")
             else { throw LiveError("a register without name, size or number: \(line)") }
             result[name] = Register(number: number, bits: bits)
         }

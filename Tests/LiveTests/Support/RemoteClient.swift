@@ -15,13 +15,18 @@ final class RemoteClient {
     }
 
     let connection: Connection
+    /// What must live as long as this does.
+    private let server: Stubvisor
     /// Text of `O` packets so far.
     private(set) var console = ""
     private(set) var acknowledges = true
     private var buffer: [UInt8] = []
     private(set) lazy var registers = try? describedRegisters()
 
-    init(_ place: String) throws { connection = try Connection(place) }
+    init(_ server: Stubvisor) throws {
+        self.server = server
+        connection = try Connection(server.place)
+    }
 
     /// The features that gdb asks for, and no acks.
     func open() throws {

@@ -1,6 +1,6 @@
 import Testing
 
-/// `stubvisor run` with its gdb server.
+/// `stubvisor run` with its gdb server. Ends with this object, which its clients keep.
 final class Stubvisor {
     let program: Program
     /// As `target remote` takes it: HOST:PORT, or a socket's path.
@@ -33,7 +33,7 @@ final class Stubvisor {
         try self.init(["--format", "flat", "--cpu-mode", mode, file])
     }
 
-    func connect() throws -> RemoteClient { try RemoteClient(place) }
+    func connect() throws -> RemoteClient { try RemoteClient(self) }
 
     /// A client that has said what clients say first.
     func attach() throws -> RemoteClient {

@@ -1,0 +1,208 @@
+import Architecture
+import Primitives
+import Testing
+
+@testable import Debugger
+
+@Suite("Memory over the wire")
+struct MemoryTests {
+    private static let size = 0x8000
+
+    private func randomMemory(_ seed: UInt64) -> [UInt8] {
+        var random = Seeded(seed)
+        return random.bytes(Self.size)
+    }
+
+    /// Three virtual pages in a row on physical ones that are not, and nothing around them.
+    private func mapped(_ memory: [UInt8]) -> SimulatedTarget {
+        let target = SimulatedTarget(memory: memory)
+        target.pages = [0xffff_8000_0000_1000: 0x5000, 0xffff_8000_0000_2000: 0x2000, 0xffff_8000_0000_3000: 0x7000]
+        return target
+    }
+
+    @Test("m reads any length at any place", arguments: 1...4 as ClosedRange<UInt64>)
+    func reading(seed: UInt64) {
+        let memory = randomMemory(seed)
+        let client = Conversation(SimulatedTarget(memory: memory))
+        var random = Seeded(seed)
+        for _ in 0..<100 {
+            let start = Int.random(in: 0..<Self.size, using: &random)
+            let count = Int.random(in: 1...min(5000, Self.size - start), using: &random)
+            let reply = client.ask("m\(String(start, radix: 16)),\(String(count, radix: 16))")
+            #expect(reply == hex(memory[start..<start + count]), "\(count) bytes at \(start)")
+        }
+    }
+
+    @Test("a read goes through the page tables, page by page")
+    func pages() {
+        let memory = randomMemory(5)
+        let client = Conversation(mapped(memory))
+        let expected = memory[0x5ff0..<0x6000] + memory[0x2000..<0x3000] + memory[0x7000..<0x7010]
+        #expect(client.ask("mffff800000001ff0,1020") == hex(expected))
+    }
+
+    @Test("a read that leaves memory gives what there is, and one that starts outside an error")
+    func ends() {
+        let memory = randomMemory(6)
+        let client = Conversation(mapped(memory))
+        #expect(client.ask("mffff800000003ff0,100") == hex(memory[0x7ff0..<0x8000]))
+        #expect(client.ask("mffff800000004000,1") == "E0e")
+        #expect(client.ask("mffffffffffffffff,10") == "E0e")
+        client.target.pages = [0x1000: 0x10_0000]
+        #expect(client.ask("m1000,1") == "E0e")
+    }
+
+    @Test("an error says which address, and why")
+    func reasons() {
+        let client = Conversation(features: "error-message+")
+        client.target.pages = [:]
+        #expect(client.ask("m1234,4").hasPrefix("E.0x1234 is not mapped"))
+        #expect(client.ask("M1234,1:00").hasPrefix("E.0x1234 is not mapped"))
+        client.target.pages = [0x1000: 0x10_0000]
+        #expect(client.ask("m1234,4").contains("0x100234"))
+    }
+
+    @Test("x reads the same bytes as they are", arguments: 1...4 as ClosedRange<UInt64>)
+    func binary(seed: UInt64) {
+        let memory = randomMemory(seed)
+        let client = Conversation(SimulatedTarget(memory: memory))
+        let reply = client.exchange(frame("x100,4000"))
+        #expect(reply == [.packet([UInt8(ascii: "b")] + memory[0x100..<0x4100])])
+    }
+
+    @Test("LLDB's probe makes x give the bytes alone")
+    func bareBinary() {
+        let memory = randomMemory(7)
+        let client = Conversation(SimulatedTarget(memory: memory))
+        #expect(client.ask("x0,0") == "OK")
+        #expect(client.exchange(frame("x10,8")) == [.packet(Array(memory[0x10..<0x18]))])
+    }
+
+    @Test("no reply is longer than the packet size that was announced")
+    func limit() throws {
+        let target = SimulatedTarget(memory: [UInt8](repeating: UInt8(ascii: "*"), count: 0x10_0000))
+        let client = Conversation(target, features: nil)
+        let features = client.exchange(frame("qSupported")).last?.text ?? ""
+        let size = try #require(features.split(separator: ";").first { $0.hasPrefix("PacketSize=") })
+        let limit = try #require(Int(size.dropFirst(11), radix: 16))
+        #expect(limit >= 0x2_0000)
+        for packet in ["m0,ffffff", "x0,ffffff", "m0,7fffffffffffffff"] {
+            let reply = client.exchange(frame(packet)).last?.text ?? ""
+            #expect(reply.utf8.count > limit / 2 && reply.utf8.count <= limit, "\(packet)")
+        }
+    }
+
+    @Test("M and X store, page by page", arguments: ["M", "X"])
+    func writing(letter: String) {
+        var memory = randomMemory(8)
+        let client = Conversation(mapped(memory))
+        let data = (0..<0x1020).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let head = Array("\(letter)ffff800000001ff0,1020:".utf8)
+        #expect(client.replies(head + (letter == "M" ? Array(hex(data).utf8) : data)) == ["OK"])
+        memory.replaceSubrange(0x5ff0..<0x6000, with: data[..<0x10])
+        memory.replaceSubrange(0x2000..<0x3000, with: data[0x10..<0x1010])
+        memory.replaceSubrange(0x7000..<0x7010, with: data[0x1010...])
+        #expect(client.target.ram.bytes == memory)
+    }
+
+    @Test("a write that leaves memory writes nothing")
+    func partialWrite() {
+        let memory = randomMemory(9)
+        let client = Conversation(mapped(memory))
+        #expect(client.ask("Mffff800000003ffe,4:01020304") == "E16")
+        client.target.pages?[0xffff_8000_0000_4000] = 0x10_0000
+        #expect(client.ask("Mffff800000003ffe,4:01020304") == "E16")
+        #expect(client.target.ram.bytes == memory)
+    }
+
+    @Test("a client finds out that X works by writing nothing")
+    func emptyWrite() { #expect(Conversation().ask("X1000,0:") == "OK") }
+
+    @Test("physical mode bypasses the page tables until it is left")
+    func physical() {
+        let memory = randomMemory(10)
+        let client = Conversation(mapped(memory))
+        #expect(client.ask("qqemu.PhyMemMode") == "0")
+        #expect(client.ask("Qqemu.PhyMemMode:1") == "OK")
+        #expect(client.ask("qqemu.PhyMemMode") == "1")
+        #expect(client.ask("m5000,4") == hex(memory[0x5000..<0x5004]))
+        #expect(client.ask("M5000,1:42") == "OK")
+        #expect(client.target.ram.bytes[0x5000] == 0x42)
+        #expect(client.ask("m8000,1") == "E0e")
+        #expect(client.ask("Qqemu.PhyMemMode:0") == "OK")
+        #expect(client.ask("m5000,4") == "E0e")
+    }
+
+    // MARK: - Search and checksum
+
+    @Test("a pattern is found at its first place, or not at all", arguments: 1...40 as ClosedRange<UInt64>)
+    func search(seed: UInt64) {
+        var random = Seeded(seed)
+        // Few values, so that there are many near misses.
+        let memory = (0..<0x3_0000).map { _ in UInt8.random(in: 0...2, using: &random) }
+        let client = Conversation(SimulatedTarget(memory: memory))
+        let start = Int.random(in: 0..<0x1000, using: &random)
+        let count = Int.random(in: 0...memory.count - start, using: &random)
+        let pattern = (0..<Int.random(in: 1...14, using: &random)).map { _ in UInt8.random(in: 0...2, using: &random) }
+        var expected: Int?
+        var place = start
+        while expected == nil, place + pattern.count <= start + count {
+            if memory[place..<place + pattern.count].elementsEqual(pattern) { expected = place }
+            place += 1
+        }
+        let head = "qSearch:memory:\(String(start, radix: 16));\(String(count, radix: 16));"
+        let reply = client.replies(Array(head.utf8) + pattern)
+        #expect(reply == [expected.map { "1," + String($0, radix: 16) } ?? "0"])
+    }
+
+    @Test(
+        "a pattern that lies across the search's own pieces is found", arguments: [0xfffe, 0xffff, 0x1_0000, 0x1_fffd])
+    func searchAcross(place: Int) {
+        var memory = [UInt8](repeating: 0, count: 0x3_0000)
+        memory.replaceSubrange(place..<place + 4, with: [1, 2, 3, 4])
+        let client = Conversation(SimulatedTarget(memory: memory))
+        #expect(
+            client.replies(Array("qSearch:memory:0;30000;".utf8) + [1, 2, 3, 4]) == ["1,\(String(place, radix: 16))"])
+        // Its last byte is outside.
+        let length = String(place + 3, radix: 16)
+        #expect(client.replies(Array("qSearch:memory:0;\(length);".utf8) + [1, 2, 3, 4]) == ["0"])
+    }
+
+    /// Bit by bit, as the manual describes it: polynomial 0x04c11db7 from the most significant bit on.
+    private func slowCRC(_ bytes: ArraySlice<UInt8>) -> UInt32 {
+        var register: UInt32 = 0xffff_ffff
+        for byte in bytes {
+            for bit in (0..<8).reversed() {
+                let isSet = (register >> 31) ^ UInt32(byte >> UInt8(bit) & 1) == 1
+                register = register << 1
+                if isSet { register ^= 0x04c1_1db7 }
+            }
+        }
+        return register
+    }
+
+    @Test("qCRC is the manual's checksum", arguments: 1...8 as ClosedRange<UInt64>)
+    func checksum(seed: UInt64) {
+        var random = Seeded(seed)
+        let memory = randomMemory(seed)
+        let client = Conversation(SimulatedTarget(memory: memory))
+        let start = Int.random(in: 0..<0x1000, using: &random)
+        let count = Int.random(in: 0...0x6000, using: &random)
+        let expected = "C" + String(slowCRC(memory[start..<start + count]), radix: 16)
+        #expect(client.ask("qCRC:\(String(start, radix: 16)),\(String(count, radix: 16))") == expected)
+    }
+
+    @Test("the checksum of the nine digits is the published one")
+    func knownChecksum() {
+        let client = Conversation(SimulatedTarget(memory: Array("123456789".utf8) + [0, 0, 0, 0, 0, 0, 0]))
+        #expect(client.ask("qCRC:0,9") == "C376e6e7")
+        #expect(client.ask("qCRC:0,1000") == "E0e")
+    }
+
+    @Test("LLDB is told the page around an address, and what may be done there")
+    func region() {
+        let client = Conversation(mapped(randomMemory(11)))
+        #expect(client.ask("qMemoryRegionInfo:ffff800000002abc") == "start:ffff800000002000;size:1000;permissions:rwx;")
+        #expect(client.ask("qMemoryRegionInfo:9abc") == "start:9000;size:1000;")
+    }
+}

@@ -1,0 +1,175 @@
+import Architecture
+import Primitives
+import Testing
+
+@testable import Debugger
+
+@Suite("monitor commands")
+struct MonitorTests {
+    /// The commands that `words` may be short for, found the slow way: of all whose every word begins as typed, those
+    /// of the most words; one that is spelled out beats the others.
+    private func meant(_ words: [String]) -> [String] {
+        let matching = MonitorCommand.table.filter { command in
+            let name = command.name.split(separator: " ").map(String.init)
+            return name.count <= words.count && zip(name, words).allSatisfy { $0.hasPrefix($1) }
+        }
+        let longest = matching.map { $0.name.split(separator: " ").count }.max() ?? 0
+        let best = matching.filter { $0.name.split(separator: " ").count == longest }
+        if let exact = best.first(where: { $0.name == words.prefix(longest).joined(separator: " ") }) {
+            return [exact.name]
+        }
+        let listed = best.filter { !$0.isAlias }
+        return (listed.isEmpty ? best : listed).map(\.name)
+    }
+
+    /// Every way to shorten every word of every command.
+    private static let abbreviations: [[String]] = MonitorCommand.table.flatMap { command in
+        command.name.split(separator: " ").reduce([[]]) { done, word in
+            done.flatMap { start in (1...word.count).map { start + [String(word.prefix($0))] } }
+        }
+    }
+
+    private func found(_ words: [String]) -> Result<String, Refusal> {
+        do throws(Refusal) { return .success(try MonitorCommand.find(words.map { $0[...] }).0.name) } catch {
+            return .failure(error)
+        }
+    }
+
+    @Test("a name is found in full and in every unique abbreviation; an ambiguous one says what it could be")
+    func abbreviations() {
+        #expect(Self.abbreviations.count > MonitorCommand.table.count)
+        for words in Self.abbreviations {
+            let meant = meant(words)
+            switch found(words) {
+            case .success(let name): #expect([name] == meant, "\(words)")
+            case .failure(let refusal):
+                #expect(meant.count > 1, "\(words)")
+                for name in meant { #expect(refusal.reason.contains(name), "\(words)") }
+            }
+        }
+    }
+
+    @Test("every command is found by its whole name, with what follows it")
+    func wholeNames() throws {
+        for command in MonitorCommand.table {
+            let words = command.name.split(separator: " ")
+            let (found, rest) = try MonitorCommand.find(words + ["7", "x"])
+            #expect(found.name == command.name)
+            #expect(rest == ["7", "x"])
+        }
+    }
+
+    @Test("names are unique")
+    func unique() { #expect(Set(MonitorCommand.table.map(\.name)).count == MonitorCommand.table.count) }
+
+    @Test("help lists every command on a line of its own; an empty line is help")
+    func help() {
+        let client = Conversation()
+        let lines = client.monitor("help").split(separator: "\n")
+        let listed = MonitorCommand.table.filter { !$0.isAlias }
+        #expect(lines.count == listed.count)
+        for command in listed {
+            #expect(lines.contains { $0.hasPrefix(command.name) && $0.hasSuffix(command.summary) }, "\(command.name)")
+        }
+        #expect(client.monitor("") == client.monitor("help"))
+        #expect(client.monitor("  ") == client.monitor("help"))
+    }
+
+    @Test("help on one command says what it does")
+    func helpOnOne() {
+        let client = Conversation()
+        for command in MonitorCommand.table {
+            #expect(client.monitor("help \(command.name)").contains(command.summary), "\(command.name)")
+        }
+    }
+
+    @Test(
+        "an unknown command is refused in words, and the packet is still answered OK",
+        arguments: ["xyzzy", "help xyzzy", "info xyzzy"])
+    func unknown(command: String) {
+        let output = Conversation().monitor(command)
+        #expect(output.hasPrefix("error: ") && output.contains("xyzzy") && output.contains("help"))
+    }
+
+    @Test("the beginning of a group names the group's commands")
+    func group() {
+        let output = Conversation().monitor("info")
+        for command in MonitorCommand.table where command.name.hasPrefix("info ") && !command.isAlias {
+            #expect(output.contains(command.name))
+        }
+    }
+
+    @Test("status and info cpus show each vCPU and where it is")
+    func status() {
+        let target = SimulatedTarget(processors: 3)
+        for processor in 0..<3 { target.set("rip", 0x1000 + UInt64(processor), of: processor) }
+        let client = Conversation(target)
+        _ = client.stop(StopEvent(.stepped, on: 1))
+        let lines = client.monitor("info cpus").split(separator: "\n")
+        #expect(lines.count == 3)
+        for processor in 0..<3 {
+            #expect(lines[processor].contains("vCPU \(processor): state of \(processor)"))
+            #expect(lines[processor].contains("0x100\(processor)"))
+            #expect(lines[processor].hasPrefix("*") == (processor == 1))
+        }
+        let status = client.monitor("status")
+        #expect(status.contains("report on machine") && status.contains(lines[2]) && status.contains("step done"))
+    }
+
+    @Test("info registers shows every register of the vCPU that is named, or else selected")
+    func registers() throws {
+        let target = SimulatedTarget(processors: 2)
+        target.set("rax", 0x1234_5678_9abc_def0, of: 1)
+        let client = Conversation(target)
+        let fields = client.monitor("info registers 1").split(whereSeparator: \.isWhitespace).map(String.init)
+        for register in X86.layout64.registers {
+            let place = try #require(fields.firstIndex(of: register.name), "\(register.name)")
+            #expect(fields[place + 1].count == register.bits / 4, "\(register.name)")
+        }
+        #expect(fields[1] == "123456789abcdef0")
+        #expect(!client.monitor("info registers").contains("123456789abcdef0"))
+        #expect(client.ask("Hgp1.2") == "OK")
+        #expect(client.monitor("info registers").contains("123456789abcdef0"))
+        #expect(client.monitor("info registers 2") == "error: 2 is no vCPU: they are 0 to 1\n")
+    }
+
+    @Test("gva2gpa walks the page tables, and says where it leads or why not")
+    func translation() {
+        let target = SimulatedTarget()
+        target.pages = [0xffff_8000_0000_1000: 0x5000]
+        let client = Conversation(target)
+        #expect(client.monitor("gva2gpa 0xffff800000001234").contains("0x5234"))
+        #expect(client.monitor("gva2gpa ffff800000001234").contains("0x5234"))
+        #expect(client.monitor("gva2gpa 0x9000").hasPrefix("error: 0x9000 is not mapped"))
+        #expect(client.monitor("gva2gpa").hasPrefix("error: "))
+        #expect(client.monitor("gva2gpa 0xzz").hasPrefix("error: "))
+    }
+
+    @Test("breakpoints lists what is set and how")
+    func breakpoints() {
+        let client = Conversation()
+        #expect(client.monitor("breakpoints") == "none\n")
+        for packet in ["Z0,10,1", "Z1,20,1", "Z2,30,4", "Z3,40,4", "Z4,50,8"] { #expect(client.ask(packet) == "OK") }
+        let lines = client.monitor("breakpoints").split(separator: "\n")
+        #expect(lines.count == 5)
+        for (line, text) in zip(lines, ["0x10", "0x20", "0x30", "0x40", "0x50"]) { #expect(line.contains(text)) }
+        #expect(lines[0].contains("planted") && lines[2].contains("write") && lines[3].contains("read"))
+    }
+
+    @Test("quit ends the machine after its OK")
+    func quit() {
+        let client = Conversation()
+        #expect(client.replies("qRcmd," + hex("quit")) == ["OK"])
+        #expect(client.demands == [.kill])
+    }
+
+    @Test("a command that is no hexadecimal is malformed")
+    func malformed() { #expect(Conversation().ask("qRcmd,6") == "E01") }
+
+    @Test("a command that is no text is refused like any other")
+    func bytes() {
+        let replies = Conversation().replies("qRcmd,fffe2031")
+        #expect(replies.count == 2 && replies.last == "OK")
+        #expect(text(hex: replies[0].dropFirst())?.hasPrefix("error: ") == true)
+    }
+}

@@ -1,0 +1,116 @@
+import Primitives
+
+@testable import Architecture
+@testable import Debugger
+
+/// Memory from address 0 on, that the guest and the debugger share.
+final class SimulatedMemory: PhysicalMemory {
+    var bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    private func range(_ address: PhysicalAddress, _ count: Int) -> Range<Int>? {
+        guard address.rawValue <= UInt64(bytes.count), count <= bytes.count - Int(address.rawValue) else { return nil }
+        return Int(address.rawValue)..<Int(address.rawValue) + count
+    }
+
+    func read(_ address: PhysicalAddress, into output: inout [UInt8]) -> Bool {
+        guard let range = range(address, output.count) else { return false }
+        output = Array(bytes[range])
+        return true
+    }
+
+    func write(_ address: PhysicalAddress, _ input: ArraySlice<UInt8>) -> Bool {
+        guard let range = range(address, input.count) else { return false }
+        bytes.replaceSubrange(range, with: input)
+        return true
+    }
+
+    func word(at address: PhysicalAddress) -> UInt64? {
+        guard address.rawValue % 8 == 0, let range = range(address, 8) else { return nil }
+        return bytes.number(at: range.lowerBound, count: 8)
+    }
+}
+
+/// A machine that stands still: memory, registers and a page map, and a record of what was armed.
+final class SimulatedTarget: DebugTarget {
+    static let pageSize: UInt64 = 0x1000
+
+    var traits: TargetTraits
+    let ram: SimulatedMemory
+    var files: [RegisterFile]
+    /// Physical pages by virtual ones; nil where every address is its own.
+    var pages: [UInt64: UInt64]?
+    /// Everything that was armed, the last one being in force.
+    private(set) var arrangements: [Arrangement] = []
+    /// Says why an arrangement cannot be granted.
+    var objection: (Arrangement) -> String? = { _ in nil }
+    /// Says why registers cannot be taken.
+    var registerObjection: String?
+    /// Blocks that were asked for, in their order.
+    private(set) var fetched: [RegisterBlocks] = []
+
+    init(
+        layout: RegisterLayout = X86.layout64, processors: Int = 1,
+        memory: [UInt8] = [UInt8](repeating: 0, count: 0x8000), breakpoint: [UInt8]? = [0xcc]
+    ) {
+        traits = TargetTraits(layout: layout, processorCount: processors, breakpointInstruction: breakpoint)
+        ram = SimulatedMemory(memory)
+        var file = RegisterFile(size: X86.Storage.size)
+        // 64-bit code: CR0.PE and PG, EFER.LME and LMA, CS.L.
+        for (name, value) in [("cr0", 0x8000_0011), ("efer", 0x500), ("cs", 8), ("cs_attr", 0xa09b), ("eflags", 2)] {
+            file.set(layout[name: name]!, to: UInt64(value))
+        }
+        file.changed = []
+        files = [RegisterFile](repeating: file, count: processors)
+    }
+
+    var memory: any PhysicalMemory { ram }
+
+    /// What is armed now.
+    var armed: Arrangement { arrangements.last ?? Arrangement() }
+
+    func registers(of processor: Int, having blocks: RegisterBlocks) -> RegisterFile {
+        fetched.append(blocks)
+        return files[processor]
+    }
+
+    func setRegisters(_ file: RegisterFile, of processor: Int) throws(Refusal) {
+        if let registerObjection { throw Refusal(registerObjection) }
+        files[processor] = file
+        files[processor].changed = []
+    }
+
+    func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation {
+        var physical = PhysicalAddress(address.rawValue)
+        if let pages {
+            let page = address.rawValue & ~(Self.pageSize - 1)
+            guard let frame = pages[page] else {
+                throw .notPresent(address, level: 1, entry: PhysicalAddress(0x100))
+            }
+            physical = PhysicalAddress(frame | address.rawValue & (Self.pageSize - 1))
+        }
+        return Translation(
+            physical: physical, pageSize: Self.pageSize, isWritable: true, isUser: false, isExecutable: true)
+    }
+
+    func arrange(_ arrangement: Arrangement) throws(Refusal) {
+        if let reason = objection(arrangement) { throw Refusal(reason) }
+        arrangements.append(arrangement)
+    }
+
+    func report(_ topic: ReportTopic) -> String {
+        switch topic {
+        case .processor(let number): "state of \(number)"
+        default: "report on \(topic)"
+        }
+    }
+
+    func set(_ name: String, _ value: UInt64, of processor: Int = 0) {
+        files[processor].set(traits.layout[name: name]!, to: value)
+    }
+
+    func get(_ name: String, of processor: Int = 0) -> UInt64 {
+        files[processor].number(traits.layout[name: name]!)
+    }
+}
