@@ -79,6 +79,11 @@ static const unsigned long REQUEST_SET_DEBUGREGS = KVM_SET_DEBUGREGS;
 static const unsigned long REQUEST_GET_MSRS = KVM_GET_MSRS;
 static const unsigned long REQUEST_SET_MSRS = KVM_SET_MSRS;
 static const unsigned long REQUEST_GET_LAPIC = KVM_GET_LAPIC;
+static const unsigned long REQUEST_SET_LAPIC = KVM_SET_LAPIC;
+static const unsigned long REQUEST_GET_IRQCHIP = KVM_GET_IRQCHIP;
+static const unsigned long REQUEST_SET_IRQCHIP = KVM_SET_IRQCHIP;
+static const unsigned long REQUEST_GET_PIT2 = KVM_GET_PIT2;
+static const unsigned long REQUEST_SET_PIT2 = KVM_SET_PIT2;
 static const unsigned long REQUEST_TRANSLATE = KVM_TRANSLATE;
 #endif
 

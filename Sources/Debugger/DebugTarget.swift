@@ -20,6 +20,9 @@ package protocol DebugTarget: AnyObject {
     /// Makes this all that is armed from the next resume on; refuses, and changes nothing, where the host cannot.
     func arrange(_ arrangement: Arrangement) throws(Refusal)
 
+    /// Brings the machine back to its image's first instruction. What is armed stays.
+    func reset() throws(Refusal)
+
     /// Text for people on `topic`, without a final newline.
     func report(_ topic: ReportTopic) -> String
 }

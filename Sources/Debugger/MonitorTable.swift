@@ -38,6 +38,17 @@ extension MonitorCommand {
         MonitorCommand(
             name: "capabilities", arguments: "", summary: "what this host's KVM really does, and what was chosen from it"
         ) { session, _ throws(Refusal) in session.target.report(.capabilities) },
+        MonitorCommand(
+            name: "reset", arguments: "", summary: "back to the kernel's first instruction, breakpoints kept"
+        ) { session, _ throws(Refusal) in
+            try session.reset()
+            return "reset; gdb shows old registers until: maintenance flush register-cache"
+        },
+        MonitorCommand(name: "system_reset", arguments: "", summary: "reset", isAlias: true) {
+            session, _ throws(Refusal) in
+            try session.reset()
+            return ""
+        },
         MonitorCommand(name: "quit", arguments: "", summary: "end the machine and the server") {
             session, _ throws(Refusal) in
             session.make(.kill)

@@ -27,6 +27,8 @@ package final class Session {
     var physicalMemory = false
     var listsThreadsInStops = false
     var wantsBareBinary = false
+    /// The client speaks the extended protocol: it may run the program again.
+    var isExtended = false
     let layout: RegisterLayout
     private var demand: Demand?
     /// Packets that came while the machine ran: answered when it has stopped.
@@ -122,15 +124,17 @@ package final class Session {
         case .unknown: break
         case .malformed(let reason): reply.error(reason)
         case .supported(let features): support(features)
-        case .startNoAckMode, .extendedMode, .symbols: reply.ok()
+        case .startNoAckMode, .symbols: reply.ok()
+        case .extendedMode: extend()
         case .mustReplyEmpty, .traceStatus, .sectionOffsets: break
         case .errorStrings: enableErrorStrings()
         case .nonStop(let on): on ? reply.error(.unsupported, "non-stop mode is not offered") : reply.ok()
         case .attached: reply.text("1")
         case .detach: leave(.detach)
         case .kill: return end()
-        case .killProcess: leave(.kill)
-        case .restart, .run: break
+        case .killProcess: killProcess()
+        case .restart: return restart()
+        case .run: answerRun()
         case .attach: writeStop(stop)
         case .monitor(let text): monitor(text)
         case .selectThread(let operation, let thread): select(operation, thread)
@@ -191,6 +195,40 @@ package final class Session {
     private func end() -> Bool {
         make(.kill)
         return false
+    }
+
+    private func extend() {
+        isExtended = true
+        reply.ok()
+    }
+
+    /// vKill: the end, but for a client that stays to run something again: that is the kernel from its start.
+    private func killProcess() {
+        if isExtended { answerRefusal { () throws(Refusal) in try reset() } } else { leave(.kill) }
+    }
+
+    /// R: back to the start, without a reply.
+    private func restart() -> Bool {
+        try? reset()
+        return false
+    }
+
+    /// vRun: the same kernel from its start; there is no other program to run.
+    private func answerRun() {
+        do throws(Refusal) {
+            try reset()
+            writeStop(stop)
+        } catch {
+            reply.error(.invalid, error.reason)
+        }
+    }
+
+    /// Brings the machine back to its first instruction, where it stands still.
+    func reset() throws(Refusal) {
+        try target.reset()
+        stop = StopEvent(.held, on: 0)
+        selected = 0
+        selectedToResume = nil
     }
 
     private func setPhysicalMemory(_ on: Bool) {

@@ -13,6 +13,12 @@ package enum RegisterBlock: CaseIterable, Sendable {
     case floatingPoint
     /// `struct kvm_debugregs`: KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS.
     case debug
+    /// `struct kvm_lapic_state`: the local APIC's 1 KiB of registers, with the kernel's interrupt controllers only.
+    case localAPIC
+    /// `struct kvm_mp_state`: whether the processor runs, sleeps or waits to be started.
+    case activity
+    /// `struct kvm_vcpu_events`: exceptions, interrupts and NMIs on their way.
+    case events
 
     /// Bytes in the structure.
     package var size: Int {
@@ -21,6 +27,9 @@ package enum RegisterBlock: CaseIterable, Sendable {
         case .system: MemoryLayout<kvm_sregs>.size
         case .floatingPoint: MemoryLayout<kvm_fpu>.size
         case .debug: MemoryLayout<kvm_debugregs>.size
+        case .localAPIC: MemoryLayout<kvm_lapic_state>.size
+        case .activity: MemoryLayout<kvm_mp_state>.size
+        case .events: MemoryLayout<kvm_vcpu_events>.size
         }
     }
 
@@ -30,6 +39,9 @@ package enum RegisterBlock: CaseIterable, Sendable {
         case .system: ("SREGS", REQUEST_GET_SREGS, REQUEST_SET_SREGS)
         case .floatingPoint: ("FPU", REQUEST_GET_FPU, REQUEST_SET_FPU)
         case .debug: ("DEBUGREGS", REQUEST_GET_DEBUGREGS, REQUEST_SET_DEBUGREGS)
+        case .localAPIC: ("LAPIC", REQUEST_GET_LAPIC, REQUEST_SET_LAPIC)
+        case .activity: ("MP_STATE", REQUEST_GET_MP_STATE, REQUEST_SET_MP_STATE)
+        case .events: ("VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, REQUEST_SET_VCPU_EVENTS)
         }
     }
 }
@@ -111,19 +123,11 @@ extension VCPU {
         try descriptor.set("KVM_SET_VCPU_EVENTS", REQUEST_SET_VCPU_EVENTS, &events)
     }
 
-    /// The events KVM holds for the vCPU: what it was delivering. The corresponding request is `KVM_GET_VCPU_EVENTS`.
-    package func pendingException() throws(KVMError) -> (vector: UInt8, errorCode: UInt32)? {
-        var events = kvm_vcpu_events()
-        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
-        let exception = events.exception
-        return exception.injected != 0 || exception.pending != 0 ? (exception.nr, exception.error_code) : nil
-    }
-
-    /// The local APIC's 1 KiB of registers. The corresponding request is `KVM_GET_LAPIC`.
-    package func localAPIC() throws(KVMError) -> [UInt8] {
-        var state = kvm_lapic_state()
-        try descriptor.set("KVM_GET_LAPIC", REQUEST_GET_LAPIC, &state)
-        return withUnsafeBytes(of: &state.regs) { Array($0) }
+    /// A block by itself. The corresponding requests are RegisterBlock's.
+    package func get(_ block: RegisterBlock) throws(KVMError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: block.size)
+        try get(block, into: &bytes, at: 0)
+        return bytes
     }
 }
 #endif

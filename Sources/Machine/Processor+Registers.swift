@@ -7,11 +7,21 @@ import Primitives
 // A parked vCPU's registers: fetched block by block when asked for, stored when changed.
 extension Processor {
     private static let places: [(blocks: RegisterBlocks, block: RegisterBlock, offset: Int)] = [
-        (.system, .system, X86.Storage.system), (.floatingPoint, .floatingPoint, X86.Storage.floatingPoint),
-        (.debug, .debug, X86.Storage.debug),
+        (.general, .general, X86.Storage.general), (.system, .system, X86.Storage.system),
+        (.floatingPoint, .floatingPoint, X86.Storage.floatingPoint), (.debug, .debug, X86.Storage.debug),
     ]
 
     private static let modelSpecific = X86.modelSpecificRegisters.map(\.index)
+
+    /// Takes everything anew from KVM, and drops what was to be told about the state before.
+    func forgetRegisters() {
+        registers.changed = []
+        registers.present = []
+        pending = nil
+        reported = nil
+        isArmed = false
+        fetch([.general, .system])
+    }
 
     /// Makes `blocks` present. What KVM refuses to give reads as zero.
     func fetch(_ blocks: RegisterBlocks) {
@@ -34,7 +44,7 @@ extension Processor {
         let old = registers
         registers = file
         do throws(KVMError) {
-            for place in Self.places where file.changed.contains(place.blocks) {
+            for place in Self.places where place.blocks != .general && file.changed.contains(place.blocks) {
                 try vcpu.set(place.block, from: file.storage, at: place.offset)
             }
         } catch {

@@ -18,11 +18,11 @@ final class Processor: @unchecked Sendable {
     var statistics = ExitStatistics()
     /// What KVM_SET_GUEST_DEBUG was last told.
     private(set) var armed = GuestDebug()
-    private var isArmed = true
+    var isArmed = true
     /// A stop of this vCPU that another's came before: told at its next turn, without running.
-    private var pending: StopEvent?
+    var pending: StopEvent?
     /// Where a breakpoint stopped this vCPU: going on from there steps over it first.
-    private var reported: VirtualAddress?
+    var reported: VirtualAddress?
     private(set) var isListening = false
     /// The kernel's id of this vCPU's thread.
     private var thread: Int32 = 0

@@ -50,7 +50,7 @@ extension VirtualMachine {
 
     private func localAPIC(of processor: Processor) -> String {
         do throws(KVMError) {
-            let registers = LocalAPICRegisters(try processor.vcpu.localAPIC())
+            let registers = LocalAPICRegisters(try processor.vcpu.get(.localAPIC))
             return registers?.text(cpu: processor.index) ?? "the kernel gave no registers"
         } catch {
             return "\(error)"

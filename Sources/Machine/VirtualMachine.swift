@@ -55,6 +55,8 @@ package final class VirtualMachine: @unchecked Sendable {
     let attendant: any Attendant
     private(set) var processors: [Processor] = []
     private(set) var gate: Gate!
+    /// The state that a reset brings back.
+    private(set) var snapshot: MachineSnapshot!
     let haltWatch = HaltWatch()
     private let platform: Mutex<PCPlatform>
     private let ending = Condition<Ending?>(nil)
@@ -94,6 +96,7 @@ package final class VirtualMachine: @unchecked Sendable {
             try slots.set(trapping: [], of: guestMemory, in: vm)
             guestMemory.place(configuration.image)
             for processor in processors { try processor.prepare(configuration.image.start) }
+            snapshot = try MachineSnapshot(of: self)
         } catch {
             throw .kvm(error)
         }
@@ -139,12 +142,19 @@ package final class VirtualMachine: @unchecked Sendable {
             return .resume(.run(processors.count))
         }
         hasStarted = true
+        owesReset = stop.cause == .reset
         let verdict = attendant.attend(stop, on: self)
-        if case .resume = verdict { applyTraps() }
+        guard case .resume = verdict else { return verdict }
+        if owesReset {
+            do throws(Refusal) { try reset() } catch { return .end(.died(error.reason)) }
+        }
+        applyTraps()
         return verdict
     }
 
     private var hasStarted = false
+    /// The guest asked for a reset, which is done when it is to go on: until then it can be looked at.
+    var owesReset = false
 
     // MARK: - Devices
 

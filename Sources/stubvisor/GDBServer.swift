@@ -37,7 +37,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
                 client.flush()
                 return .end(ending)
             }
-        } else if let verdict = alone(with: stop) {
+        } else if let verdict = alone(with: stop, processors: machine.traits.processorCount) {
             return verdict
         } else if stop.cause == .interrupted {
             // It was a newcomer who stopped the machine.
@@ -63,12 +63,12 @@ final class GDBServer: Attendant, @unchecked Sendable {
     }
 
     /// What a stop comes to when no debugger is there to look: nil to wait for one.
-    private func alone(with stop: StopEvent) -> Verdict? {
+    private func alone(with stop: StopEvent, processors: Int) -> Verdict? {
         switch stop.cause {
         case .ended(let ending): return .end(ending)
         case .tripleFault, .hostFailure, .emulationFailure, .memoryFault:
             return .end(.died(stop.account ?? "the guest died"))
-        case .reset: return .end(.died("the guest asked for a reset, and no debugger was attached"))
+        case .reset: return .resume(.run(processors))
         case .haltedForGood:
             let account = stop.account ?? "the guest halted for good"
             if listener == nil { return .end(.died(account)) }

@@ -1,0 +1,36 @@
+#if arch(x86_64)
+import CLinux
+import Host
+
+/// The state of the kernel's interrupt controllers and timer that belong to no vCPU: the 8259 pair, the I/O APIC, the
+/// 8254. Opaque: to be put back as it was.
+package struct InterruptControllerState: Sendable {
+    fileprivate var chips: [kvm_irqchip] = []
+    fileprivate var timer = kvm_pit_state2()
+}
+
+extension VM {
+    /// KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC.
+    private static let chips: ClosedRange<UInt32> = 0...2
+
+    /// The corresponding requests are `KVM_GET_IRQCHIP` and `KVM_GET_PIT2`.
+    package func interruptControllerState() throws(KVMError) -> InterruptControllerState {
+        var state = InterruptControllerState()
+        for number in Self.chips {
+            var chip = kvm_irqchip()
+            chip.chip_id = number
+            try set("KVM_GET_IRQCHIP", REQUEST_GET_IRQCHIP, &chip)
+            state.chips.append(chip)
+        }
+        try set("KVM_GET_PIT2", REQUEST_GET_PIT2, &state.timer)
+        return state
+    }
+
+    /// The corresponding requests are `KVM_SET_IRQCHIP` and `KVM_SET_PIT2`.
+    package func setInterruptControllers(_ state: InterruptControllerState) throws(KVMError) {
+        for var chip in state.chips { try set("KVM_SET_IRQCHIP", REQUEST_SET_IRQCHIP, &chip) }
+        var timer = state.timer
+        try set("KVM_SET_PIT2", REQUEST_SET_PIT2, &timer)
+    }
+}
+#endif
