@@ -15,12 +15,14 @@ extension MonitorCommand {
             session, _ throws(Refusal) in session.status()
         },
         MonitorCommand(
-            name: "info registers", arguments: "[CPU]", summary: "every register of a vCPU, the selected one's if none is named"
+            name: "info registers", arguments: "[CPU]",
+            summary: "every register of a vCPU, the selected one's if none is named"
         ) { session, words throws(Refusal) in try session.allRegisters(words) },
         MonitorCommand(name: "info cpus", arguments: "", summary: "each vCPU: mode, privilege level, where it is") {
             session, _ throws(Refusal) in session.processors().joined(separator: "\n")
         },
-        MonitorCommand(name: "info exits", arguments: "", summary: "VM exits so far: how many, their share, mean time") {
+        MonitorCommand(name: "info exits", arguments: "", summary: "VM exits so far: how many, their share, mean time")
+        {
             session, _ throws(Refusal) in session.target.report(.exits)
         },
         MonitorCommand(name: "exits reset", arguments: "", summary: "count VM exits from zero") {
@@ -36,7 +38,8 @@ extension MonitorCommand {
             session, words throws(Refusal) in try session.translation(words)
         },
         MonitorCommand(
-            name: "capabilities", arguments: "", summary: "what this host's KVM really does, and what was chosen from it"
+            name: "capabilities", arguments: "",
+            summary: "what this host's KVM really does, and what was chosen from it"
         ) { session, _ throws(Refusal) in session.target.report(.capabilities) },
         MonitorCommand(
             name: "reset", arguments: "", summary: "back to the kernel's first instruction, breakpoints kept"

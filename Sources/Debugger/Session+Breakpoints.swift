@@ -5,7 +5,9 @@ import RemoteProtocol
 // Breakpoints and watchpoints: the table is what the client wants, the arrangement what the machine must arm for it.
 extension Session {
     func insert(_ request: BreakpointRequest) throws(Refusal) {
-        guard request.length >= 0, request.length <= 1 << 30 else { throw Refusal("\(request.length) bytes are too many") }
+        guard request.length >= 0, request.length <= 1 << 30 else {
+            throw Refusal("\(request.length) bytes are too many")
+        }
         let program = try BreakpointProgram(parsing: request.tail)
         let isNew = !breakpoints.contains(request)
         breakpoints.insert(request, program)

@@ -106,7 +106,9 @@ extension Session {
         guard let first = pattern.first else { return 0 }
         var start = 0
         while start + pattern.count <= bytes.count {
-            guard let hit = bytes[start...].firstIndex(of: first), hit + pattern.count <= bytes.count else { return nil }
+            guard let hit = bytes[start...].firstIndex(of: first), hit + pattern.count <= bytes.count else {
+                return nil
+            }
             if bytes[hit..<hit + pattern.count].elementsEqual(pattern) { return hit }
             start = hit + 1
         }

@@ -13,7 +13,9 @@ package enum Endpoint: Equatable, Sendable {
             self = .unix(path: path)
             return
         }
-        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else { return nil }
+        guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+            return nil
+        }
         let host = String(text[..<colon])
         self = .tcp(host: host.isEmpty || host == "localhost" ? "127.0.0.1" : host, port: port)
     }

@@ -51,7 +51,8 @@ struct ExitStatistics: Sendable {
             let mean = row.time / row.count
             // The time of exits that were stops is the debugger's.
             let meanText = row.time == 0 ? "-" : "\(mean / 1000).\(mean % 1000 / 100) us"
-            return pad(ExitReason.name(UInt32(reason)), 18) + pad("\(row.count)", -12) + pad("\(share / 10).\(share % 10) %", -9)
+            return pad(ExitReason.name(UInt32(reason)), 18) + pad("\(row.count)", -12)
+                + pad("\(share / 10).\(share % 10) %", -9)
                 + pad(meanText, -12)
         }
         return ([head] + lines + [pad("all", 18) + pad("\(total)", -12)]).joined(separator: "\n")

@@ -56,10 +56,14 @@ extension HostDebugCapabilities {
                     level.breakpoint.canBePlanted ? nil : "software breakpoints there use the 4 debug registers"
                 ),
                 ("\(name)_single_step", "single step in \(title)", yes(level.singleStep), nil),
-                ("\(name)_execution_breakpoint", "execution breakpoints in \(title)", yes(level.executionBreakpoint), nil),
+                (
+                    "\(name)_execution_breakpoint", "execution breakpoints in \(title)", yes(level.executionBreakpoint),
+                    nil
+                ),
                 (
                     "\(name)_data_breakpoint", "data breakpoints in \(title)", yes(level.dataBreakpoint),
-                    level.dataBreakpoint ? nil : "watchpoints trap writes to their page instead; reads cannot be watched"
+                    level.dataBreakpoint
+                        ? nil : "watchpoints trap writes to their page instead; reads cannot be watched"
                 ),
             ]
         }

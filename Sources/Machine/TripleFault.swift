@@ -34,7 +34,8 @@ struct TripleFault {
     var account: String {
         let bytes = instruction.prefix(8).map { hexadecimal($0, digits: 2).dropFirst(2) }.joined(separator: " ")
         var lines = [
-            "triple fault on vCPU \(processor.index) at \(place)" + (bytes.isEmpty ? "" : ", instruction bytes \(bytes)")
+            "triple fault on vCPU \(processor.index) at \(place)"
+                + (bytes.isEmpty ? "" : ", instruction bytes \(bytes)")
         ]
         let (first, reason) = origin
         lines.append("  it began with \(reason)")
@@ -47,13 +48,17 @@ struct TripleFault {
 
     /// The first exception, as far as it can be told.
     private var origin: (vector: ExceptionVector?, reason: String) {
-        if instruction.isEmpty { return (.pageFault, "\(ExceptionVector.pageFault): the instruction could not be fetched") }
+        if instruction.isEmpty {
+            return (.pageFault, "\(ExceptionVector.pageFault): the instruction could not be fetched")
+        }
         switch X86Instruction(instruction) {
         case .breakpoint: return (.breakpoint, "\(ExceptionVector.breakpoint): an INT3")
         case .softwareInterrupt(let vector): return (ExceptionVector(vector), "INT \(vector)")
         case .halt, .other: break
         }
-        if instruction.starts(with: [0x0f, 0x0b]) { return (.invalidOpcode, "\(ExceptionVector.invalidOpcode): a UD2") }
+        if instruction.starts(with: [0x0f, 0x0b]) {
+            return (.invalidOpcode, "\(ExceptionVector.invalidOpcode): a UD2")
+        }
         let entries = table.base..<(table.base + Int(table.limit) + 1)
         do throws(TranslationFault) {
             _ = try X86.paging(processor.registers).translate(faultAddress, in: processor.machine.guestMemory)

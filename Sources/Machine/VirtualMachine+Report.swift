@@ -83,12 +83,16 @@ package struct HostReport {
     package var json: String {
         let rows = capabilities.findings
         let answers = rows.map { row in
-            let value = Int(row.answer) != nil ? row.answer : row.answer == "yes" || row.answer == "no"
-                ? "\(row.answer == "yes")" : "\"\(row.answer)\""
+            let value =
+                Int(row.answer) != nil
+                ? row.answer
+                : row.answer == "yes" || row.answer == "no"
+                    ? "\(row.answer == "yes")" : "\"\(row.answer)\""
             return "  \"\(row.key)\": \(value)"
         }
         let advice = rows.compactMap { row in row.advice.map { "    \"\(row.key)\": \"\($0)\"" } }
-        return "{\n" + (answers + ["  \"advice\": {\n" + advice.joined(separator: ",\n") + "\n  }"]).joined(separator: ",\n")
+        return "{\n"
+            + (answers + ["  \"advice\": {\n" + advice.joined(separator: ",\n") + "\n  }"]).joined(separator: ",\n")
             + "\n}"
     }
 }

@@ -39,7 +39,9 @@ struct Client {
         for byte in packet.utf8 { checksum &+= byte }
         output.append(UInt8(ascii: "#"))
         output.appendHex(CollectionOfOne(checksum))
-        do throws(Errno) { try socket.send(output[...]) } catch { throw BenchError(message: "\(name) hung up: \(error)") }
+        do throws(Errno) { try socket.send(output[...]) } catch {
+            throw BenchError(message: "\(name) hung up: \(error)")
+        }
         return try reply()
     }
 

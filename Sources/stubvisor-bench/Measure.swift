@@ -29,7 +29,9 @@ struct Measure: Sendable {
             let place = try symbol()
             guard try reachLoop(&client), try isOK(client.ask("Z1,\(place),1")) else { return nil }
             return try rate(time) { () throws(BenchError) in
-                guard try isOK(client.ask("z1,\(place),1")), try isStop(client.ask("vCont;s:p1.1")) else { return false }
+                guard try isOK(client.ask("z1,\(place),1")), try isStop(client.ask("vCont;s:p1.1")) else {
+                    return false
+                }
                 guard try isOK(client.ask("Z1,\(place),1")) else { return false }
                 return try isStop(client.ask("vCont;c"))
             }

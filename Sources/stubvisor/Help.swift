@@ -31,7 +31,8 @@ enum Help {
             return "stubvisor demo\n\nBuilds the guest \"hello\" and debugs it with gdb, which must be installed. "
                 + "On a terminal it\nwaits for Enter between chapters."
         case "doctor":
-            return "stubvisor doctor [--json]\n\nTries breakpoints, steps and memory traps on a throwaway machine and says "
+            return
+                "stubvisor doctor [--json]\n\nTries breakpoints, steps and memory traps on a throwaway machine and says "
                 + "which of them work here."
         case let command?: throw .usage("there is no command \"\(command)\"")
         }

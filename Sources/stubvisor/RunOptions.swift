@@ -64,7 +64,8 @@ struct RunOptions {
         kernel = first
         if let gdb, !gdb.isLocal, !allowsInsecure {
             throw .usage(
-                "--gdb \(gdb) would give everyone who can reach it full control of the guest; add --gdb-insecure to say so")
+                "--gdb \(gdb) would give everyone who can reach it full control of the guest; add --gdb-insecure to say so"
+            )
         }
     }
 }
@@ -121,7 +122,8 @@ extension Option {
             options, text throws(Failure) in options.initrd = text
         },
         Option(
-            name: "--console", value: "stdio | none | file:PATH | unix:PATH", help: "the guest's serial port; default stdio"
+            name: "--console", value: "stdio | none | file:PATH | unix:PATH",
+            help: "the guest's serial port; default stdio"
         ) { options, text throws(Failure) in options.console = try console(text) },
         Option(
             name: "--format", value: ImageFormat.allCases.map(\.rawValue).joined(separator: " | "),
@@ -133,7 +135,8 @@ extension Option {
             options, text throws(Failure) in
             options.load.loadAddress = PhysicalAddress(try address("--load-address", text))
         },
-        Option(name: "--entry", value: "ADDRESS", help: "flat images: the first instruction; default the load address") {
+        Option(name: "--entry", value: "ADDRESS", help: "flat images: the first instruction; default the load address")
+        {
             options, text throws(Failure) in options.load.entry = try address("--entry", text)
         },
         Option(

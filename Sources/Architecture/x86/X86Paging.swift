@@ -32,7 +32,8 @@ package struct X86Paging: Equatable, Sendable {
     private static let pae = Scheme(
         indexes: [30...31, 21...29, 12...20], entrySize: 8, rootMask: 0xffff_ffe0, addressMask: wide)
     private static let fourLevels = Scheme(indexes: levels4, entrySize: 8, rootMask: wide, addressMask: wide)
-    private static let fiveLevels = Scheme(indexes: [48...56] + levels4, entrySize: 8, rootMask: wide, addressMask: wide)
+    private static let fiveLevels = Scheme(
+        indexes: [48...56] + levels4, entrySize: 8, rootMask: wide, addressMask: wide)
 
     private var isLong: Bool { efer[bit: 10] }
 

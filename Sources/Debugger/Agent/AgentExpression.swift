@@ -53,7 +53,9 @@ package struct AgentExpression: Equatable, Sendable {
         var position = 0
         while position < bytes.count {
             let start = position
-            guard let opcode = AgentOpcode(rawValue: bytes[start]) else { throw .unknownOpcode(bytes[start], at: start) }
+            guard let opcode = AgentOpcode(rawValue: bytes[start]) else {
+                throw .unknownOpcode(bytes[start], at: start)
+            }
             guard let shape = opcode.shape else { throw .unsupported(bytes[start], at: start) }
             position += 1
             guard position + shape.operand <= bytes.count else { throw .truncated(at: start) }
@@ -109,8 +111,10 @@ extension AgentExpression.Invalid: CustomStringConvertible {
     package var description: String {
         switch self {
         case .tooLong(let count): "an expression of \(count) bytes is too long"
-        case .unknownOpcode(let opcode, let at): "there is no opcode \(hexadecimal(opcode)) (byte \(at) of the expression)"
-        case .unsupported(let opcode, let at): "opcode \(hexadecimal(opcode)) is not supported (byte \(at) of the expression)"
+        case .unknownOpcode(let opcode, let at):
+            "there is no opcode \(hexadecimal(opcode)) (byte \(at) of the expression)"
+        case .unsupported(let opcode, let at):
+            "opcode \(hexadecimal(opcode)) is not supported (byte \(at) of the expression)"
         case .truncated(let at): "the expression ends inside the operation at byte \(at)"
         case .badBranch(let from, let to): "the branch at byte \(from) goes to byte \(to), which is no operation"
         case .stack(let at): "the stack is wrong at byte \(at) of the expression"
