@@ -20,6 +20,18 @@ package enum TranslationFault: Error, Equatable, Sendable {
     case tableOutsideMemory(VirtualAddress, level: Int, entry: PhysicalAddress)
 }
 
+extension TranslationFault {
+    /// The naturally aligned range around the address, in bytes, that leads nowhere for the same reason; a power of
+    /// two, and never more than that. Zero is all 2^64.
+    package var span: UInt64 {
+        switch self {
+        case .nonCanonical: 1 << 46
+        // 512 entries a table; 32-bit paging has 1024, and so leads nowhere for twice as much.
+        case .notPresent(_, let level, _), .tableOutsideMemory(_, let level, _): 1 << UInt64(12 + 9 * (level - 1))
+        }
+    }
+}
+
 extension TranslationFault: CustomStringConvertible {
     package var description: String {
         switch self {

@@ -131,14 +131,4 @@ extension Session {
         reply.text("C")
         reply.number(UInt64(crc))
     }
-
-    /// LLDB: the mapping around an address, one page of it.
-    func answerMemoryRegion(_ address: VirtualAddress) {
-        let page = VirtualAddress(address.rawValue & ~UInt64(Self.pageSize - 1))
-        reply.text("start:")
-        reply.number(page.rawValue)
-        reply.text(";size:1000;")
-        guard let found = try? target.translate(address, on: selected) else { return }
-        reply.text("permissions:r\(found.isWritable ? "w" : "")\(found.isExecutable ? "x" : "");")
-    }
 }

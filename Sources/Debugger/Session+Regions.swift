@@ -1,0 +1,82 @@
+import Architecture
+import Primitives
+import RemoteProtocol
+
+// The address space as ranges of one kind: what LLDB asks with qMemoryRegionInfo, and `monitor info mem`.
+extension Session {
+    /// Addresses that are mapped with the same rights, or not at all.
+    struct Region: Equatable {
+        let start: UInt64
+        /// The last address in it.
+        var last: UInt64
+        /// Nil where nothing is mapped.
+        let rights: Rights?
+    }
+
+    struct Rights: Equatable {
+        let isWritable: Bool
+        let isUser: Bool
+        let isExecutable: Bool
+    }
+
+    /// How many pages or holes a region is followed over, so that no guest's tables keep a client waiting.
+    private static let longestWalk = 1 << 16
+
+    /// The region from the page that `address` is on, upwards.
+    func region(from address: VirtualAddress) -> Region {
+        var region = piece(at: address.rawValue)
+        for _ in 0..<Self.longestWalk where region.last != .max {
+            let next = piece(at: region.last + 1)
+            guard next.rights == region.rights else { break }
+            region.last = next.last
+        }
+        return region
+    }
+
+    /// The page or the hole around one address.
+    private func piece(at address: UInt64) -> Region {
+        let (size, rights): (UInt64, Rights?)
+        do throws(TranslationFault) {
+            let found = try target.translate(VirtualAddress(address), on: selected)
+            size = found.pageSize
+            rights = Rights(
+                isWritable: found.isWritable, isUser: found.isUser, isExecutable: found.isExecutable)
+        } catch {
+            (size, rights) = (error.span, nil)
+        }
+        let start = address & ~(size &- 1)
+        return Region(start: start, last: start &+ (size &- 1), rights: rights)
+    }
+
+    func answerMemoryRegion(_ address: VirtualAddress) {
+        let region = region(from: address)
+        reply.text("start:")
+        reply.number(region.start)
+        reply.text(";size:")
+        // All 2^64 bytes cannot be said.
+        reply.number(region.last &- region.start &+ 1 == 0 ? .max : region.last - region.start + 1)
+        reply.text(";")
+        guard let rights = region.rights else { return }
+        reply.text("permissions:r\(rights.isWritable ? "w" : "")\(rights.isExecutable ? "x" : "");")
+    }
+
+    /// Every mapped region, a line each: `info mem`.
+    func describeRegions() -> String {
+        var lines: [String] = []
+        var next: UInt64 = 0
+        while lines.count < 1000 {
+            let region = region(from: VirtualAddress(next))
+            if let rights = region.rights {
+                let text = (rights.isUser ? "u" : "-") + "r" + (rights.isWritable ? "w" : "-")
+                    + (rights.isExecutable ? "x" : "-")
+                let size = region.last &- region.start &+ 1
+                lines.append(
+                    "\(hexadecimal(region.start, digits: 16))-\(hexadecimal(region.last, digits: 16)) "
+                        + "\(hexadecimal(size, digits: 16)) \(text)")
+            }
+            if region.last == .max { return lines.isEmpty ? "nothing is mapped" : lines.joined(separator: "\n") }
+            next = region.last + 1
+        }
+        return (lines + ["and more"]).joined(separator: "\n")
+    }
+}
