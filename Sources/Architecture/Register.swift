@@ -10,7 +10,7 @@ package struct RegisterBlocks: OptionSet, Sendable {
     package static let general = Self(rawValue: 1)
     /// x86: `struct kvm_sregs`.
     package static let system = Self(rawValue: 2)
-    /// x86: `struct kvm_fpu`.
+    /// x86: `struct kvm_xsave`.
     package static let floatingPoint = Self(rawValue: 4)
     /// x86: `struct kvm_debugregs`.
     package static let debug = Self(rawValue: 8)

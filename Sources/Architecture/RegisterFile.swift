@@ -37,6 +37,7 @@ package struct RegisterFile: Sendable {
     /// Stores a value of the register's width on the wire; bytes beyond its storage are dropped.
     package mutating func set(_ register: Register, to bytes: some Collection<UInt8>) {
         changed.formUnion(register.block)
+        if register.block == .floatingPoint { X86.useFloatingPoint(&storage) }
         let value = Array(bytes.prefix(8)).littleEndianNumber
         switch register.form {
         case .plain:

@@ -54,10 +54,12 @@ struct BreakpointTable {
 
     /// Makes a write of `bytes` to `start` go around what is planted: the bytes under it are kept here instead.
     mutating func divert(_ bytes: inout [UInt8], writtenTo start: PhysicalAddress, planting instruction: [UInt8]) {
+        // Two addresses of one place each keep what was written, not what the first of them put there.
+        let written = bytes
         for i in planted.indices {
             var original = planted[i].original
             eachOverlap(of: planted[i], start, bytes.count) { inside, place in
-                original[place] = bytes[inside]
+                original[place] = written[inside]
                 bytes[inside] = instruction[place]
             }
             planted[i].original = original

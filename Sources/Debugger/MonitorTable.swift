@@ -34,7 +34,9 @@ extension MonitorCommand {
         MonitorCommand(name: "breakpoints", arguments: "", summary: "what is set and how it is done") {
             session, _ throws(Refusal) in session.describeBreakpoints()
         },
-        MonitorCommand(name: "info mem", arguments: "", summary: "what the selected vCPU's page tables map, with rights") {
+        MonitorCommand(
+            name: "info mem", arguments: "", summary: "what the selected vCPU's page tables map, with rights"
+        ) {
             session, _ throws(Refusal) in session.describeRegions()
         },
         MonitorCommand(name: "gva2gpa", arguments: "ADDRESS", summary: "where a virtual address leads") {

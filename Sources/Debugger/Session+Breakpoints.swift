@@ -33,20 +33,28 @@ extension Session {
     /// Before the machine runs: plants what could not be planted before, and what the guest has overwritten since.
     func replant() {
         guard let instruction = target.traits.breakpointInstruction else { return }
-        var changed = false
-        for request in breakpoints.requests where request.kind == .software {
-            if let entry = breakpoints.planted.first(where: { $0.address == request.address }) {
-                var bytes = [UInt8](repeating: 0, count: instruction.count)
-                if target.memory.read(entry.physical, into: &bytes), bytes == instruction,
-                    (try? target.translate(request.address, on: selected).physical) == entry.physical
-                {
-                    continue
-                }
-                lift(request.address)
-            }
-            changed = plant(request.address) || changed
-        }
+        let addresses = breakpoints.requests.filter { $0.kind == .software }.map(\.address)
+        let stale = addresses.filter { breakpoints.isPlanted(at: $0) && !stands(at: $0, instruction) }
+        // All of them before any is planted again: several addresses may share a place.
+        for address in stale { lift(address) }
+        var changed = !stale.isEmpty
+        for address in addresses where !breakpoints.isPlanted(at: address) { changed = plant(address) || changed }
         if changed { rearrange() }
+    }
+
+    /// Whether what was planted for `address` is still there, and `address` still leads to it.
+    private func stands(at address: VirtualAddress, _ instruction: [UInt8]) -> Bool {
+        guard let entry = breakpoints.planted.first(where: { $0.address == address }) else { return false }
+        var bytes = [UInt8](repeating: 0, count: instruction.count)
+        return target.memory.read(entry.physical, into: &bytes) && bytes == instruction
+            && places(of: address).contains(entry.physical)
+    }
+
+    /// Where `address` leads: by the selected vCPU's tables first, then by the others', of which some may be parked
+    /// without any.
+    private func places(of address: VirtualAddress) -> [PhysicalAddress] {
+        let others = (0..<target.traits.processorCount).filter { $0 != selected }
+        return ([selected] + others).compactMap { try? target.translate(address, on: $0).physical }
     }
 
     private func arrangement() -> Arrangement {
@@ -72,9 +80,9 @@ extension Session {
 
     /// Replaces the instruction at `address`; false where there is nothing to replace, or planting is not the means.
     private func plant(_ address: VirtualAddress) -> Bool {
-        guard let instruction = target.traits.breakpointInstruction,
-            let physical = try? target.translate(address, on: selected).physical
-        else { return false }
+        guard let instruction = target.traits.breakpointInstruction, let physical = places(of: address).first else {
+            return false
+        }
         if let shared = breakpoints.planted.first(where: { $0.physical == physical }) {
             breakpoints.record(Arrangement.Planted(address: address, physical: physical, original: shared.original))
             return true

@@ -67,7 +67,8 @@ extension Session {
         while lines.count < 1000 {
             let region = region(from: VirtualAddress(next))
             if let rights = region.rights {
-                let text = (rights.isUser ? "u" : "-") + "r" + (rights.isWritable ? "w" : "-")
+                let text =
+                    (rights.isUser ? "u" : "-") + "r" + (rights.isWritable ? "w" : "-")
                     + (rights.isExecutable ? "x" : "-")
                 let size = region.last &- region.start &+ 1
                 lines.append(

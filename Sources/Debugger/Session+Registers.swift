@@ -16,6 +16,7 @@ extension Session {
         guard let processor = processor(thread) else { return reply.error(.noThread, "no such thread") }
         var file = target.registers(of: processor, having: [])
         var rest = bytes
+        var counter: ArraySlice<UInt8>?
         for register in layout.registers[..<layout.countInG] {
             let value = rest.prefix(register.bits / 8)
             guard value.count == register.bits / 8 else { break }
@@ -23,7 +24,15 @@ extension Session {
             file.append(register, to: &old)
             // Only what differs: a program counter and its segment's base may both be in the packet.
             if !value.elementsEqual(old) { file.set(register, to: value) }
+            if register.number == layout.programCounter { counter = value }
             rest = rest.dropFirst(value.count)
+        }
+        // Again, and last: it is linear, and what it is relative to may have come after it.
+        if let counter {
+            let register = layout.registers[layout.programCounter]
+            var now: [UInt8] = []
+            file.append(register, to: &now)
+            if !counter.elementsEqual(now) { file.set(register, to: counter) }
         }
         answerRefusal { () throws(Refusal) in try target.setRegisters(file, of: processor) }
     }

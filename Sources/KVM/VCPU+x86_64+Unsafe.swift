@@ -9,7 +9,7 @@ package enum RegisterBlock: CaseIterable, Sendable {
     case general
     /// `struct kvm_sregs`: KVM_GET_SREGS, KVM_SET_SREGS.
     case system
-    /// `struct kvm_fpu`: KVM_GET_FPU, KVM_SET_FPU.
+    /// `struct kvm_xsave`: KVM_GET_XSAVE, KVM_SET_XSAVE; the FPU requests leave MXCSR out.
     case floatingPoint
     /// `struct kvm_debugregs`: KVM_GET_DEBUGREGS, KVM_SET_DEBUGREGS.
     case debug
@@ -25,7 +25,7 @@ package enum RegisterBlock: CaseIterable, Sendable {
         switch self {
         case .general: MemoryLayout<kvm_regs>.size
         case .system: MemoryLayout<kvm_sregs>.size
-        case .floatingPoint: MemoryLayout<kvm_fpu>.size
+        case .floatingPoint: MemoryLayout<kvm_xsave>.size
         case .debug: MemoryLayout<kvm_debugregs>.size
         case .localAPIC: MemoryLayout<kvm_lapic_state>.size
         case .activity: MemoryLayout<kvm_mp_state>.size
@@ -37,7 +37,7 @@ package enum RegisterBlock: CaseIterable, Sendable {
         switch self {
         case .general: ("REGS", REQUEST_GET_REGS, REQUEST_SET_REGS)
         case .system: ("SREGS", REQUEST_GET_SREGS, REQUEST_SET_SREGS)
-        case .floatingPoint: ("FPU", REQUEST_GET_FPU, REQUEST_SET_FPU)
+        case .floatingPoint: ("XSAVE", REQUEST_GET_XSAVE, REQUEST_SET_XSAVE)
         case .debug: ("DEBUGREGS", REQUEST_GET_DEBUGREGS, REQUEST_SET_DEBUGREGS)
         case .localAPIC: ("LAPIC", REQUEST_GET_LAPIC, REQUEST_SET_LAPIC)
         case .activity: ("MP_STATE", REQUEST_GET_MP_STATE, REQUEST_SET_MP_STATE)

@@ -7,8 +7,6 @@ import Testing
 
 @Suite("Breakpoints and watchpoints")
 struct BreakpointTests {
-    private func planted(_ target: SimulatedTarget) -> [PhysicalAddress] { target.armed.planted.map(\.physical) }
-
     private func go(_ client: Conversation) {
         _ = client.replies("vCont;c")
         _ = client.stop(StopEvent(.interrupted, on: 0))
@@ -82,117 +80,33 @@ struct BreakpointTests {
         #expect(target.armed == Arrangement())
     }
 
-    // MARK: - Unmapped, overwritten, moved
+    // MARK: - Conditions
 
-    @Test("a breakpoint on an unmapped page is kept, and planted when the page is there")
-    func unmapped() {
-        let target = SimulatedTarget()
-        target.pages = [:]
-        let client = Conversation(target)
-        #expect(client.ask("Z0,4010,1") == "OK")
-        #expect(planted(target).isEmpty)
-        #expect(client.monitor("breakpoints").contains("waiting"))
-        go(client)
-        #expect(planted(target).isEmpty)
-        target.pages = [0x4000: 0x2000]
-        go(client)
-        #expect(planted(target) == [PhysicalAddress(0x2010)])
-        #expect(target.ram.bytes[0x2010] == 0xcc)
-        #expect(client.monitor("breakpoints").contains("planted"))
-    }
-
-    @Test("a breakpoint that a loader has overwritten is planted again, over the new instruction")
-    func overwritten() {
-        let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 64))
-        let client = Conversation(target)
+    @Test("a condition goes to the machine with its breakpoint, and leaves with it")
+    func condition() {
+        let client = Conversation()
+        let address = VirtualAddress(0x10)
+        // const8 1, end.
+        #expect(client.ask("Z0,10,1;X3,220127") == "OK")
+        #expect(client.target.armed.programs[address]?.count == 1)
+        #expect(client.target.armed.planted.count == 1)
+        // Inserted again without one, it stops always.
         #expect(client.ask("Z0,10,1") == "OK")
-        target.ram.bytes[0x10] = 0x55
-        go(client)
-        #expect(target.ram.bytes[0x10] == 0xcc)
-        #expect(client.ask("m10,1") == "55")
+        #expect(client.target.armed.programs.isEmpty)
+        #expect(client.ask("Z1,10,1;X3,220027") == "OK")
+        #expect(client.ask("z1,10,1") == "OK")
         #expect(client.ask("z0,10,1") == "OK")
-        #expect(target.ram.bytes[0x10] == 0x55)
+        #expect(client.target.armed == Arrangement())
     }
 
-    @Test("a breakpoint that was overwritten and is removed at once leaves the new instruction alone")
-    func overwrittenThenRemoved() {
-        let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 64))
-        let client = Conversation(target)
-        #expect(client.ask("Z0,10,1") == "OK")
-        target.ram.bytes[0x10] = 0x55
-        #expect(client.ask("z0,10,1") == "OK")
-        #expect(target.ram.bytes[0x10] == 0x55)
-    }
-
-    @Test("a breakpoint follows its address to another page, and leaves the old one as it was")
-    func moved() {
-        let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 0x4000))
-        target.pages = [0x1000: 0x1000]
-        let client = Conversation(target)
-        #expect(client.ask("Z0,1010,1") == "OK")
-        target.pages = [0x1000: 0x3000]
-        go(client)
-        #expect(target.ram.bytes[0x1010] == 0x90)
-        #expect(target.ram.bytes[0x3010] == 0xcc)
-        #expect(planted(target) == [PhysicalAddress(0x3010)])
-    }
-
-    @Test("a breakpoint whose page went away is lifted, and the machine is told")
-    func mappingGone() {
-        let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 0x4000))
-        target.pages = [0x1000: 0x1000]
-        let client = Conversation(target)
-        #expect(client.ask("Z0,1010,1") == "OK")
-        target.pages = [:]
-        go(client)
-        #expect(target.ram.bytes[0x1010] == 0x90)
-        #expect(planted(target).isEmpty)
-    }
-
-    // MARK: - One place under two addresses
-
-    private func aliased() -> SimulatedTarget {
-        let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 0x4000))
-        target.pages = [0x1000: 0x3000, 0xffff_8000_0000_1000: 0x3000]
-        return target
-    }
-
-    @Test("two addresses of one place are two breakpoints on one instruction", arguments: [true, false])
-    func twoAddresses(firstGoesFirst: Bool) {
-        let client = Conversation(aliased())
-        let names = ["1010", "ffff800000001010"]
-        for name in names { #expect(client.ask("Z0,\(name),1") == "OK") }
-        #expect(planted(client.target) == [PhysicalAddress(0x3010), PhysicalAddress(0x3010)])
-        for name in names { #expect(client.ask("m\(name),1") == "90") }
-        let order = firstGoesFirst ? names : names.reversed()
-        #expect(client.ask("z0,\(order[0]),1") == "OK")
-        #expect(client.target.ram.bytes[0x3010] == 0xcc)
-        #expect(client.ask("m1010,1") == "90")
-        #expect(client.ask("z0,\(order[1]),1") == "OK")
-        #expect(client.target.ram.bytes[0x3010] == 0x90)
-    }
-
-    @Test("a write through either address is read through both, and stays")
-    func writeThroughAlias() {
-        let client = Conversation(aliased())
-        for name in ["1010", "ffff800000001010"] { #expect(client.ask("Z0,\(name),1") == "OK") }
-        #expect(client.ask("M1010,1:77") == "OK")
-        for name in ["1010", "ffff800000001010"] { #expect(client.ask("m\(name),1") == "77") }
-        for name in ["1010", "ffff800000001010"] { #expect(client.ask("z0,\(name),1") == "OK") }
-        #expect(client.target.ram.bytes[0x3010] == 0x77)
-    }
-
-    @Test("a place that was overwritten under two breakpoints is planted again")
-    func overwrittenAlias() {
-        let client = Conversation(aliased())
-        let names = ["1010", "ffff800000001010"]
-        for name in names { #expect(client.ask("Z0,\(name),1") == "OK") }
-        client.target.ram.bytes[0x3010] = 0x55
-        go(client)
-        #expect(client.target.ram.bytes[0x3010] == 0xcc)
-        for name in names { #expect(client.ask("m\(name),1") == "55") }
-        for name in names { #expect(client.ask("z0,\(name),1") == "OK") }
-        #expect(client.target.ram.bytes[0x3010] == 0x55)
+    @Test(
+        "a condition that cannot be read is refused, and no breakpoint set",
+        arguments: ["X3,22", "Y", "X,27", "X1,zz", "X3,2201", "cmds:0,X9,27", "X1,ff"])
+    func badCondition(tail: String) {
+        let client = Conversation()
+        #expect(client.ask("Z0,10,1;" + tail) == "E16")
+        #expect(client.target.armed == Arrangement())
+        #expect(client.target.ram.bytes[0x10] == 0)
     }
 
     // MARK: - Debug registers
@@ -247,7 +161,8 @@ struct BreakpointTests {
 
     @Test("a client that goes takes everything with it")
     func close() {
-        let target = aliased()
+        let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 0x4000))
+        target.pages = [0x1000: 0x3000, 0xffff_8000_0000_1000: 0x3000]
         let before = target.ram.bytes
         let client = Conversation(target)
         for packet in ["Z0,1010,1", "Z0,ffff800000001010,1", "Z0,9999,1", "Z1,10,1", "Z2,20,4"] {

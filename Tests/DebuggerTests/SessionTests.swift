@@ -29,7 +29,7 @@ struct SessionTests {
         "what nobody knows gets the empty reply",
         arguments: [
             "", "qNonsense", "vMustReplyEmpty", "vFile:setfs:0", "QNonsense:1", "bc", "bs", "jThreadsInfo", "qTStatus",
-            "vRun;", "R00", "qXfer:auxv:read::0,100", "B1000", "A", "y", "t", "qOffsets",
+            "qXfer:auxv:read::0,100", "B1000", "A", "y", "t", "qOffsets",
         ])
     func unknown(packet: String) { #expect(Conversation().ask(packet) == "") }
 
@@ -126,6 +126,38 @@ struct SessionTests {
             #expect(client.replies(packet) == replies, "\(packet)")
             #expect(client.demands == [demand], "\(packet)")
         }
+    }
+
+    @Test("R and vRun bring the machine back to its start: R without a reply, vRun with the stop")
+    func restart() {
+        for (packet, hasReply) in [("R00", false), ("vRun;", true), ("vRun;6b65726e656c", true)] {
+            let client = Conversation(SimulatedTarget(processors: 2))
+            _ = client.stop(StopEvent(.tripleFault, on: 1))
+            #expect(client.replies(packet).count == (hasReply ? 1 : 0), "\(packet)")
+            #expect(client.target.resets == 1, "\(packet)")
+            #expect(client.demands.isEmpty, "\(packet)")
+            #expect(client.ask("?").hasPrefix("T05thread:p1.1;"), "\(packet)")
+            #expect(client.ask("qC") == "QCp1.1", "\(packet)")
+        }
+    }
+
+    @Test("a reset that cannot be done is refused with its reason, and nothing has changed")
+    func refusedRestart() {
+        let client = Conversation(features: "error-message+")
+        _ = client.stop(StopEvent(.tripleFault, on: 0))
+        client.target.resetObjection = "the image is gone"
+        #expect(client.ask("vRun;") == "E.the image is gone")
+        #expect(client.monitor("reset") == "error: the image is gone\n")
+        #expect(client.ask("?").hasPrefix("T0b"))
+    }
+
+    @Test("in the extended protocol vKill resets instead of ending the machine")
+    func extended() {
+        let client = Conversation()
+        #expect(client.ask("!") == "OK")
+        #expect(client.ask("vKill;1") == "OK")
+        #expect(client.target.resets == 1)
+        #expect(client.demands.isEmpty)
     }
 
     // MARK: - Acknowledgements

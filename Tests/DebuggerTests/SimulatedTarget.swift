@@ -47,6 +47,9 @@ final class SimulatedTarget: DebugTarget {
     var objection: (Arrangement) -> String? = { _ in nil }
     /// Says why registers cannot be taken.
     var registerObjection: String?
+    /// Says why the machine cannot be reset.
+    var resetObjection: String?
+    private(set) var resets = 0
     /// Blocks that were asked for, in their order.
     private(set) var fetched: [RegisterBlocks] = []
 
@@ -97,6 +100,11 @@ final class SimulatedTarget: DebugTarget {
     func arrange(_ arrangement: Arrangement) throws(Refusal) {
         if let reason = objection(arrangement) { throw Refusal(reason) }
         arrangements.append(arrangement)
+    }
+
+    func reset() throws(Refusal) {
+        if let resetObjection { throw Refusal(resetObjection) }
+        resets += 1
     }
 
     func report(_ topic: ReportTopic) -> String {

@@ -16,9 +16,9 @@ struct StreamTests {
         "P0=0011223344556677", "G0011223344556677", "m100,40", "m7ff0,20", "M100,4:01020304", "X200,3:}\u{3}abc",
         "x0,0",
         "x100,20", "Z0,100,1", "Z0,1ff0,1", "z0,100,1", "Z1,400,1", "Z2,500,4", "z2,500,4", "vCont;c", "vCont;s:p1.1",
-        "vCont;r100,110:p1.1;c", "c", "s", "C05", "s100", "vCont?", "qXfer:features:read:target.xml:0,ffb",
+        "vCont;r100,110:p1.1;c", "c", "s", "C05", "s100", "vCont?", "qXfer:features:read:target.xml:0,100",
         "qXfer:threads:read::0,ffb", "qRcmd,68656c70", "qRcmd,696e666f2072656769737465727320", "qRcmd,627265616b",
-        "qRcmd,67766132677061203078313030", "qSearch:memory:0;8000;ab", "qCRC:0,100", "qMemoryRegionInfo:100",
+        "qRcmd,67766132677061203078313030", "qSearch:memory:0;800;ab", "qCRC:0,100", "qMemoryRegionInfo:100",
         "qHostInfo", "QListThreadsInStopReply", "QEnableErrorStrings", "Qqemu.PhyMemMode:1", "Qqemu.PhyMemMode:0", "D",
         "vKill;1", "k", "vAttach;1", "QNonStop:1", "vCtrlC", "vStopped", "nonsense", "",
     ]

@@ -10,9 +10,26 @@ package enum X86 {
         package static let general = 0
         package static let system = 144
         package static let floatingPoint = 456
-        package static let debug = 872
-        package static let modelSpecific = 1000
+        package static let debug = 4552
+        package static let modelSpecific = 4680
         package static let size = modelSpecific + modelSpecificRegisters.count * 8
+    }
+
+    /// Offsets within an XSAVE area in its standard form (Intel SDM volume 1, section 13.4).
+    enum ExtendedState {
+        static let controlWord = Storage.floatingPoint
+        static let statusWord = Storage.floatingPoint + 2
+        static let tagWord = Storage.floatingPoint + 4
+        static let opcode = Storage.floatingPoint + 6
+        static let instructionPointer = Storage.floatingPoint + 8
+        static let dataPointer = Storage.floatingPoint + 16
+        static let mxcsr = Storage.floatingPoint + 24
+        /// Eight registers, 16 bytes apart.
+        static let x87 = Storage.floatingPoint + 32
+        /// Sixteen registers, 16 bytes apart.
+        static let xmm = Storage.floatingPoint + 160
+        /// XSTATE_BV: which components are not in their initial state.
+        static let header = Storage.floatingPoint + 512
     }
 
     /// Offsets in a `RegisterFile` of what this file looks at.

@@ -74,7 +74,7 @@ extension X86 {
     /// The x87 tag word: two bits a physical register, 3 for empty, else by the content's class: 1 zero, 2 special,
     /// 0 valid.
     static func expandTags(_ abridged: UInt8, _ storage: [UInt8]) -> UInt64 {
-        let status: UInt16 = storage.number(at: Storage.floatingPoint + 130, count: 2)
+        let status: UInt16 = storage.number(at: ExtendedState.statusWord, count: 2)
         let top = Int(status[bits: 11...13])
         var tags: UInt64 = 0
         for physical in 0..<8 {
@@ -83,7 +83,7 @@ extension X86 {
                 tags[bits: bits] = 3
                 continue
             }
-            let content = Storage.floatingPoint + ((physical - top) & 7) * 16
+            let content = ExtendedState.x87 + ((physical - top) & 7) * 16
             let significand: UInt64 = storage.number(at: content, count: 8)
             let exponent: UInt16 = storage.number(at: content + 8, count: 2) & 0x7fff
             if exponent == 0 && significand == 0 {
@@ -94,6 +94,9 @@ extension X86 {
         }
         return tags
     }
+
+    /// Marks x87 and SSE state as in use, so that XRSTOR takes what a client wrote instead of the initial values.
+    static func useFloatingPoint(_ storage: inout [UInt8]) { storage[ExtendedState.header] |= 3 }
 
     static func abridgeTags(_ tags: UInt64) -> UInt8 {
         (0..<8).reduce(0) { $0 | (tags[bits: $1 * 2...$1 * 2 + 1] == 3 ? 0 : 1 << UInt8($1)) }

@@ -105,37 +105,36 @@ extension X86 {
         }
     }
 
-    /// `struct kvm_fpu`: x87 control as gdb splits it, 32 bits each.
+    /// x87 registers, and its control registers as gdb splits them, 32 bits each.
     private static let x87Rows: [Row] = {
-        let start = Storage.floatingPoint
         var rows = (0..<8).map {
             Row(
-                name: "st\($0)", bits: 80, block: .floatingPoint, offset: start + $0 * 16, type: "i387_ext",
-                feature: core)
+                name: "st\($0)", bits: 80, block: .floatingPoint, offset: ExtendedState.x87 + $0 * 16,
+                type: "i387_ext", feature: core)
         }
         let control: [(String, Int, Int, Register.Form)] = [
-            ("fctrl", 128, 2, .plain), ("fstat", 130, 2, .plain), ("ftag", 132, 1, .tagWord),
-            ("fiseg", 140, 2, .plain), ("fioff", 136, 4, .plain), ("foseg", 148, 2, .plain),
-            ("fooff", 144, 4, .plain), ("fop", 134, 2, .plain),
+            ("fctrl", ExtendedState.controlWord, 2, .plain), ("fstat", ExtendedState.statusWord, 2, .plain),
+            ("ftag", ExtendedState.tagWord, 1, .tagWord), ("fiseg", ExtendedState.instructionPointer + 4, 2, .plain),
+            ("fioff", ExtendedState.instructionPointer, 4, .plain), ("foseg", ExtendedState.dataPointer + 4, 2, .plain),
+            ("fooff", ExtendedState.dataPointer, 4, .plain), ("fop", ExtendedState.opcode, 2, .plain),
         ]
         rows += control.map { name, offset, width, form in
             Row(
-                name: name, bits: 32, block: .floatingPoint, offset: start + offset, width: width, form: form,
-                type: "int", feature: core, group: "float")
+                name: name, bits: 32, block: .floatingPoint, offset: offset, width: width, form: form, type: "int",
+                feature: core, group: "float")
         }
         return rows
     }()
 
     private static func vectorRows(_ count: Int) -> [Row] {
-        let start = Storage.floatingPoint
-        return (0..<count).map {
+        (0..<count).map {
             Row(
-                name: "xmm\($0)", bits: 128, block: .floatingPoint, offset: start + 152 + $0 * 16, type: "vec128",
-                feature: sse)
+                name: "xmm\($0)", bits: 128, block: .floatingPoint, offset: ExtendedState.xmm + $0 * 16,
+                type: "vec128", feature: sse)
         } + [
             Row(
-                name: "mxcsr", bits: 32, block: .floatingPoint, offset: start + 408, type: "i386_mxcsr", feature: sse,
-                group: "vector")
+                name: "mxcsr", bits: 32, block: .floatingPoint, offset: ExtendedState.mxcsr, type: "i386_mxcsr",
+                feature: sse, group: "vector")
         ]
     }
 

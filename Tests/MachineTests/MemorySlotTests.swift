@@ -1,0 +1,79 @@
+import Architecture
+import Boot
+import KVM
+import Primitives
+import Testing
+
+@testable import Machine
+
+/// Pages whose writes exit, as a guest's own stores meet them.
+@Suite(
+    "Memory slots",
+    .enabled(if: Sandbox.isPossible, "\(Sandbox.whyNot ?? "")"),
+    .enabled("this host's KVM has no read-only memory that exits") {
+        Sandbox.isPossible ? try Probe.run(System()).readOnlyMemoryExits : false
+    })
+struct MemorySlotTests {
+    /// Pages of the probe's guest that hold nothing of its own.
+    private static let free = stride(from: 0x2_0000 as UInt64, to: 0x10_0000, by: 0x1000).map { $0 }
+
+    /// Stores one byte at `address`: whether the store exited, with its byte.
+    private func store(_ byte: UInt8, at address: UInt64, _ sandbox: Sandbox) throws -> Bool {
+        _ = sandbox.memory.write(PhysicalAddress(ProbeGuest.code), ProbeGuest.store[...])
+        var file = sandbox.fresh
+        ProbeGuest.prepare(&file, .kernel, data: address)
+        file["rax"] = UInt64(byte)
+        try sandbox.vcpu.set(.system, from: file.storage, at: X86.Storage.system)
+        try sandbox.vcpu.set(.general, from: file.storage, at: X86.Storage.general)
+        switch try sandbox.vcpu.run() {
+        case .mmioWrite(let place, let data, let size):
+            #expect(place == PhysicalAddress(address) && UInt8(truncatingIfNeeded: data) == byte && size == 1)
+            _ = try sandbox.vcpu.complete()
+            return true
+        case .halt: return false
+        case let other:
+            Issue.record("\(other)")
+            return false
+        }
+    }
+
+    private func byte(at address: UInt64, _ memory: GuestMemory) -> UInt8 {
+        var bytes: [UInt8] = [0]
+        _ = memory.read(PhysicalAddress(address), into: &bytes)
+        return bytes[0]
+    }
+
+    @Test("exactly the trapped pages exit, through any sequence of sets", arguments: 1...4 as ClosedRange<UInt64>)
+    func sequence(seed: UInt64) throws {
+        var random = Seeded(seed)
+        let sandbox = try Sandbox(ProbeGuest.memory(), inOneSlot: false)
+        var slots = MemorySlots()
+        for round in 0..<15 {
+            // Neighbours, single pages, the last page, and none at all.
+            var pages = Set(Self.free.filter { _ in random.chance(round % 5 * 8) })
+            if round % 3 == 1 { pages.insert(Self.free.last!) }
+            try slots.set(trapping: pages, of: sandbox.memory, in: sandbox.vm)
+            #expect(slots.trapped == pages)
+            for _ in 0..<8 {
+                let page = Self.free.randomElement(using: &random)!
+                let address = page + UInt64.random(in: 0..<0x1000, using: &random)
+                let before = byte(at: address, sandbox.memory)
+                let value = before &+ UInt8.random(in: 1...255, using: &random)
+                let exited = try store(value, at: address, sandbox)
+                #expect(exited == pages.contains(page), "\(hexadecimal(address)) in round \(round)")
+                #expect(slots.traps(PhysicalAddress(address)) == pages.contains(page))
+                #expect(byte(at: address, sandbox.memory) == (exited ? before : value))
+            }
+        }
+    }
+
+    @Test("every page of memory can be trapped and let go again")
+    func all() throws {
+        let sandbox = try Sandbox(ProbeGuest.memory(), inOneSlot: false)
+        var slots = MemorySlots()
+        try slots.set(trapping: Set(Self.free), of: sandbox.memory, in: sandbox.vm)
+        for page in Self.free { #expect(try store(1, at: page + 8, sandbox)) }
+        try slots.set(trapping: [], of: sandbox.memory, in: sandbox.vm)
+        for page in Self.free { #expect(try !store(2, at: page + 8, sandbox)) }
+    }
+}

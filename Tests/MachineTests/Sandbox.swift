@@ -1,0 +1,92 @@
+import Architecture
+import Boot
+import KVM
+import Primitives
+
+@testable import Machine
+
+/// A throwaway virtual machine with one vCPU that nothing else knows of.
+final class Sandbox {
+    let vm: VM
+    let vcpu: VCPU
+    let memory: GuestMemory
+    /// The vCPU's registers as it came.
+    let fresh: RegisterFile
+
+    /// What a test says when it cannot run.
+    static let whyNot: String? = {
+        do throws(KVMError) {
+            _ = try System()
+            return nil
+        } catch { return "no usable KVM here: \(error)" }
+    }()
+
+    static var isPossible: Bool { whyNot == nil }
+
+    /// With `memory` in one slot, or in none yet.
+    init(_ memory: GuestMemory, inOneSlot: Bool = true) throws {
+        let system = try System()
+        self.memory = memory
+        vm = try system.makeVM()
+        try vm.reserveIntelPages(at: VirtualMachine.intelPages)
+        if inOneSlot {
+            let start = PhysicalAddress(0)
+            try vm.setMemory(slot: 0, guest: start, host: memory.host(start), count: Int(memory.layout.size))
+        }
+        vcpu = try vm.makeVCPU(0)
+        try vcpu.setProcessor(try system.supportedProcessor())
+        _ = vcpu.adoptCurrentThread()
+        var file = RegisterFile(size: X86.Storage.size)
+        for place in Self.blocks { try vcpu.get(place.block, into: &file.storage, at: place.offset) }
+        fresh = file
+    }
+
+    convenience init(memorySize: UInt64) throws { try self.init(GuestMemory(MachineMemory(size: memorySize))) }
+
+    /// The kernel's structures with their places in a RegisterFile, and how much room each has there.
+    static let blocks: [(block: RegisterBlock, offset: Int, room: Int)] = [
+        (.general, X86.Storage.general, X86.Storage.system - X86.Storage.general),
+        (.system, X86.Storage.system, X86.Storage.floatingPoint - X86.Storage.system),
+        (.floatingPoint, X86.Storage.floatingPoint, X86.Storage.debug - X86.Storage.floatingPoint),
+        (.debug, X86.Storage.debug, X86.Storage.modelSpecific - X86.Storage.debug),
+    ]
+
+    /// Gives the vCPU all of `file` but the model-specific registers.
+    func set(_ file: RegisterFile) throws {
+        for place in Self.blocks { try vcpu.set(place.block, from: file.storage, at: place.offset) }
+    }
+
+    func get() throws -> RegisterFile {
+        var file = RegisterFile(size: X86.Storage.size)
+        for place in Self.blocks { try vcpu.get(place.block, into: &file.storage, at: place.offset) }
+        return file
+    }
+}
+
+extension RegisterFile {
+    subscript(name: String) -> UInt64 {
+        get { number(X86.layout64[name: name]!) }
+        set { set(X86.layout64[name: name]!, to: newValue) }
+    }
+}
+
+/// Random numbers that are the same in every run of one seed (xorshift64*). A test takes its seeds as arguments, so
+/// that a failure names the one to repeat.
+struct Seeded: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(_ seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 | 1 }
+
+    mutating func next() -> UInt64 {
+        state ^= state >> 12
+        state ^= state << 25
+        state ^= state >> 27
+        return state &* 0x2545_f491_4f6c_dd1d
+    }
+
+    /// True with the given chance in percent.
+    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
+
+    /// An address whose bits 63 to 47 are alike.
+    mutating func canonical() -> UInt64 { UInt64(bitPattern: Int64(bitPattern: next()) >> 17) }
+}
