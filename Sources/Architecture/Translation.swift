@@ -8,6 +8,8 @@ package struct Translation: Equatable, Sendable {
     package var isWritable: Bool
     package var isUser: Bool
     package var isExecutable: Bool
+    /// False while paging is off, where every address leads to itself.
+    package var isPaged = true
 }
 
 /// Why an address leads nowhere.

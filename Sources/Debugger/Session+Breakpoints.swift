@@ -50,11 +50,12 @@ extension Session {
             && places(of: address).contains(entry.physical)
     }
 
-    /// Where `address` leads: by the selected vCPU's tables first, then by the others', of which some may be parked
-    /// without any.
+    /// Where `address` leads: by the selected vCPU's tables first, then by the others'. A vCPU that waits for its
+    /// start-up interrupt has none, and comes last.
     private func places(of address: VirtualAddress) -> [PhysicalAddress] {
         let others = (0..<target.traits.processorCount).filter { $0 != selected }
-        return ([selected] + others).compactMap { try? target.translate(address, on: $0).physical }
+        let found = ([selected] + others).compactMap { try? target.translate(address, on: $0) }
+        return (found.filter(\.isPaged) + found.filter { !$0.isPaged }).map(\.physical)
     }
 
     private func arrangement() -> Arrangement {

@@ -52,7 +52,7 @@ package struct X86Paging: Equatable, Sendable {
         guard let scheme else {
             return Translation(
                 physical: PhysicalAddress(linear), pageSize: 0x1000, isWritable: true, isUser: true,
-                isExecutable: true)
+                isExecutable: true, isPaged: false)
         }
         if isLong {
             let unused = 64 - (scheme.indexes[0].upperBound + 1)
