@@ -43,11 +43,12 @@ struct BreakpointTable {
 
     mutating func forget(at address: VirtualAddress) { planted.removeAll { $0.address == address } }
 
-    /// Puts the guest's own bytes over those planted in `bytes`, which were read from `start`.
-    func mask(_ bytes: inout [UInt8], readFrom start: PhysicalAddress) {
+    /// Puts the guest's own bytes over those of `instruction` planted in `bytes`, which were read from `start`. What
+    /// the guest has written over a planted one is its own already.
+    func mask(_ bytes: inout [UInt8], readFrom start: PhysicalAddress, planting instruction: [UInt8]) {
         for entry in planted {
-            eachOverlap(of: entry, start, bytes.count) { inside, original in
-                bytes[inside] = entry.original[original]
+            eachOverlap(of: entry, start, bytes.count) { inside, place in
+                if bytes[inside] == instruction[place] { bytes[inside] = entry.original[place] }
             }
         }
     }

@@ -41,7 +41,9 @@ extension Session {
                 guard target.memory.read(physical, into: &bytes) else {
                     return (result, "physical \(physical) is not memory")
                 }
-                breakpoints.mask(&bytes, readFrom: physical)
+                if let instruction = target.traits.breakpointInstruction {
+                    breakpoints.mask(&bytes, readFrom: physical, planting: instruction)
+                }
                 result += bytes
             } catch {
                 return (result, error.reason)

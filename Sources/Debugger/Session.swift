@@ -80,6 +80,9 @@ package final class Session {
         while let event = framer.next() {
             switch event {
             case .interrupt: return true
+            case .packet(let packet) where packet.elementsEqual("vCtrlC".utf8):
+                framer.frame(Array("OK".utf8))
+                return true
             case .packet(let packet): early.append(Array(packet))
             case .ack, .nak, .badChecksum, .oversized: continue
             }

@@ -85,6 +85,9 @@ package final class Socket: Sendable {
         }
     }
 
+    /// Says that nothing more will be sent. The corresponding C function is `shutdown`.
+    package func endSending() { shutdown(number, Int32(SHUT_WR)) }
+
     /// The endpoint a listener really has: port 0 became a number. The corresponding C function is `getsockname`.
     package func boundEndpoint(_ asked: Endpoint) -> Endpoint {
         guard case .tcp(let host, _) = asked else { return asked }

@@ -2,6 +2,8 @@
 import CLinux
 import Host
 
+// SAFETY: `set` passes pointers to structures of exactly the type that each request takes, for the call only.
+
 /// The state of the kernel's interrupt controllers and timer that belong to no vCPU: the 8259 pair, the I/O APIC, the
 /// 8254. Opaque: to be put back as it was.
 package struct InterruptControllerState: Sendable {

@@ -45,6 +45,11 @@ func adoptCurrentThread(_ immediateExit: UnsafeMutablePointer<UInt8>) -> Kick {
     action.__sigaction_handler.sa_handler = leaveGuest
     sigemptyset(&action.sa_mask)
     sigaction(kickSignal, &action, nil)
+    // Whoever started this program may have blocked it.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, kickSignal)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     return Kick(immediateExit, .current)
 }
 

@@ -37,6 +37,7 @@ extension VCPU {
     @discardableResult
     private func access(_ name: String, _ code: UInt, _ list: inout [UInt8]) throws(KVMError) -> Int32 {
         let number = descriptor.number
+        // SAFETY: the header says how many entries follow it; the kernel touches no more.
         return try request(name) { list.withUnsafeMutableBytes { clinux_ioctl(number, code, $0.baseAddress) } }
     }
 }

@@ -9,12 +9,13 @@ package struct VCPU: ~Copyable, Sendable {
     private let mapping: Mapping
 
     init(_ descriptor: consuming Descriptor, runPageSize: Int) throws(KVMError) {
-        self.descriptor = descriptor
-        do { mapping = try Mapping(sharing: self.descriptor, count: runPageSize) } catch {
+        do { mapping = try Mapping(sharing: descriptor, count: runPageSize) } catch {
             throw KVMError(request: "mmap of the run page", errno: error)
         }
+        self.descriptor = descriptor
     }
 
+    /// SAFETY: a view of `mapping`, which lives as long as this vCPU; `index` and `size` below are KVM's own.
     var page: RunPage { RunPage(mapping) }
 
     /// Makes the calling thread this vCPU's own, and returns what calls it out of `run`.
@@ -44,6 +45,9 @@ package struct VCPU: ~Copyable, Sendable {
     /// Takes back a kick, after `run` returned `.interrupted` and before looking for what it was about.
     package func clearKick() { page.immediateExit.pointee = 0 }
 
+    /// Makes the next `run` return `.interrupted`: a kick that was taken back must be looked at after all.
+    package func repeatKick() { page.immediateExit.pointee = 1 }
+
     /// Answers an exit for a port read: the value of unit `index`, little-endian.
     package func answer(_ access: Exit.PortAccess, unit index: Int, with value: UInt32) {
         let data = page.portData(access)
@@ -53,7 +57,9 @@ package struct VCPU: ~Copyable, Sendable {
     /// The value that unit `index` of a port write carries.
     package func value(_ access: Exit.PortAccess, unit index: Int) -> UInt32 {
         let data = page.portData(access)
-        return (0..<access.size).reduce(0) { $0 | UInt32(data[index * access.size + $1]) << UInt32($1 * 8) }
+        var value: UInt32 = 0
+        for i in 0..<access.size { value |= UInt32(data[index * access.size + i]) << UInt32(i * 8) }
+        return value
     }
 
     /// Answers an MMIO read exit.
@@ -64,6 +70,13 @@ package struct VCPU: ~Copyable, Sendable {
         var state = kvm_mp_state()
         try descriptor.set("KVM_GET_MP_STATE", REQUEST_GET_MP_STATE, &state)
         return Activity(rawValue: state.mp_state) ?? .runnable
+    }
+
+    /// Makes the processor sleep until an interrupt, as HLT does, or run. The corresponding request is
+    /// `KVM_SET_MP_STATE`.
+    package func setActivity(_ activity: Activity) throws(KVMError) {
+        var state = kvm_mp_state(mp_state: activity.rawValue)
+        try descriptor.set("KVM_SET_MP_STATE", REQUEST_SET_MP_STATE, &state)
     }
 
     /// A vCPU's `mp_state`.

@@ -60,6 +60,7 @@ extension Descriptor {
     /// A request with a structure for an argument, which the kernel reads and may fill.
     func set<T>(_ name: String, _ code: UInt, _ argument: inout T) throws(KVMError) {
         let number = self.number
+        // SAFETY: callers pass the structure that the request takes; the pointer is used inside the call only.
         _ = try request(name) { withUnsafeMutablePointer(to: &argument) { clinux_ioctl(number, code, $0) } }
     }
 }

@@ -23,6 +23,7 @@ extension VM {
 
     /// The kernel's 8254 timer, with port 0x61. The corresponding request is `KVM_CREATE_PIT2`.
     package func makeTimer() throws(KVMError) {
+        // SAFETY: the structure is the one that the request takes.
         var configuration = kvm_pit_config()
         configuration.flags = UInt32(KVM_PIT_SPEAKER_DUMMY)
         try set("KVM_CREATE_PIT2", REQUEST_CREATE_PIT2, &configuration)

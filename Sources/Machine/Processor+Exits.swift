@@ -98,7 +98,7 @@ extension Processor {
     private func classify(_ event: Exit.DebugExit) throws(KVMError) -> Outcome {
         let place = event.programCounter
         if event.code == 3 {
-            if machine.isPlanted(at: place, seenBy: self) { return .stop(StopEvent(.breakpoint(place), on: index)) }
+            if stopsAtPlanted(place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
             // The guest's own: KVM keeps its length, so RIP stays where it is.
             try vcpu.injectSoftware(vector: 3, asException: true)
             return .goOn
@@ -106,7 +106,7 @@ extension Processor {
         for slot in currentSlots.hits(event.status) {
             switch slot.access {
             case .execute where slot.address == place:
-                if slot.address == landing { return .stop(StopEvent(.stepped, on: index)) }
+                if slot.address == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
                 return .stop(StopEvent(.breakpoint(place), on: index))
             case .execute: continue
             case .write: return .stop(StopEvent(.watchpoint(.write, slot.address), on: index))
@@ -125,7 +125,7 @@ extension Processor {
     private func completeInstruction() throws(KVMError) -> Outcome {
         try fetchRegisters()
         let place = programCounter
-        if machine.isPlanted(at: place, seenBy: self) { return .stop(StopEvent(.breakpoint(place), on: index)) }
+        if stopsAtPlanted(place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
         let bytes = machine.instruction(at: place, seenBy: self)
         let instruction = X86Instruction(bytes)
         switch instruction {
@@ -145,7 +145,12 @@ extension Processor {
         return .goOn
     }
 
-    private func complete(_ instruction: X86Instruction, vector: UInt8, asException: Bool) throws(KVMError) {
+    /// Whether an INT3 at `place` is a client's, and not the guest's own under a lifted one.
+    private func stopsAtPlanted(_ place: VirtualAddress) -> Bool {
+        place != journey?.from && machine.isPlanted(at: place, seenBy: self)
+    }
+
+    func complete(_ instruction: X86Instruction, vector: UInt8, asException: Bool) throws(KVMError) {
         X86.advance(&registers, by: instruction.length)
         try storeChangedRegisters()
         try vcpu.injectSoftware(vector: vector, asException: asException)

@@ -26,8 +26,12 @@ final class Processor: @unchecked Sendable {
     private(set) var isListening = false
     /// The kernel's id of this vCPU's thread.
     private var thread: Int32 = 0
-    /// Where a step that must run ends (see `run(to:)`).
-    var landing: VirtualAddress?
+    /// Where a step that must run began and ends (see `run(to:)`).
+    var journey: (from: VirtualAddress, to: VirtualAddress)?
+    /// A breakpoint that does not stop is being passed: that is one step, and nothing comes between.
+    var isPassing = false
+    /// A kick that came meanwhile.
+    private var owesLook = false
     /// It was found halted with interrupts off (see HaltWatch).
     let sleepsForGood = Atomic<Bool>(false)
     /// Set before any other thread may want it (see `start`).
@@ -66,7 +70,7 @@ final class Processor: @unchecked Sendable {
         switch machine.attend(stop) {
         case .end(let ending): machine.end(ending)
         case .resume(let plan):
-            if plan.actions[index] == .run { pending = stepOverReported() ?? pending }
+            if plan.actions[index] == .run { pending = passReported() ?? pending }
             machine.gate.release(plan, by: index)
         }
     }
@@ -97,11 +101,21 @@ final class Processor: @unchecked Sendable {
         }
     }
 
-    /// Steps over the breakpoint that the last stop here was for; anything but the plain end of that step is an event.
-    private func stepOverReported() -> StopEvent? {
+    /// Passes the breakpoint that the last stop here was for, while the others still stand.
+    private func passReported() -> StopEvent? {
         guard let address = reported, address == programCounter, machine.hasBreakpoint(at: address) else { return nil }
-        let event = whileMoving { () throws(KVMError) in try step() }
-        return event?.cause == .stepped ? nil : event
+        return whileMoving { () throws(KVMError) in try passUndisturbed() }
+    }
+
+    /// Passes the breakpoint that this vCPU stands on; an event where that came to more than a step.
+    private func passUndisturbed() throws(KVMError) -> StopEvent? {
+        isPassing = true
+        defer {
+            isPassing = false
+            if owesLook { vcpu.repeatKick() }
+            owesLook = false
+        }
+        return try pass()
     }
 
     /// Stores changed registers, runs `body`, fetches the registers again; a request that fails is an event.
@@ -136,8 +150,8 @@ final class Processor: @unchecked Sendable {
                 guard case .breakpoint(let address) = event.cause, let programs = machine.arrangement.programs[address],
                     try verdict(of: programs) == .goOn
                 else { return event }
-                let over = try machine.gate.exclusively(index) { () throws(KVMError) in try step() }
-                guard over?.cause == .stepped else { return over }
+                let event = try machine.gate.exclusively(index) { () throws(KVMError) in try passUndisturbed() }
+                if let event { return event }
                 try arm(debug)
             }
         }
@@ -159,6 +173,10 @@ final class Processor: @unchecked Sendable {
     /// After an exit that was nobody's in the guest: what it was about.
     func interrupted() throws(KVMError) -> Outcome {
         vcpu.clearKick()
+        if isPassing {
+            owesLook = true
+            return .goOn
+        }
         if machine.gate.isStopping { return .park }
         machine.gate.makeWay(index)
         if isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }

@@ -65,8 +65,8 @@ package struct HostReport {
     package init(_ capabilities: HostDebugCapabilities) { self.capabilities = capabilities }
 
     /// Examines this host.
-    package static func examine() throws(KVMError) -> HostReport {
-        HostReport(try Probe.run(try System()))
+    package static func examine() throws(MachineError) -> HostReport {
+        do throws(KVMError) { return HostReport(try Probe.run(try System())) } catch { throw MachineError(error) }
     }
 
     /// One line a finding, advice below those that need it.

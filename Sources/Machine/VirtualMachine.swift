@@ -8,37 +8,6 @@ import KVM
 import Primitives
 import Synchronization
 
-/// What a machine is made of.
-package struct MachineConfiguration: Sendable {
-    package var memory: MachineMemory
-    package var processorCount: Int
-    package var image: BootImage
-    /// What `monitor status` calls the guest.
-    package var name: String
-    /// The kernel's register layout: what its symbol file wants (see README, "Limits").
-    package var layout: RegisterLayout
-    /// Start at once instead of holding every vCPU for the debugger.
-    package var isRunning: Bool
-
-    package init(
-        memory: MachineMemory, processorCount: Int, image: BootImage, name: String, layout: RegisterLayout,
-        isRunning: Bool
-    ) {
-        self.memory = memory
-        self.processorCount = processorCount
-        self.image = image
-        self.name = name
-        self.layout = layout
-        self.isRunning = isRunning
-    }
-}
-
-/// A machine that cannot be made.
-package enum MachineError: Error, Sendable {
-    case kvm(KVMError)
-    case host(String, Errno)
-}
-
 /// The machine: memory, vCPUs with their threads, devices, and the debugger's view of all of it.
 ///
 /// - Note: `@unchecked Sendable`: the parts that vCPU threads share while they run have locks of their own (`bus`,
@@ -80,27 +49,33 @@ package final class VirtualMachine: @unchecked Sendable {
         do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
             throw .host("\(memory.size >> 20) MiB of guest memory", error)
         }
+        let features: [CPUIDEntry]
         do throws(KVMError) {
             let system = try System()
             capabilities = try Probe.run(system)
+            features = try system.supportedProcessor()
             vm = try system.makeVM()
-            try vm.reserveIntelPages(at: Self.intelPages)
-            try vm.makeInterruptControllers()
-            try vm.makeTimer()
-            let features = try system.supportedProcessor()
-            for index in 0..<configuration.processorCount {
-                let vcpu = try vm.makeVCPU(index)
-                try vcpu.setProcessor(identify(features, as: index, of: configuration.processorCount))
-                processors.append(Processor(index, vcpu, of: self))
-            }
-            try slots.set(trapping: [], of: guestMemory, in: vm)
-            guestMemory.place(configuration.image)
-            for processor in processors { try processor.prepare(configuration.image.start) }
-            snapshot = try MachineSnapshot(of: self)
         } catch {
-            throw .kvm(error)
+            throw MachineError(error)
         }
+        do throws(KVMError) { try assemble(features) } catch { throw MachineError(error) }
         gate = Gate(processors: processors.count) { [unowned self] in processors[$0].kick() }
+    }
+
+    /// Puts interrupt controllers, vCPUs with these CPUID answers, memory and the image in place.
+    private func assemble(_ features: [CPUIDEntry]) throws(KVMError) {
+        try vm.reserveIntelPages(at: Self.intelPages)
+        try vm.makeInterruptControllers()
+        try vm.makeTimer()
+        for index in 0..<configuration.processorCount {
+            let vcpu = try vm.makeVCPU(index)
+            try vcpu.setProcessor(identify(features, as: index, of: configuration.processorCount))
+            processors.append(Processor(index, vcpu, of: self))
+        }
+        try slots.set(trapping: [], of: guestMemory, in: vm)
+        guestMemory.place(configuration.image)
+        for processor in processors { try processor.prepare(configuration.image.start) }
+        snapshot = try MachineSnapshot(of: self)
     }
 
     /// Runs the machine to its end, on threads of its own, and says how it ended.

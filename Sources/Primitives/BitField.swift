@@ -17,7 +17,7 @@ extension FixedWidthInteger {
 
     /// A number with its lowest `count` bits set.
     @inlinable package static func mask(_ count: Int) -> Self {
-        count >= Self.bitWidth ? ~0 : (1 << Self(count)) - 1
+        count >= Self.bitWidth ? ~0 : (1 << Self(count)) &- 1
     }
 
     /// This number rounded up to a multiple of `size`, a power of two.

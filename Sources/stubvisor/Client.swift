@@ -48,7 +48,8 @@ final class Client {
             }
             if !isLost, !receive() {
                 _ = waitForInput([socket.number, listener])
-                if waitForInput([listener], milliseconds: 0) { return .newcomer }
+                // The end of this connection counts before the next one.
+                if !takeInput(), waitForInput([listener], milliseconds: 0) { return .newcomer }
             }
         }
     }

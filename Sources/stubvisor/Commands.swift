@@ -1,5 +1,4 @@
 import Host
-import KVM
 import Machine
 
 /// Does what the command line says and returns the exit status.
@@ -29,11 +28,11 @@ func perform(_ arguments: [String]) throws(Failure) -> Int32 {
 /// What this host's KVM really does, with advice.
 private func doctor(_ arguments: [String]) throws(Failure) -> Int32 {
     guard arguments.isEmpty || arguments == ["--json"] else { throw .usage("doctor takes only --json") }
-    do throws(KVMError) {
+    do throws(MachineError) {
         let report = try HostReport.examine()
         print(arguments.isEmpty ? report.text : report.json)
         return 0
     } catch {
-        throw .noKVM(error)
+        throw Failure(error)
     }
 }

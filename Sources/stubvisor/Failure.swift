@@ -1,6 +1,5 @@
 import Boot
 import Host
-import KVM
 import Machine
 
 /// Why stubvisor cannot do what it was asked, with the exit status of sysexits(3) that scripts see.
@@ -8,12 +7,12 @@ enum Failure: Error {
     case usage(String)
     case image(path: String, BootError)
     case unreadable(path: String, Errno)
-    case noKVM(KVMError)
+    case noKVM(request: String, Errno)
     case host(String)
 
     init(_ error: MachineError) {
         switch error {
-        case .kvm(let error): self = .noKVM(error)
+        case .kvm(let request, let errno): self = .noKVM(request: request, errno)
         case .host(let what, let errno): self = .host("the host refused \(what): \(errno)")
         }
     }
@@ -38,13 +37,13 @@ extension Failure: CustomStringConvertible {
         case .usage(let text): "\(text); try: stubvisor help"
         case .image(let path, let error): "\(path): \(error)"
         case .unreadable(let path, let error): "\(path): \(error)"
-        case .noKVM(let error): "no usable KVM: \(error)" + advice(error)
+        case .noKVM(let request, let errno): "no usable KVM: \(request): \(errno)" + advice(errno)
         case .host(let text): text
         }
     }
 
-    private func advice(_ error: KVMError) -> String {
-        switch error.errno {
+    private func advice(_ errno: Errno) -> String {
+        switch errno {
         case .noSuchFile:
             "; load the kvm module (modprobe kvm_intel or kvm_amd), or switch virtualisation on in the firmware or outer VM"
         case .noPermission, .notPermitted:

@@ -13,6 +13,8 @@ final class GDBServer: Attendant, @unchecked Sendable {
     let endpoint: Endpoint?
     private let listener: Socket?
     private var client: Client?
+    /// Those who came while there was a client, the last few.
+    private var refused: [Socket] = []
     /// The thread that arriving input interrupts.
     private var listeningThread: Int32 = 0
 
@@ -93,10 +95,14 @@ final class GDBServer: Attendant, @unchecked Sendable {
         client = nil
     }
 
+    /// Tells each that it is not served, in answer to whatever it asks first. Its connection is kept for a while: to
+    /// close one that has sent something unread would reset it, and the message would be lost.
     private func refuseNewcomers() {
         while let newcomer = try? listener?.accept() {
-            // An error in answer to whatever it asks first.
             try? newcomer.send(Array("+$E.another debugger is attached to this stubvisor#0f".utf8)[...])
+            newcomer.endSending()
+            refused.append(newcomer)
+            if refused.count > 8 { refused.removeFirst() }
         }
     }
 
@@ -123,7 +129,8 @@ final class GDBServer: Attendant, @unchecked Sendable {
 
     func wantsStop() -> Bool {
         guard let client else { return listener.map { waitForInput([$0.number], milliseconds: 0) } ?? false }
+        if client.asksForStop() { return true }
         refuseNewcomers()
-        return client.asksForStop()
+        return false
     }
 }

@@ -1,4 +1,3 @@
-import Architecture
 import Boot
 import Debugger
 import Host
@@ -54,20 +53,10 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
         let memory = try MachineMemory(size: options.memory)
         let image = try Boot.load(file, options: load, into: memory)
         return MachineConfiguration(
-            memory: memory, processorCount: options.processorCount, image: image, name: options.kernel,
-            layout: layout(for: image, file: file), isRunning: options.isRunning || options.gdb == nil)
+            memory: memory, processorCount: options.processorCount, image: image, file: file, name: options.kernel,
+            isRunning: options.isRunning || options.gdb == nil)
     } catch {
         throw Failure(error, path: options.kernel)
-    }
-}
-
-/// The register layout that goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.
-private func layout(for image: BootImage, file: [UInt8]) -> RegisterLayout {
-    let isELF32 = file.starts(with: [0x7f, 0x45, 0x4c, 0x46, 1])
-    switch image.start.mode {
-    case .real: return X86.layout16
-    case .protected where isELF32 || image.format == .flat: return X86.layout32
-    case .protected, .long: return X86.layout64
     }
 }
 

@@ -32,7 +32,8 @@ struct ReferenceWalk {
     private func flat(_ linear: UInt64) -> Translation {
         let physical = bits(efer, 10, 10) == 1 ? linear : bits(linear, 31, 0)
         return Translation(
-            physical: PhysicalAddress(physical), pageSize: 4096, isWritable: true, isUser: true, isExecutable: true)
+            physical: PhysicalAddress(physical), pageSize: 4096, isWritable: true, isUser: true, isExecutable: true,
+            isPaged: false)
     }
 
     /// A page, with the rights that all `entries` on the way grant.

@@ -239,7 +239,7 @@ import Testing
         #expect(pc.ports.read(at: IOPort(0x60), size: 1, now: epoch).line == LineChange(line: 1, action: .lower))
     }
 
-    @Test("a pulse on bit 0 resets", arguments: (0xf0...0xff).map { UInt64($0) })
+    @Test("a pulse on bit 0 resets", arguments: UInt64(0xf0)...0xff)
     func aPulseOnBit0Resets(command: UInt64) {
         var pc = PCPlatform()
         #expect(write(&pc, command, 0x64).effect == (command & 1 == 0 ? .reset : nil))

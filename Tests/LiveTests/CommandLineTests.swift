@@ -156,7 +156,8 @@ extension Live {
             "the debug-exit port's value is the status", .needs(.kvm),
             arguments: [(0, 1), (1, 3), (21, 43), (127, 255)])
         func debugExit(value: UInt8, status: Int32) throws {
-            let file = try Places.file("exit-\(value).bin", [0xb0, value, 0xe6, 0xf4, 0xeb, 0xfe])  // mov al, v; out 0xf4, al
+            // mov al, value; out 0xf4, al; jmp to itself
+            let file = try Places.file("exit-\(value).bin", [0xb0, value, 0xe6, 0xf4, 0xeb, 0xfe])
             let end = try Program.run([Places.stubvisor, "run", "--gdb", "none", "--format", "flat", file])
             #expect(end.status == status)
             let client = try Stubvisor(["--format", "flat", file]).attach()

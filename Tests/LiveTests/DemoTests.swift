@@ -15,7 +15,7 @@ extension Live {
             #expect(end.output.contains("guest| hello from the guest"))
             #expect(end.output.contains("guest| goodbye"))
             #expect(end.output.contains("exited normally"))
-            for word in ["rror", "warning", "No symbol", "nvalid"] {
+            for word in ["rror:", "warning", "No symbol", "nvalid", "annot"] {
                 #expect(!(end.output + end.errors).contains(word), "\(end.output)\(end.errors)")
             }
         }

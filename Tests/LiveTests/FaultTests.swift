@@ -121,8 +121,10 @@ extension Live {
         func stepOverTraps() throws {
             let guest = try Stubvisor(flat: RealMode.traps).attach()
             let place = 0x7c00 + UInt64(try #require(RealMode.traps.firstIndex(of: 0xcc)))
-            #expect(try guest.insert(0, at: place) == "OK")
+            // The instruction before: 3 bytes.
+            #expect(try guest.insert(0, at: place - 3) == "OK")
             #expect(try guest.resume().kind == "T05")
+            #expect(try guest.resume("s").kind == "T05")
             #expect(try guest.register("eip") == place)
             #expect(try guest.resume("s").kind == "T05")
             #expect(try guest.register("eip") == place + 1, "behind INT3")
@@ -130,6 +132,38 @@ extension Live {
             #expect(try guest.resume("s").kind == "T05")
             #expect(try guest.register("eip") == place + 3, "behind INT 42")
             #expect(try guest.memory(at: 0x500, count: 1) == [3])
+        }
+
+        @Test(
+            "a breakpoint on the guest's own INT3 stops before it, and then the INT3 is the guest's", .needs(.kvm),
+            arguments: [0, 1], ["c", "s"])
+        func breakpointOnTrap(kind: Int, resume: String) throws {
+            let guest = try Stubvisor(flat: RealMode.traps).attach()
+            let place = 0x7c00 + UInt64(try #require(RealMode.traps.firstIndex(of: 0xcc)))
+            #expect(try guest.insert(kind, at: place) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.register("eip") == place)
+            #expect(try guest.memory(at: 0x500, count: 1) == [0], "the handler did not run yet")
+            let stop = try guest.resume(resume)
+            guard resume == "s" else {
+                #expect(stop.kind == "W07")
+                return
+            }
+            #expect(stop.kind == "T05")
+            #expect(try guest.register("eip") == place + 1)
+            #expect(try guest.memory(at: 0x500, count: 1) == [1])
+        }
+
+        @Test("a breakpoint of either kind on HLT is passed by going on", .needs(.kvm), arguments: [0, 1])
+        func breakpointOnHalt(kind: Int) throws {
+            // cli; hlt: it comes back, to halt for good.
+            let guest = try Stubvisor(flat: [0xfa, 0xf4]).attach()
+            #expect(try guest.insert(kind, at: 0x7c01) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.register("eip") == 0x7c01)
+            _ = try guest.resume(within: 10)
+            #expect(try guest.register("eip") == 0x7c02)
+            #expect(try guest.monitor("why").contains("halted for good"))
         }
     }
 }

@@ -6,54 +6,55 @@ extension Live {
             try GDB.run(Stubvisor(guest: "smp", ["--cpus", "2"]), symbols: Guest.symbols("smp"), commands)
         }
 
+        /// Stops where vCPU 0 begins to count while vCPU 1 counts already; neither ends.
+        private let bothCounting = ["set var forever = 1", "tbreak count if cpu == 0", "continue"]
+
         @Test("info threads lists each vCPU with what it does", .needs(.kvm, .gdb))
         func threads() throws {
-            let gdb = try smp(["info threads", "break count", "continue", "continue", "info threads"])
+            let gdb = try smp(["info threads"] + bothCounting + ["info threads"])
             let before = gdb["info threads"].split(separator: "\n")
             #expect(before.count == 3)
             #expect(before.last?.contains("waiting for a start-up interrupt") == true)
-            let after = gdb["info threads", 2]
-            #expect(after.contains("vCPU 0, runnable, long mode CPL0"))
-            #expect(after.contains("vCPU 1, runnable, long mode CPL0"))
+            let after = gdb["info threads", 2].split(separator: "\n")
+            #expect(after.filter { $0.contains("runnable, long mode CPL0") }.count == 2)
         }
 
         @Test("thread 2 shows the other vCPU's registers and stack", .needs(.kvm, .gdb))
         func otherThread() throws {
-            let gdb = try smp([
-                "break work if cpu == 0", "continue", "thread", "backtrace", "thread 2", "backtrace", "print $sp",
-                "thread 1",
-                "print $sp",
-            ])
+            let gdb = try smp(
+                bothCounting + ["thread", "backtrace", "print $sp", "thread 2", "backtrace", "print $sp", "thread 1"])
             #expect(gdb["thread"].contains("Current thread is 1"))
-            #expect(gdb["backtrace"].contains("#0  work (cpu=0)"))
+            #expect(gdb["backtrace"].contains("#0  count (cpu=0)"))
+            #expect(gdb["backtrace"].contains(" main ()"))
             #expect(gdb["thread 2"].contains("Switching to thread 2"))
-            #expect(gdb["backtrace", 2].contains("ap_"), "\(gdb["backtrace", 2])")
-            #expect(gdb["print $sp"] != gdb["print $sp", 2])
+            #expect(gdb["backtrace", 2].contains("ap_main (cpu=1)"), "\(gdb["backtrace", 2])")
+            let stacks = [gdb["print $sp"], gdb["print $sp", 2]].map { $0.split(separator: "=").last }
+            #expect(stacks[0] != stacks[1])
         }
 
         @Test("a breakpoint stops on the thread that ran into it", .needs(.kvm, .gdb))
         func rightThread() throws {
-            let gdb = try smp([
-                "break work if cpu == 1", "continue", "print cpu", "thread", "delete", "break work if cpu == 0",
-                "continue",
-                "print cpu", "thread",
-            ])
-            #expect(gdb["continue"].contains("hit Breakpoint 1, work (cpu=1)"), "\(gdb.transcript)")
+            let gdb = try smp(
+                bothCounting + [
+                    "break work if cpu == 1", "continue", "print cpu", "thread", "delete", "break work if cpu == 0",
+                    "continue", "print cpu", "thread",
+                ])
+            #expect(gdb["continue", 2].contains("hit Breakpoint 2, work (cpu=1)"), "\(gdb.transcript)")
             #expect(gdb["thread"].contains("Current thread is 2"))
-            #expect(gdb["continue", 2].contains("hit Breakpoint 2, work (cpu=0)"))
+            #expect(gdb["continue", 3].contains("hit Breakpoint 3, work (cpu=0)"))
             #expect(gdb["thread", 2].contains("Current thread is 1"))
         }
 
         @Test("stepping one vCPU with the scheduler locked leaves the other where it is", .needs(.kvm, .gdb))
         func lockedStep() throws {
-            let gdb = try smp([
-                "break work if cpu == 0", "continue", "set scheduler-locking on", "print counters[1]", "stepi 50",
-                "next",
-                "print counters[1]",
-            ])
-            let (before, after) = (gdb["print counters[1]"], gdb["print counters[1]", 2])
-            #expect(before.split(separator: "=").last == after.split(separator: "=").last)
-            #expect(before.contains(" = "))
+            let gdb = try smp(
+                bothCounting + [
+                    "set scheduler-locking on", "print counters[1]", "stepi 50", "print counters[1]",
+                    "print counters[0] > 0",
+                ])
+            let counts = [gdb["print counters[1]"], gdb["print counters[1]", 2]].map { $0.split(separator: "=").last }
+            #expect(counts[0] != nil && counts[0] == counts[1])
+            #expect(gdb["print counters[0] > 0"].hasSuffix("= 1"))
         }
 
         @Test("both vCPUs count to the end with breakpoints hit on the way", .needs(.kvm, .gdb), arguments: [2, 4])
@@ -73,15 +74,11 @@ extension Live {
             let stubvisor = try Stubvisor(guest: "smp", ["--cpus", "2"])
             let guest = try stubvisor.attach()
             #expect(try guest.write([1, 0, 0, 0], at: symbols["forever"]) == "OK")
-            #expect(try guest.insert(0, at: symbols["work"]) == "OK")
-            var seen: Set<String> = []
-            for _ in 0..<500 where seen.count < 2 {
-                let stop = try guest.resume()
-                #expect(stop.kind == "T05")
-                seen.insert(stop.field("thread") ?? "")
-            }
-            #expect(seen == ["p1.1", "p1.2"])
-            #expect(try guest.remove(0, at: symbols["work"]) == "OK")
+            // Each vCPU comes by once: then both are counting, without end.
+            #expect(try guest.insert(0, at: symbols["count"]) == "OK")
+            let seen = try [guest.resume(), guest.resume()].map { $0.field("thread") }
+            #expect(Set(seen) == ["p1.1", "p1.2"])
+            #expect(try guest.remove(0, at: symbols["count"]) == "OK")
             for _ in 0..<20 {
                 guest.send("vCont;c")
                 guest.interrupt()

@@ -32,7 +32,7 @@ extension Live {
             #expect(gdb["next"].contains("machine.state = RUNNING;"))
             #expect(gdb["next", 2].contains("greet(machine.name);"))
             #expect(gdb["step"].contains("greet (name=0x"))
-            #expect(gdb["finish"].contains("Run till exit from #0  greet"))
+            #expect(gdb["finish"].contains("main () at "))
             #expect(gdb["continue", 2].contains("factorial (n=3)"))
             #expect(gdb["finish", 2].contains("Value returned is $1 = 6"))
             #expect(gdb["continue", 3].contains("tick ()"))

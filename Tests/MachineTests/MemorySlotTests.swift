@@ -9,10 +9,10 @@ import Testing
 /// Pages whose writes exit, as a guest's own stores meet them.
 @Suite(
     "Memory slots",
-    .enabled(if: Sandbox.isPossible, "\(Sandbox.whyNot ?? "")"),
-    .enabled("this host's KVM has no read-only memory that exits") {
-        Sandbox.isPossible ? try Probe.run(System()).readOnlyMemoryExits : false
-    })
+    .enabled(if: Sandbox.isPossible, Comment(rawValue: Sandbox.whyNot ?? "")),
+    .enabled(
+        if: try Sandbox.isPossible && Probe.run(System()).readOnlyMemoryExits,
+        "this host's KVM has no read-only memory that exits"))
 struct MemorySlotTests {
     /// Pages of the probe's guest that hold nothing of its own.
     private static let free = stride(from: 0x2_0000 as UInt64, to: 0x10_0000, by: 0x1000).map { $0 }

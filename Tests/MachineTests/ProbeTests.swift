@@ -3,7 +3,7 @@ import Testing
 
 @testable import Machine
 
-@Suite("The probe", .enabled(if: Sandbox.isPossible, "\(Sandbox.whyNot ?? "")"))
+@Suite("The probe", .enabled(if: Sandbox.isPossible, Comment(rawValue: Sandbox.whyNot ?? "")))
 struct ProbeTests {
     @Test("finds the same twice on one host")
     func repeatable() throws {

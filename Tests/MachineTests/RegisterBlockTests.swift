@@ -5,7 +5,7 @@ import Testing
 
 @testable import Machine
 
-@Suite("Register blocks and KVM", .enabled(if: Sandbox.isPossible, "\(Sandbox.whyNot ?? "")"))
+@Suite("Register blocks and KVM", .enabled(if: Sandbox.isPossible, Comment(rawValue: Sandbox.whyNot ?? "")))
 struct RegisterBlockTests {
     @Test("each of the kernel's structures fills its place in a register file exactly")
     func sizes() {

@@ -6,7 +6,7 @@ import Testing
 @testable import Machine
 
 /// Our page walk beside the kernel's own, which KVM_TRANSLATE does.
-@Suite("Page walk against KVM", .enabled(if: Sandbox.isPossible, "\(Sandbox.whyNot ?? "")"))
+@Suite("Page walk against KVM", .enabled(if: Sandbox.isPossible, Comment(rawValue: Sandbox.whyNot ?? "")))
 struct TranslationTests {
     struct Mode: CustomTestStringConvertible, Sendable {
         let name: String
@@ -109,9 +109,8 @@ struct TranslationTests {
 
     @Test(
         "so they do outside of long mode",
-        .enabled("this host's KVM pages in long mode only: it does not keep CR0.PG elsewhere") {
-            try pagesOutsideLongMode
-        },
+        .enabled(
+            if: try pagesOutsideLongMode, "this host's KVM pages in long mode only: it does not keep CR0.PG elsewhere"),
         arguments: narrowModes, [1, 2, 3] as [UInt64])
     func narrow(_ mode: Mode, seed: UInt64) throws { try compare(mode, seed: seed) }
 

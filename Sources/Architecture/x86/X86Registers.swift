@@ -156,11 +156,15 @@ extension X86 {
     private static let coreSelectors = ["cs", "ss", "ds", "es", "fs", "gs"].map { selector($0) }
 
     /// The layout for 64-bit and 32-bit kernels. It does not change when the processor changes its mode.
-    package static let layout64 = RegisterLayout(
-        generalRows64 + [programCounter("rip", bits: 64), flags] + coreSelectors + threadBases("data_ptr")
-            + systemRows + x87Rows + vectorRows(16) + rareRows,
-        types: typeDefinitions, architectureName: "i386:x86-64", expedited: ["rbp", "rsp", "rip"],
-        programCounter: "rip")
+    package static let layout64: RegisterLayout = {
+        var rows = generalRows64
+        rows += [programCounter("rip", bits: 64), flags]
+        rows += coreSelectors + threadBases("data_ptr")
+        rows += systemRows + x87Rows + vectorRows(16) + rareRows
+        return RegisterLayout(
+            rows, types: typeDefinitions, architectureName: "i386:x86-64", expedited: ["rbp", "rsp", "rip"],
+            programCounter: "rip")
+    }()
 
     private static let generalRows64: [Row] = {
         let pointers: Set = ["rsp", "rbp"]
@@ -190,7 +194,13 @@ extension X86 {
                 name: "ip", bits: 32, block: .general, offset: Field.instructionPointer, width: 4, type: "uint32",
                 feature: system),
         ]
-        rows += systemRows + x87Rows + vectorRows(8) + rareRows
+        // gdb's pointers have 4 bytes here, whatever size a register says.
+        rows += systemRows.map { row in
+            var row = row
+            if row.bits == 64, row.type == "data_ptr" { row.type = "uint64" }
+            return row
+        }
+        rows += x87Rows + vectorRows(8) + rareRows
         return RegisterLayout(
             rows, types: typeDefinitions, architectureName: architectureName, expedited: ["ebp", "esp", "eip"],
             programCounter: "eip")

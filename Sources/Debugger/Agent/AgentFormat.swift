@@ -130,7 +130,7 @@ struct AgentFormat {
         switch conversion {
         case UInt8(ascii: "d"), UInt8(ascii: "i"):
             let isNegative = value[bit: specification.size * 8 - 1]
-            digits = String(isNegative ? ~value &+ 1 & .mask(specification.size * 8) : value)
+            digits = String(isNegative ? (~value &+ 1) & .mask(specification.size * 8) : value)
             sign = isNegative ? "-" : specification.plus ? "+" : specification.space ? " " : ""
         case UInt8(ascii: "u"): digits = String(value)
         case UInt8(ascii: "o"): digits = String(value, radix: 8)

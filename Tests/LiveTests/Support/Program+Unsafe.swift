@@ -25,8 +25,11 @@ final class Program {
     var errors: String { String(decoding: errorBytes, as: UTF8.self) }
 
     /// Starts `arguments[0]`, found in PATH. Its errors go with its output where `merging`; its input is a pipe where
-    /// `hasInput`, else it is empty.
-    init(_ arguments: [String], merging: Bool = false, hasInput: Bool = false) throws {
+    /// `hasInput`, else it is empty. It inherits
+    /// every signal blocked where `blocked`.
+    init(
+        _ arguments: [String], merging: Bool = false, hasInput: Bool = false, blocking blocked: Bool = false
+    ) throws {
         let (output, errors) = (try Self.makePipe(), try Self.makePipe())
         let input = hasInput ? try Self.makePipe() : nil
         ends = [output.read, errors.read]
@@ -46,7 +49,7 @@ final class Program {
         defer { posix_spawnattr_destroy(&attributes) }
         // Tests run on threads that block every signal; a program must not inherit that.
         var mask = sigset_t()
-        sigemptyset(&mask)
+        _ = blocked ? sigfillset(&mask) : sigemptyset(&mask)
         posix_spawnattr_setsigmask(&attributes, &mask)
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))

@@ -9,8 +9,8 @@ final class Stubvisor {
     private static let announcement = "stubvisor: gdb server on "
 
     /// Starts a machine and waits until its server is there.
-    init(_ arguments: [String], gdb endpoint: String = "127.0.0.1:0", hasInput: Bool = false) throws {
-        program = try Program([Places.stubvisor, "run", "--gdb", endpoint] + arguments, hasInput: hasInput)
+    init(_ arguments: [String], gdb endpoint: String = "127.0.0.1:0", blockingSignals: Bool = false) throws {
+        program = try Program([Places.stubvisor, "run", "--gdb", endpoint] + arguments, blocking: blockingSignals)
         let line = { (program: Program) in
             program.errors.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
                 .first { $0.hasPrefix(Self.announcement) }

@@ -51,6 +51,7 @@ package struct Descriptor: ~Copyable, Sendable {
 package func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) throws(Errno) {
     var rest = bytes
     while !rest.isEmpty {
+        // SAFETY: the pointer is used inside the call only.
         let done = try uninterrupted { rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } }
         rest = rest.dropFirst(done)
     }

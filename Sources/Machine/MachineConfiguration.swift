@@ -1,0 +1,49 @@
+import Architecture
+import Boot
+import Host
+import KVM
+
+/// What a machine is made of.
+package struct MachineConfiguration: Sendable {
+    let memory: MachineMemory
+    let processorCount: Int
+    let image: BootImage
+    /// What `monitor status` calls the guest.
+    let name: String
+    /// Start at once instead of holding every vCPU for the debugger.
+    let isRunning: Bool
+    /// The registers that clients see.
+    let layout: RegisterLayout
+
+    /// A machine for `image`, which was loaded from the bytes of `file`.
+    package init(
+        memory: MachineMemory, processorCount: Int, image: BootImage, file: [UInt8], name: String, isRunning: Bool
+    ) {
+        self.memory = memory
+        self.processorCount = processorCount
+        self.image = image
+        self.name = name
+        self.isRunning = isRunning
+        layout = Self.layout(for: image, file)
+    }
+
+    /// The layout that goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.
+    private static func layout(for image: BootImage, _ file: [UInt8]) -> RegisterLayout {
+        let isELF32 = file.starts(with: [0x7f, 0x45, 0x4c, 0x46, 1])
+        switch image.start.mode {
+        case .real: return X86.layout16
+        case .protected where isELF32 || image.format == .flat: return X86.layout32
+        case .protected, .long: return X86.layout64
+        }
+    }
+}
+
+/// A machine, or a look at the host, that cannot be had.
+package enum MachineError: Error, Sendable {
+    /// KVM refused a request.
+    case kvm(request: String, Errno)
+    /// The host refused something else.
+    case host(String, Errno)
+
+    init(_ error: KVMError) { self = .kvm(request: error.request, error.errno) }
+}
