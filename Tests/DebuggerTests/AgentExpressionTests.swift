@@ -132,8 +132,9 @@ struct AgentExpressionTests {
     /// A printf with function and channel 0; the first argument is pushed last.
     private func printf(_ format: String, _ arguments: [UInt64]) -> [UInt8] {
         let text = Array(format.utf8) + [0]
-        return arguments.reversed().flatMap(constant) + [0x22, 0, 0x22, 0, 0x34, UInt8(arguments.count)]
-            + [UInt8(text.count >> 8), UInt8(text.count & 0xff)] + text + [0x27]
+        var bytes = arguments.reversed().flatMap(constant)
+        bytes += [0x22, 0, 0x22, 0, 0x34, UInt8(arguments.count), UInt8(text.count >> 8), UInt8(text.count & 0xff)]
+        return bytes + text + [0x27]
     }
 
     @Test(
