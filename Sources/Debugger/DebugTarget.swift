@@ -38,6 +38,8 @@ package enum ReportTopic: Equatable, Sendable {
     case exitsReset
     /// What this host's KVM can do and what was chosen from it.
     case capabilities
+    /// Where memory and devices are.
+    case memoryMap
     /// The interrupt controller of a vCPU.
     case localAPIC(Int)
 }
@@ -85,6 +87,7 @@ package struct Arrangement: Equatable, Sendable {
     package var watchpoints: [Watchpoint] = []
     /// For each address of a breakpoint that may go on by itself: what each breakpoint there wants evaluated.
     package var programs: [VirtualAddress: [BreakpointProgram]] = [:]
+    package var catches: [Catch] = []
 
     package init() {}
 }

@@ -17,7 +17,11 @@ struct MonitorCommand: Sendable {
 extension Session {
     /// Answers `monitor TEXT`: the output, then `OK`. A refusal is output too: gdb shows no error's text here.
     func monitor(_ text: ArraySlice<UInt8>) {
-        let words = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        var words = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        // A format sticks to its command, as in `xp/8xw`.
+        if let first = words.first, let slash = first.firstIndex(of: "/") {
+            words.replaceSubrange(0...0, with: [first[..<slash], first[slash...]])
+        }
         let output: String
         do throws(Refusal) {
             let (command, rest) = try MonitorCommand.find(words)

@@ -42,6 +42,22 @@ extension MonitorCommand {
         MonitorCommand(name: "gva2gpa", arguments: "ADDRESS", summary: "where a virtual address leads") {
             session, words throws(Refusal) in try session.translation(words)
         },
+        MonitorCommand(name: "xp", arguments: "[/FMT] ADDRESS", summary: "physical memory: xp/8xw 0x1000") {
+            session, words throws(Refusal) in try session.dump(words)
+        },
+        MonitorCommand(name: "info mtree", arguments: "", summary: "where memory and devices are") {
+            session, _ throws(Refusal) in session.target.report(.memoryMap)
+        },
+        MonitorCommand(name: "catch list", arguments: "", summary: "which device accesses stop the machine") {
+            session, _ throws(Refusal) in session.listCatches()
+        },
+        MonitorCommand(
+            name: "catch", arguments: "io PORT[-PORT] | mmio ADDRESS[-ADDRESS]",
+            summary: "stop when the guest accesses a device there"
+        ) { session, words throws(Refusal) in try session.addCatch(words) },
+        MonitorCommand(name: "uncatch", arguments: "N", summary: "forget what catch list shows as N") {
+            session, words throws(Refusal) in try session.removeCatch(words)
+        },
         MonitorCommand(
             name: "capabilities", arguments: "",
             summary: "what this host's KVM really does, and what was chosen from it"
@@ -147,8 +163,7 @@ extension Session {
 
     fileprivate func translation(_ words: [Substring]) throws(Refusal) -> String {
         guard let word = words.first else { throw Refusal("an address is missing") }
-        let digits = word.hasPrefix("0x") ? word.dropFirst(2) : word
-        guard let number = UInt64(digits, radix: 16) else { throw Refusal("\(word) is no hexadecimal address") }
+        let number = try monitorNumber(word)
         do throws(TranslationFault) {
             let found = try target.translate(VirtualAddress(number), on: selected)
             let rights = [
@@ -159,5 +174,12 @@ extension Session {
         } catch {
             throw Refusal("\(error)")
         }
+    }
+
+    /// `xp/FMT ADDRESS`, the format having been split from the name.
+    fileprivate func dump(_ words: [Substring]) throws(Refusal) -> String {
+        let format = words.first?.first == "/" ? words[0].dropFirst() : ""
+        guard let word = words.dropFirst(format.isEmpty ? 0 : 1).first else { throw Refusal("an address is missing") }
+        return try PhysicalDump(format: format).text(of: target.memory, at: PhysicalAddress(try monitorNumber(word)))
     }
 }

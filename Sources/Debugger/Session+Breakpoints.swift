@@ -62,6 +62,7 @@ extension Session {
         var result = Arrangement()
         result.planted = breakpoints.planted
         result.programs = breakpoints.programsByAddress
+        result.catches = catches
         let planting = target.traits.breakpointInstruction != nil
         for request in breakpoints.requests {
             switch request.kind {

@@ -18,6 +18,7 @@ package final class Session {
     package internal(set) var framer = Framer(maximumPacketSize: Session.packetSize)
     var reply = Reply()
     var breakpoints = BreakpointTable()
+    var catches: [Catch] = []
     var features: ClientFeatures = []
     /// The vCPU that `g`, `m` and their like mean (`Hg`), and the one that `c` and `s` mean (`Hc`); nil for all.
     var selected = 0
@@ -106,6 +107,7 @@ package final class Session {
 
     /// The client is gone: nothing of its stays behind.
     package func close() {
+        catches = []
         for request in breakpoints.requests { try? remove(request) }
         try? target.arrange(Arrangement())
     }

@@ -30,6 +30,8 @@ package enum StopCause: Equatable, Sendable {
     /// The processor or KVM gave up.
     case hostFailure
     case haltedForGood
+    /// A device access that `monitor catch` waits for.
+    case caught
     /// An access that no memory or device answers.
     case memoryFault
     case reset
@@ -60,7 +62,7 @@ extension StopCause {
     /// The signal that tells a client.
     var signal: Signal {
         switch self {
-        case .held, .breakpoint, .watchpoint, .stepped, .haltedForGood, .ended: .trap
+        case .held, .breakpoint, .watchpoint, .stepped, .haltedForGood, .caught, .ended: .trap
         case .interrupted: .interrupt
         case .tripleFault: .segmentationFault
         case .emulationFailure: .illegalInstruction
@@ -83,6 +85,7 @@ extension StopCause {
         case .emulationFailure: "KVM could not emulate an instruction"
         case .hostFailure: "the host could not go on"
         case .haltedForGood: "halted for good"
+        case .caught: "caught a device access"
         case .memoryFault: "access outside of memory and devices"
         case .reset: "reset"
         case .ended(.poweredOff): "powered off"

@@ -13,7 +13,9 @@ extension Processor {
         case .mmioRead(let address, let size):
             let result = machine.bus { $0.memory.read(at: address, size: size, now: machine.now) }
             vcpu.answerMMIO(result.value)
-            return try apply(result)
+            let outcome = caught(result, size, at: address, isWrite: false, try apply(result))
+            if case .stop = outcome { _ = try vcpu.complete() }
+            return outcome
         case .mmioWrite(let address, let data, let size): return try write(data, size, at: address)
         case .debug(let event): return try classify(event)
         case .interrupted: return try interrupted()
@@ -55,10 +57,41 @@ extension Processor {
             if !access.isWrite { machine.passInput() }
             if !access.isWrite { vcpu.answer(access, unit: unit, with: UInt32(truncatingIfNeeded: result.value)) }
             if case .stop(let event) = try apply(result) { outcome = .stop(event) }
+            if case .goOn = outcome, !machine.arrangement.catches.isEmpty {
+                let value = access.isWrite ? vcpu.value(access, unit: unit) : UInt32(truncatingIfNeeded: result.value)
+                outcome = caught(access, value)
+            }
         }
         // The guest must stand behind the instruction, not inside it.
         if case .stop = outcome { _ = try vcpu.complete() }
         return outcome
+    }
+
+    /// The stop that `monitor catch` asks for at this port access, if any.
+    private func caught(_ access: Exit.PortAccess, _ value: UInt32) -> Outcome {
+        let isCaught = machine.arrangement.catches.contains {
+            if case .ports(let range) = $0.kind { range.contains(access.port) } else { false }
+        }
+        guard isCaught else { return .goOn }
+        let what = access.isWrite ? "wrote \(hexadecimal(value)) to" : "read \(hexadecimal(value)) from"
+        return .stop(
+            StopEvent(
+                .caught, on: index,
+                account: "vCPU \(index) \(what) port \(hexadecimal(access.port)) (\(access.size * 8) bits)"))
+    }
+
+    /// The same for device memory, where the access came to nothing else.
+    private func caught(
+        _ access: Access, _ size: Int, at address: PhysicalAddress, isWrite: Bool, _ outcome: Outcome
+    ) -> Outcome {
+        guard case .goOn = outcome else { return outcome }
+        let isCaught = machine.arrangement.catches.contains {
+            if case .memory(let range) = $0.kind { range.contains(address) } else { false }
+        }
+        guard isCaught else { return .goOn }
+        let value = hexadecimal(access.value & .mask(size * 8))
+        let what = isWrite ? "wrote \(value) to" : "read \(value) from"
+        return .stop(StopEvent(.caught, on: index, account: "vCPU \(index) \(what) \(address) (\(size * 8) bits)"))
     }
 
     /// Does what a device access asks of the machine.
@@ -79,7 +112,9 @@ extension Processor {
     private func write(_ data: UInt64, _ size: Int, at address: PhysicalAddress) throws(KVMError) -> Outcome {
         guard machine.guestMemory.contains(address, count: size) else {
             let result = machine.bus { $0.memory.write(data, at: address, size: size, now: machine.now) }
-            let outcome = try apply(result)
+            var written = result
+            written.value = data
+            let outcome = caught(written, size, at: address, isWrite: true, try apply(result))
             if case .stop = outcome { _ = try vcpu.complete() }
             return outcome
         }

@@ -215,7 +215,7 @@ extension StopCause {
     fileprivate var happensOnce: Bool {
         switch self {
         case .held, .breakpoint, .stepped, .interrupted, .emulationFailure: false
-        case .watchpoint, .tripleFault, .hostFailure, .haltedForGood, .memoryFault, .reset, .ended: true
+        case .watchpoint, .caught, .tripleFault, .hostFailure, .haltedForGood, .memoryFault, .reset, .ended: true
         }
     }
 }

@@ -14,6 +14,7 @@ extension VirtualMachine {
         case .exits: ExitStatistics.text(processors.map(\.statistics))
         case .exitsReset: resetStatistics()
         case .capabilities: HostReport(capabilities).text
+        case .memoryMap: describeMap()
         case .localAPIC(let index): localAPIC(of: processors[index])
         }
     }
@@ -41,6 +42,32 @@ extension VirtualMachine {
         let count = processors.count
         return "\(configuration.name): \(configuration.memory.size >> 20) MiB, \(count) vCPU\(count == 1 ? "" : "s"), "
             + "irqchip kernel, up \(seconds) s\n\(configuration.image.summary)"
+    }
+
+    private func describeMap() -> String {
+        func line(_ first: String, _ last: String, _ name: String) -> String { "\(first)-\(last)  \(name)" }
+        var lines = ["memory"]
+        lines += guestMemory.layout.ranges.map { range in
+            line(
+                hexadecimal(range.lowerBound.rawValue, digits: 16),
+                hexadecimal(range.upperBound.rawValue - 1, digits: 16), "RAM")
+        }
+        // The kernel's interrupt controllers answer before an exit.
+        lines += [
+            line(
+                hexadecimal(0xfec0_0000 as UInt64, digits: 16), hexadecimal(0xfec0_0fff as UInt64, digits: 16),
+                "I/O APIC"),
+            line(
+                hexadecimal(0xfee0_0000 as UInt64, digits: 16), hexadecimal(0xfee0_0fff as UInt64, digits: 16),
+                "local APIC"),
+            "ports",
+        ]
+        lines += bus { $0.ports.regions }.map { region in
+            let last = region.base.rawValue + UInt16(region.count - 1)
+            let interrupt = region.line.map { ", interrupt \($0)" } ?? ""
+            return line("\(region.base)", hexadecimal(last, digits: 4), region.name + interrupt)
+        }
+        return lines.joined(separator: "\n")
     }
 
     private func resetStatistics() -> String {

@@ -102,5 +102,20 @@ extension Live {
             #expect(gdb["cpus"].contains("long mode CPL0"))
             #expect(gdb["monitor help why"].contains("why the machine stands still"))
         }
+
+        @Test("a caught port stops the guest behind the access, with what was written", .needs(.kvm))
+        func caughtPort() throws {
+            let guest = try Stubvisor(guest: "hello").attach()
+            #expect(try guest.monitor("catch io 0x3f8").contains("0x3f8"))
+            for letter in "hello" {
+                #expect(try guest.resume().kind == "T05")
+                #expect(
+                    guest.console.hasSuffix(
+                        "wrote 0x\(String(letter.asciiValue ?? 0, radix: 16)) to port 0x3f8 (8 bits)\n"))
+            }
+            #expect(try guest.monitor("why").contains("caught"))
+            _ = try guest.monitor("uncatch 1")
+            #expect(try guest.resume().kind == "W00")
+        }
     }
 }
