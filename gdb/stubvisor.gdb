@@ -11,7 +11,7 @@ set tcp auto-retry on
 set tcp connect-timeout 10
 set remotetimeout 10
 
-# The memory map lists physical memory; kernels run at virtual addresses outside it, which stubvisor translates.
+# Kernels run at virtual addresses that no memory map has; stubvisor translates them.
 set mem inaccessible-by-default off
 
 # Symbols of modules come later.

@@ -8,6 +8,7 @@ extension Session {
         guard request.length >= 0, request.length <= 1 << 30 else {
             throw Refusal("\(request.length) bytes are too many")
         }
+        guard request.length > 0 || !request.kind.isWatchpoint else { throw Refusal("nothing cannot be watched") }
         let program = try BreakpointProgram(parsing: request.tail)
         let isNew = !breakpoints.contains(request)
         breakpoints.insert(request, program)
@@ -77,7 +78,7 @@ extension Session {
     }
 
     private func watchpoint(_ request: BreakpointRequest, _ access: WatchAccess) -> Arrangement.Watchpoint {
-        Arrangement.Watchpoint(address: request.address, count: max(1, request.length), access: access)
+        Arrangement.Watchpoint(address: request.address, count: request.length, access: access)
     }
 
     /// Replaces the instruction at `address`; false where there is nothing to replace, or planting is not the means.
@@ -107,6 +108,15 @@ extension Session {
         var there = [UInt8](repeating: 0, count: instruction.count)
         if target.memory.read(entry.physical, into: &there), there == instruction {
             _ = target.memory.write(entry.physical, entry.original[...])
+        }
+    }
+}
+
+extension BreakpointKind {
+    fileprivate var isWatchpoint: Bool {
+        switch self {
+        case .software, .hardware: false
+        case .writeWatchpoint, .readWatchpoint, .accessWatchpoint: true
         }
     }
 }

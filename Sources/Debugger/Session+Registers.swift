@@ -57,6 +57,9 @@ extension Session {
         guard bytes.count == register.bits / 8 else {
             return reply.error(.malformed, "\(register.name) has \(register.bits / 8) bytes, not \(bytes.count)")
         }
+        if case .plain = register.form, bytes.dropFirst(register.width).contains(where: { $0 != 0 }) {
+            return reply.error(.invalid, "\(register.name) has only \(register.width * 8) bits")
+        }
         var file = target.registers(of: processor, having: register.block)
         file.set(register, to: bytes)
         answerRefusal { () throws(Refusal) in try target.setRegisters(file, of: processor) }

@@ -137,7 +137,7 @@ package final class Session {
         case .attached: reply.text("1")
         case .detach: leave(.detach)
         case .kill: return end()
-        case .killProcess: killProcess()
+        case .killProcess(let process): killProcess(process)
         case .restart: return restart()
         case .run: answerRun()
         case .attach: writeStop(stop)
@@ -208,7 +208,8 @@ package final class Session {
     }
 
     /// vKill: the end, but for a client that stays to run something again: that is the kernel from its start.
-    private func killProcess() {
+    private func killProcess(_ process: Int) {
+        guard process == Self.process else { return reply.error(.noThread, "there is only process \(Self.process)") }
         if isExtended { answerRefusal { () throws(Refusal) in try reset() } } else { leave(.kill) }
     }
 

@@ -38,6 +38,8 @@ package struct Descriptor: ~Copyable, Sendable {
         var status = stat()
         try system { fstat(file.number, &status) }
         if status.st_mode & S_IFMT == S_IFDIR { throw .isDirectory }
+        // Devices such as /dev/zero have no end.
+        if status.st_mode & S_IFMT == S_IFCHR { throw .invalid }
         bytes.reserveCapacity(Int(status.st_size))
         while true {
             let chunk = try file.read(upTo: 1 << 20)

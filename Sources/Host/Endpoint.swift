@@ -17,6 +17,8 @@ package enum Endpoint: Equatable, Sendable {
             return nil
         }
         let host = String(text[..<colon])
+        let isNumeric = host.allSatisfy { $0.isNumber || $0 == "." }
+        guard isNumeric || host == "localhost" else { return nil }
         self = .tcp(host: host.isEmpty || host == "localhost" ? "127.0.0.1" : host, port: port)
     }
 

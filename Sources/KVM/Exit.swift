@@ -24,6 +24,14 @@ package enum Exit: Equatable, Sendable {
     case interruptWindowOpen
     case unknown(reason: UInt32)
 
+    /// Whether an instruction waits for the answer of a device, or of memory that the VMM writes.
+    package var isAccess: Bool {
+        switch self {
+        case .io, .mmioRead, .mmioWrite: true
+        default: false
+        }
+    }
+
     /// A port access.
     package struct PortAccess: Equatable, Sendable {
         package let isWrite: Bool

@@ -35,10 +35,10 @@ package struct VCPU: ~Copyable, Sendable {
     package func reason(of exit: Exit) -> UInt32 { exit == .interrupted ? UInt32(KVM_EXIT_INTR) : page.reason }
 
     /// Finishes the instruction whose port or MMIO access the last exit was, without going on to the next. Returns
-    /// what else the instruction needs, or `.interrupted` when it is complete.
+    /// what else the instruction needs, or `.interrupted` when it is complete. The kick that this takes stays: one
+    /// from another thread may have come meanwhile, and the next `run` looks.
     package func complete() throws(KVMError) -> Exit {
         page.immediateExit.pointee = 1
-        defer { page.immediateExit.pointee = 0 }
         return try run()
     }
 

@@ -104,6 +104,7 @@ final class Probe {
             slot: 2, guest: ProbeGuest.readOnly, host: memory.host(ProbeGuest.readOnly), count: 0x1000, readOnly: true)
         let found = try run(ProbeGuest.store, .kernel, GuestDebug(), data: ProbeGuest.readOnly.rawValue)
         if case .memoryWrite = found { _ = try vcpu.complete() }
+        vcpu.clearKick()
         return found == .memoryWrite(address: ProbeGuest.readOnly, data: ProbeGuest.storedByte)
     }
 

@@ -22,6 +22,7 @@ extension Processor {
         case .internalError(suberror: 1, _): return try completeInstruction()
         case .shutdown:
             try fetchRegisters()
+            try takeBackCompleted()
             return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))
         case .internalError(let suberror, let data):
             let numbers = data.map { hexadecimal($0) }.joined(separator: " ")
@@ -186,8 +187,24 @@ extension Processor {
     }
 
     func complete(_ instruction: X86Instruction, vector: UInt8, asException: Bool) throws(KVMError) {
+        completed = (instruction, programCounter)
         X86.advance(&registers, by: instruction.length)
         try storeChangedRegisters()
         try vcpu.injectSoftware(vector: vector, asException: asException)
+    }
+
+    /// An interrupt instruction whose delivery failed stands where it stood: RIP was moved past it too soon.
+    private func takeBackCompleted() throws(KVMError) {
+        guard let (instruction, place) = completed, programCounter == place + instruction.length else { return }
+        let vector: UInt8
+        switch instruction {
+        case .breakpoint: vector = 3
+        case .softwareInterrupt(let number): vector = number
+        case .halt, .other: return
+        }
+        // One that was delivered has returned, and it is the next instruction that failed.
+        guard TripleFault(self).cannotDeliver(vector) else { return }
+        X86.advance(&registers, by: -instruction.length)
+        try storeChangedRegisters()
     }
 }

@@ -30,6 +30,10 @@ final class Processor: @unchecked Sendable {
     var journey: (from: VirtualAddress, to: VirtualAddress)?
     /// A breakpoint that does not stop is being passed: that is one step, and nothing comes between.
     var isPassing = false
+    /// The registers in the run page are older than KVM's.
+    private var isPageStale = false
+    /// An INT n that was completed here, until the guest is seen to have gone on.
+    var completed: (instruction: X86Instruction, at: VirtualAddress)?
     /// A kick that came meanwhile.
     private var owesLook = false
     /// It was found halted with interrupts off (see HaltWatch).
@@ -142,9 +146,12 @@ final class Processor: @unchecked Sendable {
         while true {
             statistics.entering()
             let exit = try vcpu.run()
+            isPageStale = false
             statistics.exited(vcpu.reason(of: exit))
             switch try handle(exit) {
-            case .goOn: continue
+            case .goOn:
+                // KVM forgets a step when the instruction needed the VMM: it ends here, not one instruction later.
+                if debug.singleStep, exit.isAccess, let event = try finishStep() { return event }
             case .park: return nil
             case .stop(let event):
                 guard case .breakpoint(let address) = event.cause, let programs = machine.arrangement.programs[address],
@@ -153,6 +160,21 @@ final class Processor: @unchecked Sendable {
                 let event = try machine.gate.exclusively(index) { () throws(KVMError) in try passUndisturbed() }
                 if let event { return event }
                 try arm(debug)
+            }
+        }
+    }
+
+    /// Completes a stepped instruction that accessed a device; nil where it came to nothing yet.
+    private func finishStep() throws(KVMError) -> StopEvent? {
+        while true {
+            let exit = try vcpu.complete()
+            isPageStale = false
+            if exit == .interrupted { return StopEvent(.stepped, on: index) }
+            switch try handle(exit) {
+            case .goOn where exit.isAccess: continue
+            case .goOn: return nil
+            case .park: return StopEvent(.stepped, on: index)
+            case .stop(let event): return event
             }
         }
     }
@@ -189,7 +211,7 @@ final class Processor: @unchecked Sendable {
 
     /// General and system registers, without a request where they came with the exit.
     func fetchRegisters() throws(KVMError) {
-        if machine.capabilities.synchronisesRegisters {
+        if machine.capabilities.synchronisesRegisters, !isPageStale {
             vcpu.copySynchronised(
                 general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
         } else {
@@ -205,8 +227,9 @@ final class Processor: @unchecked Sendable {
         guard !registers.changed.isEmpty else { return }
         try vcpu.set(.general, from: registers.storage, at: X86.Storage.general)
         registers.changed = []
-        // KVM keeps the trap flag in the registers just replaced.
+        // KVM keeps the trap flag in the registers just replaced, and the run page has the old ones.
         isArmed = false
+        isPageStale = true
     }
 }
 

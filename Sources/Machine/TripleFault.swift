@@ -46,8 +46,11 @@ struct TripleFault {
         return lines.joined(separator: "\n")
     }
 
-    /// The first exception, as far as it can be told.
+    /// The first exception, as far as it can be told. CR2 alone tells nothing: it may be of a fault long ago.
     private var origin: (vector: ExceptionVector?, reason: String) {
+        if !isCanonical(place) {
+            return (.generalProtection, "\(ExceptionVector.generalProtection): RIP is not canonical")
+        }
         if instruction.isEmpty {
             return (.pageFault, "\(ExceptionVector.pageFault): the instruction could not be fetched")
         }
@@ -59,22 +62,67 @@ struct TripleFault {
         if instruction.starts(with: [0x0f, 0x0b]) {
             return (.invalidOpcode, "\(ExceptionVector.invalidOpcode): a UD2")
         }
-        let entries = table.base..<(table.base + Int(table.limit) + 1)
-        do throws(TranslationFault) {
-            _ = try X86.paging(processor.registers).translate(faultAddress, in: processor.machine.guestMemory)
-        } catch {
-            if entries.contains(faultAddress) { return (nil, "an exception whose IDT entry is not mapped: \(error)") }
-            return (.pageFault, "\(ExceptionVector.pageFault): \(error)")
+        if let operand = X86MemoryOperand(instruction, processor.registers), let found = origin(of: operand) {
+            return found
         }
-        return (nil, "an exception that left no trace: its address is in RIP, CR2 is mapped")
+        if entries.contains(faultAddress), let fault = translationFault(faultAddress) {
+            return (nil, "an exception whose IDT entry is not mapped: \(fault)")
+        }
+        return (nil, "an exception of this instruction that left no trace" + undeliverable)
     }
+
+    /// What the instruction's operand says.
+    private func origin(of operand: X86MemoryOperand) -> (vector: ExceptionVector?, reason: String)? {
+        if operand.canTouch(faultAddress), let fault = translationFault(faultAddress) {
+            return (.pageFault, "\(ExceptionVector.pageFault): \(fault)")
+        }
+        if let address = operand.address, !isCanonical(address) {
+            return (
+                .generalProtection,
+                "\(ExceptionVector.generalProtection): its operand's address, \(address), is not canonical"
+            )
+        }
+        if operand.isDivision, let register = operand.register {
+            let divisor = operand.value(of: register)
+            let what = divisor == 0 ? "a division by zero" : "a division, whose quotient may be too large"
+            return (.divideError, "\(ExceptionVector.divideError): \(what)")
+        }
+        return nil
+    }
+
+    /// What is known whatever the exception was: most that leave no trace are general-protection faults.
+    private var undeliverable: String {
+        failure(delivering: .generalProtection).map {
+            "; a \(ExceptionVector.generalProtection) could not be delivered: \($0)"
+        }
+            ?? ""
+    }
+
+    private var entries: Range<VirtualAddress> { table.base..<(table.base + Int(table.limit) + 1) }
+
+    private func translationFault(_ address: VirtualAddress) -> TranslationFault? {
+        do throws(TranslationFault) {
+            _ = try X86.paging(processor.registers).translate(address, in: processor.machine.guestMemory)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    private func isCanonical(_ address: VirtualAddress) -> Bool {
+        if case .nonCanonical = translationFault(address) { false } else { true }
+    }
+
+    /// Whether the guest's tables cannot deliver `vector`.
+    func cannotDeliver(_ vector: UInt8) -> Bool { failure(delivering: ExceptionVector(vector)) != nil }
 
     /// Each delivery that failed, from `first` to the shutdown.
     private func deliveries(of first: ExceptionVector) -> [String] {
         var lines: [String] = []
         var vector = first
-        for _ in 0..<3 {
-            guard let failure = failure(delivering: vector) else {
+        for round in 0..<3 {
+            let cause: InterruptTable.Cause = round == 0 && isInterruptInstruction ? .instruction(cpl: level) : .event
+            guard let failure = failure(delivering: vector, for: cause) else {
                 return lines + ["  \(vector) could be delivered; its handler's stack or code must have faulted"]
             }
             switch ExceptionVector.combine(vector, failure.raises) {
@@ -91,14 +139,24 @@ struct TripleFault {
         return lines
     }
 
-    private func failure(delivering vector: ExceptionVector) -> InterruptTable.Failure? {
+    private var level: UInt8 { UInt8(X86.privilege(processor.registers)) }
+
+    private var isInterruptInstruction: Bool {
+        switch X86Instruction(instruction) {
+        case .breakpoint, .softwareInterrupt: true
+        case .halt, .other: false
+        }
+    }
+
+    private func failure(
+        delivering vector: ExceptionVector, for cause: InterruptTable.Cause = .event
+    ) -> InterruptTable.Failure? {
         let number = vector.rawValue
         let bytes = read(table.entryAddress(of: number), count: table.mode.entrySize)
-        switch table.gate(for: number, entry: bytes) {
+        switch table.gate(for: number, entry: bytes, cause: cause) {
         case .failure(let failure): return failure
         case .success(let gate):
-            let level = UInt8(X86.privilege(processor.registers))
-            return table.failure(entering: gate, descriptor: descriptor(gate.selector), cpl: level)
+            return table.failure(entering: gate, descriptor: descriptor(gate.selector), cpl: level, cause: cause)
         }
     }
 

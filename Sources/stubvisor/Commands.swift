@@ -8,6 +8,10 @@ func perform(_ arguments: [String]) throws(Failure) -> Int32 {
         return 64
     }
     let rest = Array(arguments.dropFirst())
+    if ["run", "debug", "demo", "doctor"].contains(command), rest.prefix(while: { $0 != "--" }).contains("--help") {
+        print(try Help.text(command))
+        return 0
+    }
     switch command {
     case "run": return try run(try RunOptions(parsing: rest))
     case "debug": return try debug(try RunOptions(parsing: rest, allowing: .debugger))

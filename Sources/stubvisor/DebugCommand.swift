@@ -5,8 +5,8 @@ import Machine
 /// `debug`: the machine, and gdb on this terminal with symbols, scripts and connection done.
 func debug(_ options: RunOptions) throws(Failure) -> Int32 {
     var options = options
-    // The terminal is gdb's.
-    if options.console == .stdio { options.console = .none }
+    // What is typed is gdb's; what the guest prints is shown between gdb's lines.
+    if options.console == .stdio { options.console = .prefixed("") }
     return try withDebugger(options) { endpoint in
         var arguments = ["gdb", "-q"]
         if let places = Places() { arguments += ["-x", places.gdbScript] }

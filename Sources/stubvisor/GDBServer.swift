@@ -70,7 +70,9 @@ final class GDBServer: Attendant, @unchecked Sendable {
         case .ended(let ending): return .end(ending)
         case .tripleFault, .hostFailure, .emulationFailure, .memoryFault:
             return .end(.died(stop.account ?? "the guest died"))
-        case .reset: return .resume(.run(processors))
+        case .reset:
+            diagnose("\(stop.account ?? "the guest asked for a reset"); starting it again")
+            return .resume(.run(processors))
         case .haltedForGood:
             let account = stop.account ?? "the guest halted for good"
             if listener == nil { return .end(.died(account)) }

@@ -7,7 +7,9 @@ import Machine
 func run(_ options: RunOptions) throws(Failure) -> Int32 {
     let (machine, server) = try makeMachine(options)
     if let endpoint = server.endpoint { diagnose("gdb server on \(endpoint)") }
-    return try finish(machine)
+    let status = try finish(machine)
+    if case .unix(let path) = server.endpoint { removeFile(path) }
+    return status
 }
 
 /// The machine that the options describe, with the server that attends it.
@@ -16,7 +18,7 @@ func makeMachine(_ options: RunOptions) throws(Failure) -> (VirtualMachine, GDBS
     let configuration = try configure(options)
     let console: Console
     do throws(Errno) { console = try Console(options.console.place) } catch {
-        throw .host("cannot open the console: \(error)")
+        throw .host("cannot open the console \(options.console.text): \(error)")
     }
     let server = try makeServer(options.gdb)
     do throws(MachineError) {
@@ -63,13 +65,23 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
 private func read(_ path: String) throws(Failure) -> [UInt8] {
     do throws(Errno) { return try Descriptor.contents(of: path) } catch {
         switch error {
-        case .noSuchFile, .isDirectory: throw .unreadable(path: path, error)
+        case .noSuchFile, .isDirectory, .invalid: throw .unreadable(path: path, error)
         default: throw .host("cannot read \(path): \(error)")
         }
     }
 }
 
 extension RunOptions.Console {
+    /// As the command line has it.
+    fileprivate var text: String {
+        switch self {
+        case .stdio, .prefixed: "stdio"
+        case .none: "none"
+        case .file(let path): "file:\(path)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+
     fileprivate var place: Console.Place {
         switch self {
         case .stdio: .standard(input: true, prefix: "")

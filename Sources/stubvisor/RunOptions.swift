@@ -92,7 +92,7 @@ extension Option {
                 return
             }
             guard let endpoint = Endpoint(text) else {
-                throw .usage("--gdb \(text): expected HOST:PORT, unix:PATH or none")
+                throw .usage("--gdb \(text): expected HOST:PORT with an IPv4 address, unix:PATH or none")
             }
             options.gdb = endpoint
         },
@@ -167,9 +167,9 @@ extension Option {
         }
     }
 
-    /// A number of bytes with an optional K, M or G behind it; without one it is bytes.
+    /// A number of bytes with an optional K, M, G or T behind it; without one it is bytes.
     private static func size(_ text: String) throws(Failure) -> UInt64 {
-        let units: [Character: UInt64] = ["K": 10, "M": 20, "G": 30]
+        let units: [Character: UInt64] = ["K": 10, "M": 20, "G": 30, "T": 40]
         let unit = text.last.flatMap { units[Character($0.uppercased())] }
         let digits = unit == nil ? text[...] : text.dropLast()
         guard let number = UInt64(digits), number <= UInt64.max >> (unit ?? 0) else {

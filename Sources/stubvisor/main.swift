@@ -1,6 +1,7 @@
 import Host
 
 // `stubvisor`: reads the command line, does it, and ends with the status that INTERFACE's table documents.
+endQuietlyOnQuit()
 do throws(Failure) {
     exitProcess(try perform(Array(CommandLine.arguments.dropFirst())))
 } catch {

@@ -165,5 +165,34 @@ extension Live {
             #expect(try guest.register("eip") == 0x7c02)
             #expect(try guest.monitor("why").contains("halted for good"))
         }
+
+        /// `mov rax, 0x4000000000; mov cr2, rax; lidt [rip + after the code]` in 64-bit code: an old page fault's address
+        /// in CR2, and an interrupt table that has no gate.
+        private static let stale: [UInt8] = [
+            0x48, 0xb8, 0, 0, 0, 0, 0x40, 0, 0, 0, 0x0f, 0x22, 0xd0, 0x0f, 0x01, 0x1d, 0x40, 0, 0, 0,
+        ]
+
+        @Test(
+            "a triple fault's account names what began it, and not an old page fault", .needs(.kvm),
+            arguments: [
+                ([0x31, 0xc9, 0xf7, 0xf1], 2, "#DE (0, divide error): a division by zero"),
+                (
+                    [0x48, 0xbb, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x48, 0x8b, 0x03], 10,
+                    "0x8000000000000000, is not canonical"
+                ),
+                (
+                    [0x48, 0xbb, 0, 0, 0, 0, 0x50, 0, 0, 0, 0x48, 0x8b, 0x43, 0x08], 10,
+                    "#PF (14, page fault): 0x5000000008"
+                ),
+                ([0xcd, 0x80], 0, "INT 128"), ([0xcc], 0, "#BP (3, breakpoint): an INT3"),
+                ([0x0f, 0x0b], 0, "#UD (6, invalid opcode): a UD2"),
+            ] as [([UInt8], UInt64, String)])
+        func account(_ code: [UInt8], _ offset: UInt64, _ words: String) throws {
+            let image = Self.stale + code + [0xf4] + [UInt8](repeating: 0, count: 0x80)
+            let guest = try Stubvisor(flat: image, mode: "long", name: "account\(words)").attach()
+            #expect(try guest.resume().kind == "T0b")
+            #expect(guest.console.contains(words), "\(guest.console)")
+            #expect(try guest.register("rip") == 0x10_0000 + UInt64(Self.stale.count) + offset)
+        }
     }
 }

@@ -121,5 +121,24 @@ extension Live {
             #expect(try guest.register("rip") == factorial, "the recursion comes back to the breakpoint")
             #expect(try guest.register("rdi") == 4)
         }
+
+        @Test("a watched page that the stepped code writes changes no step", .needs(.kvm))
+        func stepsOnWatchedPage() throws {
+            let symbols = try Symbols(guest: "hello")
+            func places(watching: Bool) throws -> [UInt64] {
+                let guest = try Stubvisor(guest: "hello").attach()
+                #expect(try guest.insert(0, at: symbols["main"]) == "OK")
+                #expect(try guest.resume().kind == "T05")
+                #expect(try guest.remove(0, at: symbols["main"]) == "OK")
+                // The stack's page, far below what is used of it: every push exits, none is reported.
+                let stack = try guest.register("rsp") & ~0xfff
+                if watching { #expect(try guest.insert(2, at: stack, length: 4) == "OK") }
+                return try (0..<400).map { _ in
+                    #expect(try guest.resume("vCont;s:p1.1").kind == "T05")
+                    return try guest.register("rip")
+                }
+            }
+            #expect(try places(watching: true) == places(watching: false))
+        }
     }
 }

@@ -29,6 +29,7 @@ struct MemorySlotTests {
         case .mmioWrite(let place, let data, let size):
             #expect(place == PhysicalAddress(address) && UInt8(truncatingIfNeeded: data) == byte && size == 1)
             _ = try sandbox.vcpu.complete()
+            sandbox.vcpu.clearKick()
             return true
         case .halt: return false
         case let other:

@@ -123,7 +123,7 @@ package enum X86 {
 
     /// Moves RIP forward past an instruction of `count` bytes.
     package static func advance(_ file: inout RegisterFile, by count: Int) {
-        setInstructionOffset(&file, to: file.field(Field.instructionPointer) &+ UInt64(count))
+        setInstructionOffset(&file, to: file.field(Field.instructionPointer) &+ UInt64(bitPattern: Int64(count)))
     }
 }
 
