@@ -29,13 +29,13 @@ let programs: [(name: String, imports: [String])] = [
 
 /// Test targets with what they look into. `LiveTests` drives the built programs with real clients.
 let tests: [(name: String, of: [String])] = [
-    ("PrimitivesTests", ["Primitives"]),
+    ("PrimitivesTests", ["Primitives", "TestSupport"]),
     ("DevicesTests", ["Devices", "Interrupts", "Primitives"]),
     ("BootTests", ["Boot", "Architecture", "Primitives"]),
-    ("ArchitectureTests", ["Architecture", "Primitives"]),
-    ("RemoteProtocolTests", ["RemoteProtocol", "Primitives"]),
-    ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives"]),
-    ("MachineTests", ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Primitives"]),
+    ("ArchitectureTests", ["Architecture", "Primitives", "TestSupport"]),
+    ("RemoteProtocolTests", ["RemoteProtocol", "Primitives", "TestSupport"]),
+    ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives", "TestSupport"]),
+    ("MachineTests", ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Primitives", "TestSupport"]),
     ("LiveTests", ["stubvisor", "stubvisor-bench"]),
 ]
 
@@ -50,6 +50,7 @@ let package = Package(
     targets: [.systemLibrary(name: "CLinux")]
         + modules.map { .target(name: $0.name, dependencies: dependencies($0.imports)) }
         + programs.map { .executableTarget(name: $0.name, dependencies: dependencies($0.imports)) }
+        + [.target(name: "TestSupport", path: "Tests/TestSupport")]
         + tests.map {
             .testTarget(
                 name: $0.name, dependencies: dependencies($0.of),

@@ -1,5 +1,6 @@
 import Architecture
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Debugger

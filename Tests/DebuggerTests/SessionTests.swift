@@ -1,6 +1,7 @@
 import Architecture
 import Primitives
 import RemoteProtocol
+import TestSupport
 import Testing
 
 @testable import Debugger

@@ -2,6 +2,7 @@ import Architecture
 import Boot
 import KVM
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Machine

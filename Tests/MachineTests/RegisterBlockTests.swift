@@ -1,6 +1,7 @@
 import Architecture
 import KVM
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Machine

@@ -69,24 +69,3 @@ extension RegisterFile {
         set { set(X86.layout64[name: name]!, to: newValue) }
     }
 }
-
-/// Random numbers that are the same in every run of one seed (xorshift64*). A test takes its seeds as arguments, so
-/// that a failure names the one to repeat.
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 | 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_f491_4f6c_dd1d
-    }
-
-    /// True with the given chance in percent.
-    mutating func chance(_ percent: Int) -> Bool { Int.random(in: 0..<100, using: &self) < percent }
-
-    /// An address whose bits 63 to 47 are alike.
-    mutating func canonical() -> UInt64 { UInt64(bitPattern: Int64(bitPattern: next()) >> 17) }
-}

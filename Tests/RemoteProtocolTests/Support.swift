@@ -61,20 +61,6 @@ func unframe(_ frame: [UInt8]) -> [UInt8]? {
     return escaped ? nil : data
 }
 
-/// Random numbers that are the same in every run (xorshift64*).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 | 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_f491_4f6c_dd1d
-    }
-}
-
 extension Framer {
     /// Everything that `bytes` bring, in one piece.
     mutating func events(_ bytes: [UInt8]) -> [Event] {
