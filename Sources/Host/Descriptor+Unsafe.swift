@@ -15,11 +15,6 @@ package struct Descriptor: ~Copyable, Sendable {
         Descriptor(owning: try uninterrupted { clinux_open(path, flags | CLINUX_O_CLOEXEC, mode) })
     }
 
-    /// An eventfd with count 0, non-blocking. The corresponding C function is `eventfd`.
-    package static func event() throws(Errno) -> Descriptor {
-        Descriptor(owning: try system { eventfd(0, CLINUX_O_CLOEXEC | CLINUX_O_NONBLOCK) })
-    }
-
     /// Up to `count` bytes; empty at the end of the file. The corresponding C function is `read`.
     package func read(upTo count: Int) throws(Errno) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: count)

@@ -67,7 +67,5 @@ package func executablePath() -> String? {
 /// True when `path` can be executed by this user.
 package func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
 
-package func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-
 /// Ends the process. The corresponding C function is `exit`.
 package func exitProcess(_ status: Int32) -> Never { exit(status) }

@@ -26,9 +26,6 @@ package struct Thread: Sendable {
     /// The calling thread's kernel id, as `F_SETOWN_EX` wants it. The corresponding C function is `gettid`.
     package static var currentID: Int32 { clinux_thread_id() }
 
-    /// Waits until the thread has ended. The corresponding C function is `pthread_join`.
-    package func join() { pthread_join(handle, nil) }
-
     /// Sends this thread a signal. The corresponding C function is `pthread_kill`.
     package func signal(_ number: Int32) { pthread_kill(handle, number) }
 }

@@ -49,7 +49,5 @@ extension System {
     /// Bits of KVM_GUESTDBG_*: what KVM_SET_GUEST_DEBUG takes. 0 on kernels older than 5.13, which do not say.
     package var guestDebugControls: UInt32 { UInt32(bitPattern: check(KVM_CAP_SET_GUEST_DEBUG2)) }
     package var hasReadOnlyMemory: Bool { check(KVM_CAP_READONLY_MEM) != 0 }
-    package var hasImmediateExit: Bool { check(KVM_CAP_IMMEDIATE_EXIT) != 0 }
     package var maximumVCPUs: Int { Int(check(KVM_CAP_MAX_VCPUS)) }
-    package var maximumMemorySlots: Int { Int(check(KVM_CAP_NR_MEMSLOTS)) }
 }
