@@ -8,12 +8,19 @@ package struct ResumePlan: Equatable, Sendable {
         case step
         /// Steps while the program counter is in the range; one step where the range is empty.
         case stepRange(Range<VirtualAddress>)
+        /// Goes on with what it was doing when the machine paused.
+        case proceed
     }
 
     /// One for each vCPU.
     package var actions: [Action]
+    /// Each vCPU's stop is told by itself (non-stop mode): none makes up for another's.
+    package var tellsEach = false
 
-    package init(actions: [Action]) { self.actions = actions }
+    package init(actions: [Action], tellsEach: Bool = false) {
+        self.actions = actions
+        self.tellsEach = tellsEach
+    }
 
     /// Every one of `count` vCPUs runs.
     package static func run(_ count: Int) -> ResumePlan {

@@ -10,6 +10,7 @@ extension Session {
         reply.features([
             ServerFeature("PacketSize", .number(UInt64(Self.packetSize))),
             ServerFeature("QStartNoAckMode"),
+            ServerFeature("QNonStop"),
             ServerFeature("qXfer:features:read"),
             ServerFeature("qXfer:threads:read"),
             ServerFeature("vContSupported"),

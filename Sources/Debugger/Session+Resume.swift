@@ -6,6 +6,11 @@ import RemoteProtocol
 extension Session {
     /// vCont: each vCPU does the first action that names it; one that none names stays. False: no reply yet.
     func resume(_ actions: [ThreadAction]) -> Bool {
+        if nonStop != nil {
+            move(actions)
+            reply.ok()
+            return true
+        }
         var plan = ResumePlan(actions: [])
         for processor in 0..<target.traits.processorCount {
             let action = actions.first { $0.thread.matches(process: Self.process, thread: processor + 1) }?.action
@@ -26,6 +31,7 @@ extension Session {
                 return true
             }
         }
+        if nonStop != nil { return resume([ThreadAction(action, threadID(processor))]) }
         var plan = ResumePlan(actions: [ResumePlan.Action](repeating: .stay, count: count))
         if planned(action) == .run && selectedToResume == nil { plan = .run(count) }
         plan.actions[processor] = planned(action)
@@ -44,7 +50,7 @@ extension Session {
     }
 
     /// Signals mean nothing to a machine: it goes on without them.
-    private func planned(_ action: ResumeAction) -> ResumePlan.Action {
+    func planned(_ action: ResumeAction) -> ResumePlan.Action {
         switch action {
         case .resume, .resumeWithSignal: .run
         case .step, .stepWithSignal: .step
@@ -53,16 +59,17 @@ extension Session {
         }
     }
 
-    func writeStop(_ event: StopEvent) {
+    func writeStop(_ event: StopEvent) { reply.stop(stopReply(event)) }
+
+    func stopReply(_ event: StopEvent) -> StopReply {
         if case .ended(let ending) = event.cause {
-            let process = features.contains(.multiprocess) ? Self.process : nil
-            return reply.stop(.exited(status: ending.status, process: process))
+            return .exited(status: ending.status, process: features.contains(.multiprocess) ? Self.process : nil)
         }
         var stop = Stop(event.cause.signal, thread: threadID(event.processor), core: event.processor)
         stop.reason = reason(event.cause)
         stop.registers = expedited(of: event.processor)
         if listsThreadsInStops { stop.threads = allThreads }
-        reply.stop(.stopped(stop))
+        return .stopped(stop)
     }
 
     private func reason(_ cause: StopCause) -> Stop.Reason? {

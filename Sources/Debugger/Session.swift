@@ -30,6 +30,8 @@ package final class Session {
     var wantsBareBinary = false
     /// The client speaks the extended protocol: it may run the program again.
     var isExtended = false
+    /// Nil in all-stop mode, where one stop is the whole machine's.
+    var nonStop: NonStop?
     let layout: RegisterLayout
     private var demand: Demand?
     /// Packets that came while the machine ran: answered when it has stopped.
@@ -60,6 +62,7 @@ package final class Session {
             reply.clear()
             if answer(command) { framer.frame(reply.bytes) }
             if command == .startNoAckMode { framer.acknowledges = false }
+            sendNotification()
             if let demand {
                 self.demand = nil
                 return demand
@@ -76,15 +79,21 @@ package final class Session {
         return nil
     }
 
-    /// While the machine runs: whether what was fed asks for a stop. Packets wait until then.
+    /// While the machine runs: whether what was fed asks for a stop. Packets wait until then; in non-stop mode each of
+    /// them asks for a pause.
     package func interrupts() -> Bool {
         while let event = framer.next() {
             switch event {
-            case .interrupt: return true
-            case .packet(let packet) where packet.elementsEqual("vCtrlC".utf8):
+            case .interrupt:
+                interruptFirst()
+                sendNotification()
+                return true
+            case .packet(let packet) where nonStop == nil && packet.elementsEqual("vCtrlC".utf8):
                 framer.frame(Array("OK".utf8))
                 return true
-            case .packet(let packet): early.append(Array(packet))
+            case .packet(let packet):
+                early.append(Array(packet))
+                if nonStop != nil { return true }
             case .ack, .nak, .badChecksum, .oversized: continue
             }
         }
@@ -96,6 +105,10 @@ package final class Session {
 
     /// The machine stopped: tells the client, who waits for it.
     package func report(_ event: StopEvent) {
+        if nonStop != nil {
+            notify(event)
+            return sendNotification()
+        }
         stop = event
         selected = event.processor
         selectedToResume = nil
@@ -104,6 +117,9 @@ package final class Session {
         writeStop(event)
         framer.frame(reply.bytes)
     }
+
+    /// Whether text may be sent to the client while the machine moves: a client in non-stop mode takes none.
+    package var takesConsoleOutput: Bool { nonStop == nil }
 
     /// The client is gone: nothing of its stays behind.
     package func close() {
@@ -133,7 +149,7 @@ package final class Session {
         case .extendedMode: extend()
         case .mustReplyEmpty, .traceStatus, .sectionOffsets: break
         case .errorStrings: enableErrorStrings()
-        case .nonStop(let on): on ? reply.error(.unsupported, "non-stop mode is not offered") : reply.ok()
+        case .nonStop(let on): setNonStop(on)
         case .attached: reply.text("1")
         case .detach: leave(.detach)
         case .kill: return end()
@@ -159,9 +175,9 @@ package final class Session {
         case .checkMemory(let address, let count): checkMemory(address, count)
         case .memoryRegion(let address): answerMemoryRegion(address)
         case .transfer(let object, let annex, let offset, let count): transfer(object, annex, offset, count)
-        case .stopReason: writeStop(stop)
-        case .nextStop: reply.ok()
-        case .interrupt: reply.ok()
+        case .stopReason: answerStopReason()
+        case .nextStop: answerNextStop()
+        case .interrupt: answerInterrupt()
         case .resumeActions: reply.text("vCont;c;C;s;S;t;r")
         case .resume(let actions): return resume(actions)
         case .resumeSelected(let action, let address): return resumeSelected(action, at: address)
@@ -233,8 +249,15 @@ package final class Session {
     func reset() throws(Refusal) {
         try target.reset()
         stop = StopEvent(.held, on: 0)
+        if nonStop != nil { nonStop = NonStop(stopped: stop, processors: target.traits.processorCount) }
         selected = 0
         selectedToResume = nil
+    }
+
+    /// vCtrlC while the machine stands still, or in non-stop mode.
+    private func answerInterrupt() {
+        reply.ok()
+        interruptFirst()
     }
 
     private func setPhysicalMemory(_ on: Bool) {

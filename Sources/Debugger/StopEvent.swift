@@ -24,6 +24,8 @@ package enum StopCause: Equatable, Sendable {
     case stepped
     /// The user asked for it.
     case interrupted
+    /// The client asked for this vCPU to stand still, in non-stop mode.
+    case paused
     case tripleFault
     /// KVM could not emulate an instruction.
     case emulationFailure
@@ -64,6 +66,7 @@ extension StopCause {
         switch self {
         case .held, .breakpoint, .watchpoint, .stepped, .haltedForGood, .caught, .ended: .trap
         case .interrupted: .interrupt
+        case .paused: .none
         case .tripleFault: .segmentationFault
         case .emulationFailure: .illegalInstruction
         case .hostFailure, .reset: .abort
@@ -81,6 +84,7 @@ extension StopCause {
         case .watchpoint(.readWrite, let address): "access to watched \(address)"
         case .stepped: "step done"
         case .interrupted: "interrupted by the user"
+        case .paused: "paused by the debugger"
         case .tripleFault: "triple fault"
         case .emulationFailure: "KVM could not emulate an instruction"
         case .hostFailure: "the host could not go on"

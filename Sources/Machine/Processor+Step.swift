@@ -8,6 +8,7 @@ extension Processor {
     /// Executes the next instruction: nil where the machine stops before it is done.
     func step() throws(KVMError) -> StopEvent? {
         try storeChangedRegisters()
+        if let (start, end) = pausedJourney { return try run(from: start, to: end) }
         let start = programCounter
         let instruction = nextInstruction()
         switch instruction {
@@ -76,6 +77,7 @@ extension Processor {
         debug.addresses = slots.addresses
         debug.control = slots.control
         let event = try enter(debug)
+        pausedJourney = event == nil ? journey : nil
         if event?.cause == .stepped { try fetchRegisters() }
         return event
     }

@@ -26,8 +26,12 @@ final class Processor: @unchecked Sendable {
     private(set) var isListening = false
     /// The kernel's id of this vCPU's thread.
     private var thread: Int32 = 0
-    /// Where a step that must run began and ends (see `run(to:)`).
+    /// Where a step that must run began and ends (see `run(from:to:)`).
     var journey: (from: VirtualAddress, to: VirtualAddress)?
+    /// One that a pause of the machine has interrupted.
+    var pausedJourney: (from: VirtualAddress, to: VirtualAddress)?
+    /// What it was told to do last.
+    private var order = ResumePlan.Action.stay
     /// A breakpoint that does not stop is being passed: that is one step, and nothing comes between.
     var isPassing = false
     /// The registers in the run page are older than KVM's.
@@ -62,8 +66,10 @@ final class Processor: @unchecked Sendable {
             case .attend(let stop): attend(stop)
             case .move(let action, let listening):
                 isListening = listening
-                let event = move(action)
-                if !machine.gate.arrive(index, with: event), let event, event.cause.happensOnce { pending = event }
+                if action != .proceed { begin(action) }
+                let event = move()
+                let isTold = machine.gate.arrive(index, with: event)
+                if !isTold, let event, event.cause.happensOnce || machine.tellsEach { pending = event }
             }
         }
     }
@@ -79,7 +85,14 @@ final class Processor: @unchecked Sendable {
         }
     }
 
-    private func move(_ action: ResumePlan.Action) -> StopEvent? {
+    /// Takes a new order: what is left of the one before is of no use any more.
+    private func begin(_ action: ResumePlan.Action) {
+        order = action
+        pausedJourney = nil
+        if let event = pending, !event.cause.happensOnce { pending = nil }
+    }
+
+    private func move() -> StopEvent? {
         if let event = pending {
             pending = nil
             return event
@@ -90,16 +103,19 @@ final class Processor: @unchecked Sendable {
         return whileMoving { () throws(KVMError) in
             if isListening, machine.attendant.beginListening(on: thread) { return StopEvent(.interrupted, on: index) }
             defer { if isListening { machine.attendant.endListening() } }
-            switch action {
-            case .stay: return nil
-            case .run: return try enter(machine.armed)
+            switch order {
+            case .stay, .proceed: return nil
+            case .run:
+                if let event = try passReportedAmongOthers() { return event }
+                return try enter(machine.armed)
             case .step: return try step()
             case .stepRange(let range):
                 while true {
                     let event = try step()
-                    guard event?.cause == .stepped, range.contains(programCounter), !machine.gate.isStopping,
+                    guard event?.cause == .stepped, range.contains(programCounter),
                         !machine.hasBreakpoint(at: programCounter)
                     else { return event }
+                    if machine.gate.isStopping { return nil }
                 }
             }
         }
@@ -111,9 +127,18 @@ final class Processor: @unchecked Sendable {
         return whileMoving { () throws(KVMError) in try passUndisturbed() }
     }
 
+    /// The same in non-stop mode, where others may be moving.
+    private func passReportedAmongOthers() throws(KVMError) -> StopEvent? {
+        guard machine.tellsEach, let address = reported, address == programCounter,
+            machine.hasBreakpoint(at: address)
+        else { return nil }
+        return try machine.gate.exclusively(index) { () throws(KVMError) in try passUndisturbed() }
+    }
+
     /// Passes the breakpoint that this vCPU stands on; an event where that came to more than a step.
     private func passUndisturbed() throws(KVMError) -> StopEvent? {
         isPassing = true
+        reported = nil
         defer {
             isPassing = false
             if owesLook { vcpu.repeatKick() }
@@ -134,7 +159,7 @@ final class Processor: @unchecked Sendable {
         statistics.stopped()
         // What cannot be fetched stays as it was; the next request on the vCPU says why.
         try? fetchRegisters()
-        reported = if case .breakpoint(let address) = event?.cause { address } else { nil }
+        if case .breakpoint(let address) = event?.cause { reported = address }
         return event
     }
 
@@ -143,6 +168,7 @@ final class Processor: @unchecked Sendable {
     /// Runs with `debug` armed until an event, or nil when the machine is stopping.
     func enter(_ debug: GuestDebug) throws(KVMError) -> StopEvent? {
         try arm(debug)
+        reported = nil
         while true {
             statistics.entering()
             let exit = try vcpu.run()
@@ -237,7 +263,7 @@ extension StopCause {
     /// Whether the stop would be lost if it were not told: a breakpoint is simply hit again.
     fileprivate var happensOnce: Bool {
         switch self {
-        case .held, .breakpoint, .stepped, .interrupted, .emulationFailure: false
+        case .held, .breakpoint, .stepped, .interrupted, .paused, .emulationFailure: false
         case .watchpoint, .caught, .tripleFault, .hostFailure, .haltedForGood, .memoryFault, .reset, .ended: true
         }
     }

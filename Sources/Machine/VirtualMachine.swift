@@ -35,6 +35,8 @@ package final class VirtualMachine: @unchecked Sendable {
     var arrangement = Arrangement()
     var debugRegisters = X86DebugRegisters()
     var traps: [WriteTrap] = []
+    /// Each vCPU's stop is told by itself (see ResumePlan).
+    private(set) var tellsEach = false
     private var slots = MemorySlots()
 
     package init(
@@ -119,7 +121,8 @@ package final class VirtualMachine: @unchecked Sendable {
         hasStarted = true
         owesReset = stop.cause == .reset
         let verdict = attendant.attend(stop, on: self)
-        guard case .resume = verdict else { return verdict }
+        guard case .resume(let plan) = verdict else { return verdict }
+        tellsEach = plan.tellsEach
         if owesReset {
             do throws(Refusal) { try reset() } catch { return .end(.died(error.reason)) }
         }

@@ -47,6 +47,7 @@ final class Client {
             case nil: break
             }
             if !isLost, !receive() {
+                if let plan = session.continuation() { return .resume(plan) }
                 _ = waitForInput([socket.number, listener])
                 // The end of this connection counts before the next one.
                 if !takeInput(), waitForInput([listener], milliseconds: 0) { return .newcomer }
@@ -70,6 +71,7 @@ final class Client {
 
     /// Sends console output, in a packet of its own: while the machine runs nothing else is owed.
     func show(_ text: [UInt8]) {
+        guard session.takesConsoleOutput else { return diagnose(String(decoding: text, as: UTF8.self)) }
         var reply = Reply()
         reply.console(text[...])
         var framer = Framer()

@@ -78,7 +78,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
             if listener == nil { return .end(.died(account)) }
             diagnose("\(account); a debugger can look")
             return nil
-        case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted: return nil
+        case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused: return nil
         }
     }
 

@@ -32,12 +32,17 @@ enum Received: Equatable {
     case ack
     case nak
     case packet([UInt8])
+    case notification([UInt8])
     /// Something that no client would take.
     case garbage([UInt8])
 
-    /// A packet's data; anything else as no packet looks.
+    /// A packet's data, a notification's behind its `%`; anything else as no packet looks.
     var text: String {
-        if case .packet(let payload) = self { String(decoding: payload, as: UTF8.self) } else { "(\(self))" }
+        switch self {
+        case .packet(let payload): String(decoding: payload, as: UTF8.self)
+        case .notification(let payload): "%" + String(decoding: payload, as: UTF8.self)
+        case .ack, .nak, .garbage: "(\(self))"
+        }
     }
 
     static func parse(_ stream: [UInt8]) -> [Received] {
@@ -47,7 +52,7 @@ enum Received: Equatable {
             switch first {
             case UInt8(ascii: "+"): result.append(.ack)
             case UInt8(ascii: "-"): result.append(.nak)
-            case UInt8(ascii: "$"):
+            case UInt8(ascii: "$"), UInt8(ascii: "%"):
                 guard let end = rest.firstIndex(of: UInt8(ascii: "#")), end + 2 < rest.endIndex else {
                     return result + [.garbage(Array(rest))]
                 }
@@ -56,7 +61,8 @@ enum Received: Equatable {
                 guard String(decoding: rest[end + 1...end + 2], as: UTF8.self) == hex([UInt8(sum)]) else {
                     return result + [.garbage(Array(rest))]
                 }
-                result.append(.packet(unescape(body)))
+                let data = unescape(body)
+                result.append(first == UInt8(ascii: "$") ? .packet(data) : .notification(data))
                 rest = rest[(end + 3)...]
             default: return result + [.garbage([first] + rest)]
             }

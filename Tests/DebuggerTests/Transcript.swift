@@ -171,6 +171,7 @@ final class Replayer {
         case .run: "run"
         case .step: "step"
         case .stepRange: "range"
+        case .proceed: "proceed"
         }
     }
 

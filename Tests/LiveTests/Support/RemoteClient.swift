@@ -19,6 +19,8 @@ final class RemoteClient {
     private let server: Stubvisor
     /// Text of `O` packets so far.
     private(set) var console = ""
+    /// Notifications that have arrived and not been looked at, without their `%`.
+    private var notifications: [String] = []
     private(set) var acknowledges = true
     private var buffer: [UInt8] = []
     private(set) lazy var registers = try? describedRegisters()
@@ -83,11 +85,26 @@ final class RemoteClient {
         }
     }
 
-    /// The first whole packet of `buffer`, with escapes and runs undone.
+    /// The next notification, without its `%`.
+    func notification(within seconds: Double = 30) throws -> String {
+        let deadline = ContinuousClock.now + .seconds(seconds)
+        while true {
+            if let packet = try takePacket() {
+                throw LiveError("a packet nobody asked for: \(String(decoding: packet, as: UTF8.self))")
+            }
+            if !notifications.isEmpty { return notifications.removeFirst() }
+            buffer += connection.receive(until: deadline)
+            if connection.hasEnded { throw LiveError("the connection has ended") }
+            if ContinuousClock.now > deadline { throw LiveError("no notification in \(seconds) s") }
+        }
+    }
+
+    /// The first whole packet of `buffer`, with escapes and runs undone; notifications before it are put aside.
     private func takePacket() throws -> [UInt8]? {
-        guard let start = buffer.firstIndex(of: 0x24), let end = buffer[start...].firstIndex(of: 0x23),
-            end + 2 < buffer.count
+        guard let start = buffer.firstIndex(where: { $0 == 0x24 || $0 == 0x25 }),
+            let end = buffer[start...].firstIndex(of: 0x23), end + 2 < buffer.count
         else { return nil }
+        let isNotification = buffer[start] == 0x25
         let body = buffer[(start + 1)..<end]
         let sum = UInt8(String(decoding: buffer[(end + 1)...(end + 2)], as: UTF8.self), radix: 16)
         guard sum == body.reduce(0, &+) else { throw LiveError("a reply's checksum is wrong") }
@@ -101,7 +118,9 @@ final class RemoteClient {
             }
         }
         buffer.removeSubrange(...(end + 2))
-        return payload
+        guard isNotification else { return payload }
+        notifications.append(String(decoding: payload, as: UTF8.self))
+        return try takePacket()
     }
 
     static func bytes(hex digits: some Collection<UInt8>) -> [UInt8] {

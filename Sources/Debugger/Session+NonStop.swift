@@ -1,0 +1,148 @@
+import Primitives
+import RemoteProtocol
+
+// Non-stop mode: each vCPU stops and goes on by itself, and packets are answered while others move. GDB manual, "Remote
+// Non-Stop" and "Notification Packets". For the time of its packets the machine pauses, which no client sees: a vCPU
+// that the client knows to be moving goes on afterwards with what it did.
+
+/// What a client in non-stop mode knows of the vCPUs, and what it is still to be told.
+struct NonStop {
+    enum State: Equatable {
+        /// The action is `.proceed` once it has begun.
+        case moving(ResumePlan.Action)
+        case stopped(StopEvent)
+    }
+
+    private(set) var states: [State]
+    /// Stops in their order. The first one is sent, and waits for vStopped.
+    private(set) var untold: [StopEvent] = []
+    /// The first one is not sent yet: it begins a new round of them.
+    private var owesNotification = false
+    /// The first one was the answer to `?`.
+    private var isFirstRound = false
+
+    init(stopped event: StopEvent, processors count: Int) {
+        states = (0..<count).map { .stopped($0 == event.processor ? event : StopEvent(.paused, on: $0)) }
+    }
+
+    var isMoving: Bool { states.contains { if case .moving = $0 { true } else { false } } }
+
+    func isMoving(_ processor: Int) -> Bool { if case .moving = states[processor] { true } else { false } }
+
+    /// Only who stands still can be sent off.
+    mutating func start(_ processor: Int, _ action: ResumePlan.Action) {
+        if !isMoving(processor) { states[processor] = .moving(action) }
+    }
+
+    mutating func stop(_ event: StopEvent) {
+        states[event.processor] = .stopped(event)
+        untold.append(event)
+        if untold.count == 1 { owesNotification = true }
+    }
+
+    /// The stop to send without having been asked, if there is one.
+    mutating func takeNotification() -> StopEvent? {
+        defer { owesNotification = false }
+        return owesNotification ? untold.first : nil
+    }
+
+    /// vStopped: the client has taken the first; the one to tell it next, nil where the round is over.
+    mutating func acknowledge() -> StopEvent? {
+        if !untold.isEmpty { untold.removeFirst() }
+        if isFirstRound {
+            isFirstRound = false
+            owesNotification = !untold.isEmpty
+            return nil
+        }
+        return untold.first
+    }
+
+    /// `?`: everyone who stands still is told anew; the first of them. The others are a round of their own: gdb before
+    /// 14 gives up with an internal error when it is told of more than one while it connects.
+    mutating func tellAgain() -> StopEvent? {
+        untold = states.compactMap { if case .stopped(let event) = $0 { event } else { nil } }
+        owesNotification = false
+        isFirstRound = !untold.isEmpty
+        return untold.first
+    }
+
+    /// What the machine is to do until the next packet or stop.
+    mutating func plan() -> ResumePlan {
+        var plan = ResumePlan(actions: [], tellsEach: true)
+        for (processor, state) in states.enumerated() {
+            switch state {
+            case .stopped: plan.actions.append(.stay)
+            case .moving(let action):
+                plan.actions.append(action)
+                states[processor] = .moving(.proceed)
+            }
+        }
+        return plan
+    }
+}
+
+extension Session {
+    /// In non-stop mode, when all that arrived is answered: what the machine goes on with, nil where nothing moves.
+    package func continuation() -> ResumePlan? {
+        guard nonStop?.isMoving == true else { return nil }
+        replant()
+        return nonStop?.plan()
+    }
+
+    /// QNonStop. To leave the mode stops everyone.
+    func setNonStop(_ on: Bool) {
+        if on != (nonStop != nil) {
+            nonStop = on ? NonStop(stopped: stop, processors: target.traits.processorCount) : nil
+        }
+        reply.ok()
+    }
+
+    /// A vCPU stopped, or, where the event is an interruption, something arrived while it moved.
+    func notify(_ event: StopEvent) {
+        guard event.cause != .interrupted else { return }
+        stop = event
+        nonStop?.stop(event)
+    }
+
+    /// Sends the stop that the client has not asked for, behind the replies to what it has.
+    func sendNotification() {
+        guard let event = nonStop?.takeNotification() else { return }
+        var notification = Reply()
+        notification.stopNotification(stopReply(event))
+        framer.frameNotification(notification.bytes)
+    }
+
+    /// vCont: whom an action names does it, if it makes a difference.
+    func move(_ actions: [ThreadAction]) {
+        for processor in 0..<target.traits.processorCount {
+            guard
+                let action = actions.first(where: {
+                    $0.thread.matches(process: Self.process, thread: processor + 1)
+                })?.action
+            else { continue }
+            switch planned(action) {
+            case .stay: if nonStop?.isMoving(processor) == true { notify(StopEvent(.paused, on: processor)) }
+            case let action: nonStop?.start(processor, action)
+            }
+        }
+    }
+
+    /// vCtrlC and 0x03: the first vCPU that moves stops for it.
+    func interruptFirst() {
+        guard let processor = nonStop?.states.indices.first(where: { nonStop?.isMoving($0) == true }) else { return }
+        stop = StopEvent(.interrupted, on: processor)
+        nonStop?.stop(stop)
+    }
+
+    func answerNextStop() {
+        guard let event = nonStop?.acknowledge() else { return reply.ok() }
+        reply.stop(stopReply(event))
+    }
+
+    /// `?`: in non-stop mode the first of all who stand still; vStopped asks for the others.
+    func answerStopReason() {
+        guard nonStop != nil else { return writeStop(stop) }
+        guard let event = nonStop?.tellAgain() else { return reply.ok() }
+        reply.stop(stopReply(event))
+    }
+}
