@@ -2,18 +2,12 @@
 
 #include "../common/console.h"
 #include "../common/types.h"
-#include "apic.h"
-
-enum { MAX_CPUS = 16 };
+#include "../processors/processors.h"
 
 u64 rounds = 20000;               // how far each processor counts
 volatile int forever;             // `set var forever = 1` keeps them all counting
-volatile u64 counters[MAX_CPUS];  // one per processor, in order of arrival
-volatile u32 arrived = 1;         // processors running; also the next one's number, see ap.S
+volatile u64 counters[MAX_CPUS];  // one per processor
 static volatile int finished[MAX_CPUS];
-
-u8 ap_stacks[MAX_CPUS][4096] __attribute__((aligned(16)));
-const u32 max_cpus = MAX_CPUS;
 
 void work(int cpu) { counters[cpu]++; }
 
@@ -22,7 +16,6 @@ void count(int cpu) {
     finished[cpu] = 1;
 }
 
-// Called by ap.S on every application processor, which halts when this returns.
 void ap_main(int cpu) { count(cpu); }
 
 static void report(int cpu, const char *what) {
@@ -31,36 +24,13 @@ static void report(int cpu, const char *what) {
     print(what);
 }
 
-static int running(void) { return arrived < MAX_CPUS ? (int)arrived : MAX_CPUS; }
-
-static u64 cycles(void) {
-    u32 low, high;
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
-    return (u64)high << 32 | low;
-}
-
-// How many processors exist is not known here. So this waits until none has come for some 100 ms of a 2 GHz
-// counter, and for some polls of its own as well: the counter goes on while a debugger holds the machine.
-static void wait_for_arrivals(void) {
-    const u64 patience = 200 * 1000 * 1000;
-    int up = 0;
-    u64 last = cycles();
-    for (int polls = 0; polls < 3000 || cycles() - last < patience; polls++) {
-        for (; up < running(); up++) {
-            report(up, " is up\n");
-            last = cycles();
-            polls = 0;
-        }
-        __asm__ volatile("pause");
-    }
-}
+static void report_up(int cpu) { report(cpu, " is up\n"); }
 
 int main(void) {
-    apic_start_others();
-    wait_for_arrivals();
+    int cpus = start_processors(report_up);
     count(0);
 
-    for (int cpu = 0; cpu < running(); cpu++) {
+    for (int cpu = 0; cpu < cpus; cpu++) {
         while (!finished[cpu]) __asm__ volatile("pause");
         report(cpu, " counted ");
         print_number(counters[cpu]);

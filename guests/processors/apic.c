@@ -1,0 +1,55 @@
+// The local APIC, and what INIT and start-up IPIs need: Intel SDM volume 3, "Local APIC", "Extended xAPIC" and "MP
+// initialization".
+
+#include "apic.h"
+#include "../common/registers.h"
+#include "trampoline.h"
+
+enum {
+    APIC_BASE = 0x1b, // model-specific register
+    X2APIC_ENABLE = 1 << 10,
+    SENDING = 0x1000,
+};
+
+static int x2apic;
+
+static volatile u32 *page(u32 offset) { return (volatile u32 *)(0xfee00000ull + offset); }
+
+u32 apic_read(u32 offset) { return x2apic ? (u32)read_msr(0x800 + offset / 16) : *page(offset); }
+
+void apic_write(u32 offset, u32 value) {
+    if (x2apic) write_msr(0x800 + offset / 16, value);
+    else *page(offset) = value;
+}
+
+void apic_send(u32 command, u32 destination) {
+    if (x2apic) {
+        write_msr(0x800 + APIC_COMMAND / 16, (u64)destination << 32 | APIC_ASSERT | command);
+        return;
+    }
+    *page(APIC_COMMAND_HIGH) = destination << 24;
+    *page(APIC_COMMAND) = APIC_ASSERT | command;
+    for (int patience = 1000; (*page(APIC_COMMAND) & SENDING) && patience; patience--) pause(1);
+}
+
+void apic_end_of_interrupt(void) { apic_write(APIC_EOI, 0); }
+
+void apic_enable(u8 spurious) {
+    if (x2apic) write_msr(APIC_BASE, read_msr(APIC_BASE) | X2APIC_ENABLE);
+    apic_write(APIC_SPURIOUS, 0x100 | spurious);
+}
+
+void apic_use_x2apic(void) { x2apic = 1; }
+
+void apic_start_others(void) {
+    const u32 efer = 0xc0000080, long_mode_active = 1 << 10; // that bit is the processor's to set, not ours
+    u8 *to = (u8 *)(u64)TRAMPOLINE;
+    for (u8 *from = trampoline; from < trampoline_end;) *to++ = *from++;
+    *(u32 *)trampoline_word(&trampoline_cr3) = (u32)read_cr3();
+    *(u32 *)trampoline_word(&trampoline_efer) = (u32)read_msr(efer) & ~long_mode_active;
+
+    apic_enable(0xff);
+    apic_send(APIC_ALL_BUT_SELF | APIC_INIT, 0);
+    pause(1000); // real processors want 10 ms here, virtual ones none
+    apic_send(APIC_ALL_BUT_SELF | APIC_STARTUP | TRAMPOLINE >> 12, 0);
+}
