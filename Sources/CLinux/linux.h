@@ -55,6 +55,7 @@ static const unsigned long REQUEST_CREATE_DEVICE = KVM_CREATE_DEVICE;
 static const unsigned long REQUEST_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
 static const unsigned long REQUEST_GET_DEVICE_ATTR = KVM_GET_DEVICE_ATTR;
 static const unsigned long REQUEST_HAS_DEVICE_ATTR = KVM_HAS_DEVICE_ATTR;
+static const unsigned long REQUEST_ENABLE_CAP = KVM_ENABLE_CAP;
 static const unsigned long REQUEST_RUN = KVM_RUN;
 static const unsigned long REQUEST_GET_MP_STATE = KVM_GET_MP_STATE;
 static const unsigned long REQUEST_SET_MP_STATE = KVM_SET_MP_STATE;
@@ -84,6 +85,7 @@ static const unsigned long REQUEST_SET_IRQCHIP = KVM_SET_IRQCHIP;
 static const unsigned long REQUEST_GET_PIT2 = KVM_GET_PIT2;
 static const unsigned long REQUEST_SET_PIT2 = KVM_SET_PIT2;
 static const unsigned long REQUEST_TRANSLATE = KVM_TRANSLATE;
+static const unsigned long REQUEST_X86_SET_MSR_FILTER = KVM_X86_SET_MSR_FILTER;
 #endif
 
 #endif

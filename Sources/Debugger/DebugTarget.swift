@@ -88,6 +88,8 @@ package struct Arrangement: Equatable, Sendable {
     /// For each address of a breakpoint that may go on by itself: what each breakpoint there wants evaluated.
     package var programs: [VirtualAddress: [BreakpointProgram]] = [:]
     package var catches: [Catch] = []
+    /// A step takes no interrupt; otherwise it may end in a handler.
+    package var stepsHoldInterrupts = true
 
     package init() {}
 }

@@ -59,11 +59,12 @@ extension Session {
         return (found.filter(\.isPaged) + found.filter { !$0.isPaged }).map(\.physical)
     }
 
-    private func arrangement() -> Arrangement {
+    func arrangement() -> Arrangement {
         var result = Arrangement()
         result.planted = breakpoints.planted
         result.programs = breakpoints.programsByAddress
         result.catches = catches
+        result.stepsHoldInterrupts = stepMask.contains(.withoutInterrupts)
         let planting = target.traits.breakpointInstruction != nil
         for request in breakpoints.requests {
             switch request.kind {

@@ -26,6 +26,7 @@ package final class Session {
     /// Why the machine stands still now.
     package internal(set) var stop: StopEvent
     var physicalMemory = false
+    var stepMask = StepMask.all
     var listsThreadsInStops = false
     var wantsBareBinary = false
     /// The client speaks the extended protocol: it may run the program again.
@@ -190,8 +191,8 @@ package final class Session {
         case .registerInfo(let number): answerRegisterInfo(number)
         case .threadsInfo: break
         case .stepMaskBits: reply.text("ENABLE=1,NOIRQ=2,NOTIMER=4")
-        case .stepMask: reply.text("0x7")
-        case .setStepMask(let mask): mask == 7 ? reply.ok() : reply.error(.unsupported, "only 0x7 is offered")
+        case .stepMask: reply.text(hexadecimal(stepMask.rawValue))
+        case .setStepMask(let mask): answerRefusal { () throws(Refusal) in try setStepMask(mask) }
         case .physicalMemoryMode: reply.text(physicalMemory ? "1" : "0")
         case .setPhysicalMemoryMode(let on): setPhysicalMemory(on)
         }

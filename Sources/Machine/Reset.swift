@@ -47,6 +47,7 @@ struct MachineSnapshot {
     func restore(to machine: VirtualMachine) throws(KVMError) {
         machine.bus { $0.reset() }
         try machine.vm.setInterruptControllers(interruptControllers)
+        for processor in machine.processors { processor.forgetHandlers() }
         machine.guestMemory.place(machine.configuration.image)
         for (processor, snapshot) in zip(machine.processors, processors) { try snapshot.restore(to: processor) }
     }

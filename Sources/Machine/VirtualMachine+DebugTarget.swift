@@ -12,7 +12,7 @@ extension VirtualMachine: DebugTarget {
             breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil)
     }
 
-    package var memory: any PhysicalMemory { guestMemory }
+    package var memory: any PhysicalMemory { hidden }
 
     package func registers(of processor: Int, having blocks: RegisterBlocks) -> RegisterFile {
         processors[processor].fetch(blocks)
@@ -36,6 +36,7 @@ extension VirtualMachine: DebugTarget {
                 throw Refusal("all \(X86DebugRegisters.slotCount) debug registers are in use")
             }
         }
+        try check(wanted.catches)
         var traps: [WriteTrap] = []
         for watchpoint in wanted.watchpoints {
             if capabilities.kernel.dataBreakpoint, registers.cover(watchpoint) { continue }
@@ -88,36 +89,31 @@ extension X86DebugRegisters {
 
 // What vCPU threads ask about what is armed.
 extension VirtualMachine {
-    /// KVM_SET_GUEST_DEBUG's argument for a vCPU that runs.
-    var armed: GuestDebug {
-        var debug = GuestDebug()
-        debug.softwareBreakpoints = !arrangement.planted.isEmpty
-        debug.addresses = debugRegisters.addresses
-        debug.control = debugRegisters.control
-        return debug
-    }
+    /// Whether a client's INT3 is anywhere.
+    var plants: Bool { !arrangement.planted.isEmpty }
 
-    /// The same for one that steps.
-    var armedForStep: GuestDebug {
-        var debug = armed
-        debug.control = debugRegisters.dataControl
-        return debug
+    /// Whether vCPUs must know where the guest's exception handlers are.
+    var watchesHandlers: Bool {
+        !capabilities.debugsUserMode || !caughtVectors.isEmpty
     }
 
     func hasBreakpoint(at address: VirtualAddress) -> Bool {
         arrangement.execution.contains(address) || arrangement.planted.contains { $0.address == address }
     }
 
-    /// What is planted on the memory behind `address`, whichever address it was planted through.
-    func planted(at address: VirtualAddress, seenBy processor: Processor) -> Arrangement.Planted? {
-        guard !arrangement.planted.isEmpty,
-            let physical = try? X86.paging(processor.registers).translate(address, in: guestMemory).physical
-        else { return nil }
-        return arrangement.planted.first { $0.physical == physical }
+    /// Where `address` leads by the vCPU's page tables.
+    func physical(_ address: VirtualAddress, seenBy processor: Processor) -> PhysicalAddress? {
+        try? X86.paging(processor.registers).translate(address, in: guestMemory).physical
     }
 
+    func planted(at place: PhysicalAddress) -> Arrangement.Planted? {
+        arrangement.planted.first { $0.physical == place }
+    }
+
+    /// Whether something is planted on the memory behind `address`, whichever address it was planted through.
     func isPlanted(at address: VirtualAddress, seenBy processor: Processor) -> Bool {
-        planted(at: address, seenBy: processor) != nil
+        guard plants, let place = physical(address, seenBy: processor) else { return false }
+        return planted(at: place) != nil
     }
 
     /// Up to `count` bytes of the instruction at `address`, without what is planted: fewer where its page ends.
@@ -127,12 +123,10 @@ extension VirtualMachine {
         var result: [UInt8] = []
         while result.count < count {
             let place = address + result.count
-            guard let physical = try? X86.paging(processor.registers).translate(place, in: guestMemory).physical else {
-                break
-            }
+            guard let physical = physical(place, seenBy: processor) else { break }
             let page = Int(MemorySlots.pageSize - place.rawValue % MemorySlots.pageSize)
             var bytes = [UInt8](repeating: 0, count: min(count - result.count, page))
-            guard guestMemory.read(physical, into: &bytes) else { break }
+            guard hidden.read(physical, into: &bytes) else { break }
             for entry in arrangement.planted {
                 let distance = entry.physical.rawValue &- physical.rawValue
                 if distance < UInt64(bytes.count) { bytes[Int(distance)] = entry.original[0] }

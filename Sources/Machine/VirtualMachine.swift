@@ -22,6 +22,8 @@ package final class VirtualMachine: @unchecked Sendable {
     let guestMemory: GuestMemory
     package let console: Console
     let attendant: any Attendant
+    /// Breakpoints that clients know nothing of, and guest memory without them.
+    let hidden: HiddenBreakpoints
     private(set) var processors: [Processor] = []
     private(set) var gate: Gate!
     /// The state that a reset brings back.
@@ -38,6 +40,8 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Each vCPU's stop is told by itself (see ResumePlan).
     private(set) var tellsEach = false
     private var slots = MemorySlots()
+    /// The registers that KVM's filter holds back now.
+    var filtered: [FilteredRegister] = []
 
     package init(
         _ configuration: MachineConfiguration, console: Console, attendant: any Attendant
@@ -51,6 +55,7 @@ package final class VirtualMachine: @unchecked Sendable {
         do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
             throw .host("\(memory.size >> 20) MiB of guest memory", error)
         }
+        hidden = HiddenBreakpoints(guestMemory)
         let features: [CPUIDEntry]
         do throws(KVMError) {
             let system = try System()
@@ -69,6 +74,7 @@ package final class VirtualMachine: @unchecked Sendable {
         try vm.reserveIntelPages(at: Self.intelPages)
         try vm.makeInterruptControllers()
         try vm.makeTimer()
+        if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters() }
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             try vcpu.setProcessor(identify(features, as: index, of: configuration.processorCount))
@@ -116,6 +122,7 @@ package final class VirtualMachine: @unchecked Sendable {
         console.flush()
         if stop.cause == .held, configuration.isRunning, !hasStarted {
             hasStarted = true
+            applyArrangement()
             return .resume(.run(processors.count))
         }
         hasStarted = true
@@ -126,7 +133,7 @@ package final class VirtualMachine: @unchecked Sendable {
         if owesReset {
             do throws(Refusal) { try reset() } catch { return .end(.died(error.reason)) }
         }
-        applyTraps()
+        applyArrangement()
         return verdict
     }
 
@@ -161,6 +168,13 @@ package final class VirtualMachine: @unchecked Sendable {
             try vm.setInterruptLine(line.line, false)
             try vm.setInterruptLine(line.line, true)
         }
+    }
+
+    /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
+    private func applyArrangement() {
+        applyTraps()
+        applyFilter()
+        haltWatch.resumed(soon: catchesHalts || !capabilities.debugsUserMode)
     }
 
     /// Makes KVM's slots what the watchpoints need.

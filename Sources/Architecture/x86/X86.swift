@@ -39,6 +39,9 @@ package enum X86 {
         static let flags = Storage.general + 136
         static let codeSegment = Storage.system
         static let stackSegment = Storage.system + 120
+        /// DS, ES, FS, GS.
+        static let dataSegments = [24, 48, 72, 96].map { Storage.system + $0 }
+        static let taskSegment = Storage.system + 144
         static let cr0 = Storage.system + 224
         static let cr2 = Storage.system + 232
         static let cr3 = Storage.system + 240
