@@ -5,7 +5,9 @@
 
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,6 +31,14 @@ static inline int clinux_own_by_thread(int fd, int thread) {
     return fcntl(fd, 15, &owner);
 }
 static inline int clinux_thread_id(void) { return (int)syscall(SYS_gettid); }
+// A CLOCK_MONOTONIC timer that sends `signal` to one thread: SIGEV_THREAD_ID (4), whose field glibc does not name.
+static inline int clinux_make_timer(int thread, int signal, timer_t *timer) {
+    struct sigevent event = {0};
+    event.sigev_notify = 4;
+    event.sigev_signo = signal;
+    event._sigev_un._tid = thread;
+    return timer_create(CLOCK_MONOTONIC, &event, timer);
+}
 static inline int clinux_open(const char *path, int flags, int mode) { return open(path, flags, mode); }
 static inline int clinux_name_thread(const char *name) {
     return pthread_setname_np(pthread_self(), name);
@@ -85,6 +95,12 @@ static const unsigned long REQUEST_SET_IRQCHIP = KVM_SET_IRQCHIP;
 static const unsigned long REQUEST_GET_PIT2 = KVM_GET_PIT2;
 static const unsigned long REQUEST_SET_PIT2 = KVM_SET_PIT2;
 static const unsigned long REQUEST_TRANSLATE = KVM_TRANSLATE;
+static const unsigned long REQUEST_INTERRUPT = KVM_INTERRUPT;
+static const unsigned long REQUEST_NMI = KVM_NMI;
+static const unsigned long REQUEST_GET_TSC_KHZ = KVM_GET_TSC_KHZ;
+static const unsigned long REQUEST_SIGNAL_MSI = KVM_SIGNAL_MSI;
+static const unsigned long REQUEST_SET_GSI_ROUTING = KVM_SET_GSI_ROUTING;
+static const unsigned long REQUEST_IRQFD = KVM_IRQFD;
 static const unsigned long REQUEST_X86_SET_MSR_FILTER = KVM_X86_SET_MSR_FILTER;
 #endif
 

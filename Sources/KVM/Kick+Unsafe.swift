@@ -36,6 +36,41 @@ package struct Kick: @unchecked Sendable {
         immediateExit.pointee = 1
         thread.signal(kickSignal)
     }
+
+    /// On the vCPU's own thread, instead of KVM_RUN: sleeps until it is kicked. The corresponding C function is
+    /// `sigsuspend`, which lets the signal in only while it sleeps, so that none is lost before.
+    package func sleep() {
+        var (kicks, none) = (sigset_t(), sigset_t())
+        sigemptyset(&kicks)
+        sigaddset(&kicks, kickSignal)
+        pthread_sigmask(SIG_BLOCK, &kicks, &none)
+        if immediateExit.pointee == 0 { sigsuspend(&none) }
+        pthread_sigmask(SIG_SETMASK, &none, nil)
+    }
+}
+
+/// A timer that kicks the vCPU whose thread made it. The corresponding C functions are `timer_create`, with
+/// SIGEV_THREAD_ID, and `timer_settime`.
+package struct Alarm: ~Copyable, @unchecked Sendable {
+    private let timer: timer_t
+
+    /// A timer of the calling thread, which must be a vCPU's.
+    package init() throws(Errno) {
+        var timer: timer_t?
+        guard clinux_make_timer(Host.Thread.currentID, kickSignal, &timer) == 0, let timer else { throw Errno(errno) }
+        self.timer = timer
+    }
+
+    /// Kicks once at `moment`, in nanoseconds of Clock.monotonic; at once where that is over.
+    package func set(_ moment: UInt64) {
+        var time = itimerspec()
+        // All zeroes would switch it off.
+        let moment = max(moment, 1)
+        time.it_value = timespec(tv_sec: Int(moment / 1_000_000_000), tv_nsec: Int(moment % 1_000_000_000))
+        timer_settime(timer, TIMER_ABSTIME, &time, nil)
+    }
+
+    deinit { timer_delete(timer) }
 }
 
 /// Makes the calling thread the one that `immediateExit` belongs to.
