@@ -31,6 +31,7 @@ let programs: [(name: String, imports: [String])] = [
 let tests: [(name: String, of: [String])] = [
     ("PrimitivesTests", ["Primitives", "TestSupport"]),
     ("DevicesTests", ["Devices", "Interrupts", "Primitives"]),
+    ("InterruptsTests", ["Interrupts", "Primitives", "TestSupport"]),
     ("BootTests", ["Boot", "Architecture", "Primitives"]),
     ("ArchitectureTests", ["Architecture", "Primitives", "TestSupport"]),
     ("RemoteProtocolTests", ["RemoteProtocol", "Primitives", "TestSupport"]),

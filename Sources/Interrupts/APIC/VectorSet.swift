@@ -29,4 +29,9 @@ package struct VectorSet: Hashable, Sendable {
 
     /// By rising number.
     package var vectors: [UInt8] { (UInt8.min...UInt8.max).filter(contains) }
+
+    /// Vectors `32 * word` to `32 * word + 31`, as the register page has them.
+    package subscript(word index: Int) -> UInt32 {
+        UInt32(truncatingIfNeeded: words[index >> 1] >> UInt64(32 * (index & 1)))
+    }
 }

@@ -1,0 +1,98 @@
+// The I/O APIC: 82093AA datasheet (290566-001), with the EOI register of its successors (ICH, version 0x20). Where the
+// datasheet is silent it does as KVM's: the polarity bit means nothing (a pin is told whether it is asserted), an edge
+// that comes while its pin is masked is lost, a message that nobody accepts is lost, and a level-triggered pin that
+// comes again after each of 10,000 EOIs in a row has to wait.
+
+import Primitives
+
+/// Pins that become messages.
+package struct IOAPIC: Equatable, Sendable {
+    package static let pins = 24
+    package static let page = PhysicalAddress(0xfec0_0000)
+    /// How many EOIs in a row may find the pin still asserted, and for how long it then waits, in nanoseconds.
+    static let patience = 10_000
+    static let pause: UInt64 = 10_000_000
+
+    /// With the EOI register; 0x11 has none.
+    package let version: UInt8
+    /// 4 bits.
+    package internal(set) var id: UInt8 = 0
+    /// IOREGSEL.
+    package internal(set) var selected: UInt8 = 0
+    package internal(set) var entries = [RedirectionEntry](repeating: RedirectionEntry(), count: pins)
+    /// What the pins' inputs are, one bit each.
+    package internal(set) var lines: UInt32 = 0
+    /// EOIs in a row that found the pin asserted.
+    private var repeats = [UInt16](repeating: 0, count: pins)
+    /// Pins that wait, and until when, in nanoseconds of `Moment`.
+    package private(set) var paused: UInt32 = 0
+    private(set) var pauseEnd: UInt64?
+
+    package init(version: UInt8 = 0x20) { self.version = version }
+
+    /// A kernel's I/O APIC as it says it is: for views only.
+    package init(version: UInt8, id: UInt8, selected: UInt8, lines: UInt32, entries: [UInt64]) {
+        self.version = version
+        self.id = id
+        self.selected = selected
+        self.lines = lines
+        for (i, entry) in entries.prefix(Self.pins).enumerated() { self.entries[i] = RedirectionEntry(rawValue: entry) }
+    }
+
+    /// A machine reset; the inputs are the devices'.
+    mutating func reset() {
+        let lines = self.lines
+        self = Self(version: version)
+        self.lines = lines
+    }
+
+    /// An input changes: whether the pin has something to send now. An edge counts once, a level until it is lowered.
+    mutating func setLine(_ pin: Int, _ level: Bool) -> Bool {
+        let wasHigh = lines[bit: pin]
+        lines[bit: pin] = level
+        return level && !wasHigh && isReady(pin)
+    }
+
+    /// Whether the mask, and for a level the remote IRR, let the pin send.
+    func isReady(_ pin: Int) -> Bool { !entries[pin].isMasked && !(entries[pin].isLevel && entries[pin].remoteIRR) }
+
+    /// Whether a level-triggered pin asks and may send.
+    func isAsking(_ pin: Int) -> Bool { entries[pin].isLevel && lines[bit: pin] && isReady(pin) }
+
+    /// The pin's message was accepted.
+    mutating func confirm(_ pin: Int) {
+        if entries[pin].isLevel { entries[pin].remoteIRR = true }
+    }
+
+    /// The EOI of a level-triggered `vector`: the pins it ends. Those that still ask are in `again`.
+    mutating func endOfInterrupt(_ vector: UInt8, at now: Moment) -> (ended: UInt32, again: UInt32) {
+        var (ended, again) = (0 as UInt32, 0 as UInt32)
+        for pin in 0..<Self.pins where entries[pin].vector == vector && entries[pin].isLevel {
+            if entries[pin].remoteIRR { ended[bit: pin] = true }
+            entries[pin].remoteIRR = false
+            if !isAsking(pin) {
+                repeats[pin] = 0
+                continue
+            }
+            repeats[pin] += 1
+            if repeats[pin] < Self.patience {
+                again[bit: pin] = true
+            } else {
+                repeats[pin] = 0
+                paused[bit: pin] = true
+                pauseEnd = now.nanoseconds + Self.pause
+            }
+        }
+        return (ended, again)
+    }
+
+    /// The pins whose pause is over by `now` and that still ask.
+    mutating func endPause(at now: Moment) -> UInt32 {
+        guard let end = pauseEnd, end <= now.nanoseconds else { return 0 }
+        var asking: UInt32 = 0
+        for pin in 0..<Self.pins where paused[bit: pin] && isAsking(pin) { asking[bit: pin] = true }
+        pauseEnd = nil
+        paused = 0
+        return asking
+    }
+}

@@ -1,0 +1,120 @@
+// Writing the registers: Intel SDM volume 3, sections 11.4.1 (xAPIC) and 11.12.1.3 (x2APIC).
+
+import Primitives
+
+extension LocalAPIC {
+    /// Writes at `offset` of the page. Anything but 4 bytes at a multiple of 16 has no effect, as in KVM; the manual
+    /// leaves it undefined.
+    mutating func write(_ value: UInt64, offset: Int, size: Int, at now: Moment) -> Reaction {
+        guard let register = Register(number: offset >> 4), register.exists(inX2APIC: false) else {
+            return Reaction(errors: ErrorBit.illegalRegister, mistake: .reservedRegister)
+        }
+        guard size == 4, offset & 0xf == 0 else { return Reaction(mistake: .oddAccess) }
+        guard register.isWritable else { return Reaction(mistake: .readOnlyRegister) }
+        return write(UInt32(truncatingIfNeeded: value), to: register, at: now)
+    }
+
+    /// Writes the MSR `0x800 + number`.
+    mutating func write(_ value: UInt64, number: Int, at now: Moment) -> Reaction {
+        guard mode == .x2APIC, let register = Register(number: number), register.exists(inX2APIC: true),
+            register.isWritable, register != .id, register != .logicalDestination,
+            value & ~register.allowedBits(features) == 0
+        else { return .fault }
+        if register == .command { commandHigh = UInt32(value >> 32) }
+        return write(UInt32(truncatingIfNeeded: value), to: register, at: now)
+    }
+
+    private mutating func write(_ value: UInt32, to register: Register, at now: Moment) -> Reaction {
+        switch register {
+        case .id: id = value >> 24
+        case .taskPriority: taskPriority = UInt8(truncatingIfNeeded: value)
+        case .endOfInterrupt:
+            let end = endOfInterrupt()
+            return Reaction(end: end, mistake: end == nil ? .endWithoutInterrupt : nil)
+        case .logicalDestination: logicalID = UInt8(value >> 24)
+        case .destinationFormat: destinationFormat = value | 0x0fff_ffff
+        case .spuriousVector: setSpuriousVector(value)
+        case .errorStatus:
+            errorStatus = errors
+            errors = 0
+            isErrorInterruptArmed = true
+        case .command:
+            command = value & ~(1 << 12)
+            return send(InterruptCommand(low: command, high: commandHigh, isX2APIC: mode == .x2APIC))
+        case .commandHigh: commandHigh = value & 0xff00_0000
+        case .local(let source): return setLocalVector(source, value)
+        case .initialCount:
+            if self[.timer].timerMode != .deadline { timer.setInitialCount(value, at: now) }
+            return Reaction(setsTimer: true)
+        case .divide:
+            timer.setDivide(value, at: now)
+            return Reaction(setsTimer: true)
+        case .selfInterrupt:
+            return send(InterruptCommand(low: value & 0xff | 1 << 18, high: 0, isX2APIC: true))
+        case .version, .arbitrationPriority, .processorPriority, .inService, .triggerMode, .interruptRequest,
+            .currentCount:
+            break
+        }
+        return Reaction()
+    }
+
+    /// Switching the APIC off masks the whole local vector table (section 11.4.7.2).
+    private mutating func setSpuriousVector(_ value: UInt32) {
+        spuriousVector = value & (features.suppressesEOI ? 0x13ff : 0x3ff)
+        if !isSoftwareEnabled { localVectors |= SIMD8(repeating: LocalVector.maskBit) }
+    }
+
+    private mutating func setLocalVector(_ source: LocalVector.Source, _ value: UInt32) -> Reaction {
+        let old = self[source]
+        let writable = source.writableBits(features)
+        var raw = value & writable | old.rawValue & source.statusBits
+        if !isSoftwareEnabled { raw |= LocalVector.maskBit }
+        self[source] = LocalVector(rawValue: raw)
+        if source == .timer, old.timerMode != self[.timer].timerMode {
+            timer.changeMode(forgettingCount: old.timerMode == .deadline || self[.timer].timerMode == .deadline)
+        }
+        // A pin that is not level-triggered any more waits for no EOI.
+        if source == .lint0, !self[.lint0].isLevel {
+            self[.lint0] = LocalVector(rawValue: self[.lint0].rawValue & ~LocalVector.remoteIRRBit)
+        }
+        return Reaction(pin: isUnserved(source) ? source : nil, setsTimer: source == .timer)
+    }
+
+    /// A command goes out unless its vector is illegal (section 11.5.3). Level without assert means something for INIT
+    /// alone, and nothing since the Pentium 4 (section 11.6.1); KVM drops it for every mode.
+    private func send(_ command: InterruptCommand) -> Reaction {
+        let message = InterruptMessage(command)
+        switch command.deliveryMode {
+        case .fixed, .lowestPriority:
+            if command.vector < 16 {
+                return Reaction(errors: ErrorBit.sentIllegalVector, mistake: .illegalVectorSent)
+            }
+            if message.isLevel, !message.isAssert { return Reaction(mistake: .levelWithoutAssert) }
+        case .initialize:
+            if message.isLevel, !message.isAssert { return Reaction() }
+        case .smi, .nmi, .startUp: break
+        case .reserved, .external: return Reaction(mistake: .reservedDeliveryMode)
+        }
+        return Reaction(message: message)
+    }
+
+    // MARK: IA32_TSC_DEADLINE, MSR 0x6e0 (section 11.5.4.1)
+
+    package static let deadlineRegister: UInt32 = 0x6e0
+
+    /// Zero unless the timer is in the mode and armed.
+    var deadline: UInt64 { self[.timer].timerMode == .deadline ? timer.deadline : 0 }
+
+    /// Without effect in the other modes.
+    mutating func setDeadline(_ value: UInt64, frequency: UInt64, at now: Moment) {
+        if self[.timer].timerMode == .deadline { timer.setDeadline(value, frequency: frequency, at: now) }
+    }
+
+    /// When the timer must be looked at, in nanoseconds of `Moment`.
+    var due: UInt64? { timer.due }
+
+    /// Whether the timer's interrupt is due by `now`.
+    mutating func expireTimer(at now: Moment) -> Bool {
+        timer.expire(isPeriodic: self[.timer].timerMode == .periodic, at: now)
+    }
+}

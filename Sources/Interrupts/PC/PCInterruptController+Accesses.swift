@@ -1,0 +1,212 @@
+// What a processor reads and writes: memory, model-specific registers, ports, CR8. Each answers nil for what belongs
+// to somebody else.
+
+import Primitives
+
+extension PCInterruptController {
+    // MARK: Memory
+
+    /// Whether `address` is a register page for processor `cpu`: its local APIC's where it has put it, or the I/O
+    /// APIC's.
+    package func claims(_ address: PhysicalAddress, _ cpu: Int) -> Bool {
+        locals[cpu].isPage(address) || address.rawValue & ~0xfff == IOAPIC.page.rawValue
+    }
+
+    /// Reads `size` bytes, 1 to 8.
+    package mutating func readMemory(
+        _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
+    ) -> InterruptOutcome? {
+        let offset = Int(address.rawValue & 0xfff)
+        if locals[cpu].isPage(address) {
+            var out = begin(at: now)
+            apply(locals[cpu].read(offset: offset, size: size, at: now), cpu, UInt64(offset), at: now, &out)
+            return out
+        }
+        guard claims(address, cpu) else { return nil }
+        var out = begin(at: now)
+        out.value = ioapic.read(offset: offset, size: size)
+        return out
+    }
+
+    /// Writes `size` bytes, 1 to 8.
+    package mutating func writeMemory(
+        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
+    ) -> InterruptOutcome? {
+        let offset = Int(address.rawValue & 0xfff)
+        if locals[cpu].isPage(address) {
+            var out = begin(at: now)
+            let reaction = locals[cpu].write(value, offset: offset, size: size, at: now)
+            apply(reaction, cpu, UInt64(offset), at: now, &out)
+            return out
+        }
+        guard claims(address, cpu) else { return nil }
+        var out = begin(at: now)
+        let wasMasked = ioapic.isSelectedMasked
+        apply(ioapic.write(value & .mask(size * 8), offset: offset), wasMasked: wasMasked, at: now, &out)
+        return out
+    }
+
+    // MARK: Model-specific registers
+
+    /// IA32_APIC_BASE, IA32_TSC_DEADLINE and those of x2APIC mode.
+    package static func isRegister(_ number: UInt32) -> Bool {
+        number == LocalAPIC.baseRegister || number == LocalAPIC.deadlineRegister || (0x800...0x8ff).contains(number)
+    }
+
+    /// RDMSR.
+    package mutating func readRegister(_ number: UInt32, _ cpu: Int, at now: Moment) -> InterruptOutcome? {
+        guard Self.isRegister(number) else { return nil }
+        var out = begin(at: now)
+        switch number {
+        case LocalAPIC.baseRegister: out.value = locals[cpu].base
+        case LocalAPIC.deadlineRegister:
+            out.value = locals[cpu].deadline
+            out.isFault = !configuration.features.hasDeadlineTimer
+        default:
+            let reaction = locals[cpu].read(number: Int(number - 0x800), at: now)
+            apply(reaction, cpu, UInt64(number), at: now, &out)
+        }
+        return out
+    }
+
+    /// WRMSR.
+    package mutating func writeRegister(
+        _ number: UInt32, _ value: UInt64, _ cpu: Int, at now: Moment
+    ) -> InterruptOutcome? {
+        guard Self.isRegister(number) else { return nil }
+        var out = begin(at: now)
+        switch number {
+        case LocalAPIC.baseRegister:
+            if locals[cpu].setBase(value) {
+                settle(cpu, at: now, &out)
+            } else {
+                journal.warnings.add(GuestMistake(.illegalBaseChange, processor: cpu, argument: value), at: now)
+                out.isFault = true
+            }
+        case LocalAPIC.deadlineRegister:
+            guard configuration.features.hasDeadlineTimer else {
+                out.isFault = true
+                break
+            }
+            locals[cpu].setDeadline(value, frequency: configuration.timeStampFrequency, at: now)
+            setDeadline()
+            if let nextDeadline, nextDeadline <= now.nanoseconds { expire(at: now, &out) }
+        default:
+            let reaction = locals[cpu].write(value, number: Int(number - 0x800), at: now)
+            apply(reaction, cpu, UInt64(number), at: now, &out)
+            if reaction.isFault {
+                journal.warnings.add(
+                    GuestMistake(.reservedBits, processor: cpu, argument: UInt64(number)), at: now
+                )
+            }
+        }
+        return out
+    }
+
+    /// The guest changed the time stamp counter of processor `cpu`: a deadline is as far off as it now says.
+    package mutating func timeStampChanged(_ cpu: Int, at now: Moment) -> InterruptOutcome {
+        var out = begin(at: now)
+        let deadline = locals[cpu].deadline
+        if deadline != 0 {
+            locals[cpu].setDeadline(deadline, frequency: configuration.timeStampFrequency, at: now)
+            setDeadline()
+            if let nextDeadline, nextDeadline <= now.nanoseconds { expire(at: now, &out) }
+        }
+        return out
+    }
+
+    // MARK: CR8
+
+    /// What CR8 of processor `cpu` is: 0 to 15.
+    package func cr8(_ cpu: Int) -> UInt8 { locals[cpu].cr8 }
+
+    /// Processor `cpu` has moved `value` to CR8, or may have.
+    package mutating func setCR8(_ value: UInt8, _ cpu: Int, at now: Moment) -> InterruptOutcome {
+        var out = begin(at: now)
+        if value != locals[cpu].cr8 {
+            locals[cpu].setCR8(value)
+            settle(cpu, at: now, &out)
+        }
+        return out
+    }
+
+    // MARK: Ports
+
+    package static let ports = PICPair.ports + PIT8254.ports
+
+    /// Whether the byte at `port` is the 8259 pair's or the 8254's.
+    package static func isPort(_ port: UInt16) -> Bool { isPair(port) || isTimer(port) }
+
+    private static func isPair(_ port: UInt16) -> Bool { port & 0xff7e == 0x20 || port & 0xfffe == 0x4d0 }
+    private static func isTimer(_ port: UInt16) -> Bool { port & 0xfffc == 0x40 || port == 0x61 }
+
+    /// Reads one byte. A wider access is one for each port.
+    package mutating func readPort(_ port: UInt16, at now: Moment) -> InterruptOutcome? {
+        guard Self.isPort(port) else { return nil }
+        var out = begin(at: now)
+        if Self.isTimer(port) {
+            drive(pit.advance(to: now), at: now, &out)
+            out.value = UInt64(pit.read(port, at: now))
+            setDeadline()
+        } else {
+            out.value = UInt64(pics.read(port))
+            settlePair(at: now, &out)
+        }
+        return out
+    }
+
+    /// Writes one byte.
+    package mutating func writePort(_ port: UInt16, _ value: UInt8, at now: Moment) -> InterruptOutcome? {
+        guard Self.isPort(port) else { return nil }
+        var out = begin(at: now)
+        if Self.isTimer(port) {
+            drive(pit.advance(to: now), at: now, &out)
+            drive(pit.write(value, to: port, at: now), at: now, &out)
+            setDeadline()
+        } else {
+            writePair(port, value, at: now, &out)
+        }
+        return out
+    }
+
+    private mutating func writePair(
+        _ port: UInt16, _ value: UInt8, at now: Moment, _ out: inout InterruptOutcome
+    ) {
+        let (before, mask) = (pics.request & ~pics.mask, pics.mask)
+        let ended = pics.write(value, to: port)
+        for input in 0..<16 {
+            if ended[bit: input], input != PIC8259.cascade {
+                journal.end(pairPlace(input), processor: nil, vector: pics.vector(of: input), at: now)
+            }
+            if (mask ^ pics.mask)[bit: input] {
+                let kind: InterruptEvent.Kind = pics.mask[bit: input] ? .mask : .unmask
+                journal.record(InterruptEvent(kind, .line(input), vector: pics.vector(of: input), at: now))
+            }
+        }
+        notePended(since: before, at: now)
+        settlePair(at: now, &out)
+    }
+
+    // MARK: Local APIC
+
+    private mutating func apply(
+        _ reaction: LocalAPIC.Reaction, _ cpu: Int, _ register: UInt64, at now: Moment, _ out: inout InterruptOutcome
+    ) {
+        out.value = reaction.value
+        out.isFault = reaction.isFault
+        if let kind = reaction.mistake {
+            let argument = kind == .illegalVectorSent ? UInt64(locals[cpu].command & 0xff) : register
+            journal.warnings.add(GuestMistake(kind, processor: cpu, argument: argument), at: now)
+        }
+        if let end = reaction.end {
+            journal.end(InterruptPlace(row: cpu, slot: Int(end.vector)), processor: cpu, vector: end.vector, at: now)
+            if end.isBroadcast { self.end(end.vector, isDirect: false, at: now, &out) }
+            if let pin = end.pin { deliver(pin, cpu, at: now, &out) }
+        }
+        if let message = reaction.message { _ = send(message, from: .processor(cpu), at: now, &out) }
+        if let pin = reaction.pin { deliver(pin, cpu, at: now, &out) }
+        if reaction.errors != 0 { report(reaction.errors, cpu, at: now, &out) }
+        if reaction.setsTimer { setDeadline() }
+        settle(cpu, at: now, &out)
+    }
+}

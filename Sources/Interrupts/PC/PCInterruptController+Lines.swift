@@ -1,0 +1,121 @@
+// The inputs, and what the 8259 pair and the I/O APIC make of them.
+
+import Primitives
+
+extension PCInterruptController {
+    /// Inputs that a device can have: 0 to 23, and the pin that the timer took away is none of them.
+    package static let lines = 0..<IOAPIC.pins
+
+    /// A device raises or lowers input `line`. Several devices on one input are the caller's to combine.
+    package mutating func setLine(_ line: Int, _ level: Bool, at now: Moment) -> InterruptOutcome {
+        var out = begin(at: now)
+        change(line, level, at: now, &out)
+        return out
+    }
+
+    /// Low for a moment, then high again.
+    package mutating func pulseLine(_ line: Int, at now: Moment) -> InterruptOutcome {
+        var out = begin(at: now)
+        change(line, false, at: now, &out)
+        change(line, true, at: now, &out)
+        return out
+    }
+
+    /// The level of an input.
+    package func level(of line: Int) -> Bool { pin(of: line).map { ioapic.lines[bit: $0] } ?? false }
+
+    /// The I/O APIC's pin for input `line`; nil for one that is not wired.
+    package func pin(of line: Int) -> Int? {
+        guard Self.lines.contains(line) else { return nil }
+        if line == 0 { return configuration.timerPin }
+        return line == configuration.timerPin ? nil : line
+    }
+
+    /// The input at `pin`; pin 0 has none where the timer is elsewhere.
+    package func line(of pin: Int) -> Int { pin == configuration.timerPin ? 0 : pin }
+
+    func number(of pin: Int) -> InterruptNumber { .line(line(of: pin)) }
+
+    mutating func change(_ line: Int, _ level: Bool, at now: Moment, _ out: inout InterruptOutcome) {
+        guard let pin = pin(of: line), level != ioapic.lines[bit: pin] else { return }
+        journal.record(InterruptEvent(level ? .raise : .lower, .line(line), cause: .line, at: now))
+        if line < 16 {
+            let before = pics.request & ~pics.mask
+            pics.setLine(line, level)
+            notePended(since: before, at: now)
+            settlePair(at: now, &out)
+        }
+        if ioapic.setLine(pin, level) { service(pin, at: now, &out) }
+    }
+
+    // MARK: I/O APIC
+
+    mutating func service(_ pins: UInt32, at now: Moment, _ out: inout InterruptOutcome) {
+        var rest = pins
+        while rest != 0 {
+            service(rest.trailingZeroBitCount, at: now, &out)
+            rest &= rest - 1
+        }
+    }
+
+    /// Sends what `pin` has to send.
+    mutating func service(_ pin: Int, at now: Moment, _ out: inout InterruptOutcome) {
+        let message = ioapic.entries[pin].message
+        let isAccepted = send(message, from: .line(number(of: pin)), at: now, &out)
+        if isAccepted, message.hasVector { ioapic.confirm(pin) }
+    }
+
+    mutating func apply(_ effect: IOAPIC.WriteEffect, wasMasked: Bool, at now: Moment, _ out: inout InterruptOutcome) {
+        switch effect {
+        case .nothing: break
+        case .entry(let pin):
+            let isMasked = ioapic.entries[pin].isMasked
+            if isMasked != wasMasked {
+                journal.record(
+                    InterruptEvent(
+                        isMasked ? .mask : .unmask, number(of: pin), vector: ioapic.entries[pin].vector, at: now
+                    )
+                )
+            }
+            if ioapic.isAsking(pin) { service(pin, at: now, &out) }
+        case .endOfInterrupt(let vector): end(vector, isDirect: true, at: now, &out)
+        }
+    }
+
+    /// The I/O APIC hears of the end of a level-triggered vector, from a local APIC or through its own register.
+    mutating func end(_ vector: UInt8, isDirect: Bool, at now: Moment, _ out: inout InterruptOutcome) {
+        let pins = ioapic.endOfInterrupt(vector, at: now)
+        for pin in 0..<IOAPIC.pins where pins.ended[bit: pin] { out.endedLines[bit: line(of: pin)] = true }
+        if isDirect, pins.ended == 0 {
+            let mistake = GuestMistake(.lineEndedWithoutRequest, processor: nil, argument: UInt64(vector))
+            journal.warnings.add(mistake, at: now)
+        }
+        service(pins.again, at: now, &out)
+        if ioapic.pauseEnd != nil { setDeadline() }
+    }
+
+    // MARK: 8259 pair
+
+    /// Records the inputs that came to wait, unmasked, since `before`.
+    mutating func notePended(since before: UInt16, at now: Moment) {
+        var new = pics.request & ~pics.mask & ~before & ~(1 << UInt16(PIC8259.cascade))
+        while new != 0 {
+            let input = new.trailingZeroBitCount
+            journal.pend(
+                pairPlace(input), .line(input), processor: nil, vector: pics.vector(of: input), cause: .line, at: now
+            )
+            new &= new - 1
+        }
+    }
+
+    /// The pair's output goes to LINT0 of every local APIC.
+    mutating func settlePair(at now: Moment, _ out: inout InterruptOutcome) {
+        let level = pics.output
+        for cpu in locals.indices {
+            if locals[cpu].setPin(.lint0, level) || locals[cpu].isUnserved(.lint0) {
+                deliver(.lint0, cpu, at: now, &out)
+            }
+            settle(cpu, at: now, &out)
+        }
+    }
+}

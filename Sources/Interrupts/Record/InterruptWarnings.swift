@@ -1,0 +1,72 @@
+/// Something that a guest does and that its manual forbids, or that has no effect.
+package struct GuestMistake: Hashable, Sendable {
+    package enum Kind: UInt8, CaseIterable, Sendable {
+        case endWithoutInterrupt
+        case reservedRegister
+        case readOnlyRegister
+        case oddAccess
+        case disabledPage
+        case illegalVectorSent
+        case illegalVectorReceived
+        case reservedDeliveryMode
+        case nobodyAddressed
+        case nobodyEnabled
+        case levelWithoutAssert
+        case illegalBaseChange
+        case reservedBits
+        case lineEndedWithoutRequest
+    }
+
+    package let kind: Kind
+    /// The processor that made it, where there is one.
+    package let processor: Int?
+    /// A register's offset or number, a vector or a pin, as the kind wants it.
+    package let argument: UInt64
+
+    package init(_ kind: Kind, processor: Int?, argument: UInt64) {
+        self.kind = kind
+        self.processor = processor
+        self.argument = argument
+    }
+}
+
+/// Mistakes, each kept once with how often it was made. Beyond `limit` different ones only their number is kept.
+package struct InterruptWarnings: Sendable {
+    package static let limit = 64
+
+    package struct Entry: Equatable, Sendable {
+        package let mistake: GuestMistake
+        package fileprivate(set) var count: UInt64
+        /// The first and the last time, in nanoseconds of `Moment`.
+        package let first: UInt64
+        package fileprivate(set) var last: UInt64
+        /// Where the processor was the last time; 0 where it is unknown.
+        package fileprivate(set) var programCounter: UInt64
+    }
+
+    /// In the order of their first time.
+    package private(set) var entries: [Entry] = []
+    /// Mistakes that found no room.
+    package private(set) var dropped: UInt64 = 0
+
+    package init() {}
+
+    package mutating func add(_ mistake: GuestMistake, at now: Moment) {
+        if let i = entries.firstIndex(where: { $0.mistake == mistake }) {
+            entries[i].count += 1
+            entries[i].last = now.nanoseconds
+            entries[i].programCounter = now.programCounter
+        } else if entries.count < Self.limit {
+            entries.append(
+                Entry(
+                    mistake: mistake, count: 1, first: now.nanoseconds, last: now.nanoseconds,
+                    programCounter: now.programCounter
+                )
+            )
+        } else {
+            dropped += 1
+        }
+    }
+
+    package mutating func clear() { self = Self() }
+}
