@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,13 +33,21 @@ static inline int clinux_own_by_thread(int fd, int thread) {
 }
 static inline int clinux_thread_id(void) { return (int)syscall(SYS_gettid); }
 // A CLOCK_MONOTONIC timer that sends `signal` to one thread: SIGEV_THREAD_ID (4), whose field glibc does not name.
-static inline int clinux_make_timer(int thread, int signal, timer_t *timer) {
+// The timer's name is a number, although glibc gives it a pointer's type: the first one is 0.
+static inline int clinux_make_timer(int thread, int signal, unsigned long *name) {
     struct sigevent event = {0};
     event.sigev_notify = 4;
     event.sigev_signo = signal;
     event._sigev_un._tid = thread;
-    return timer_create(CLOCK_MONOTONIC, &event, timer);
+    timer_t timer;
+    int failure = timer_create(CLOCK_MONOTONIC, &event, &timer);
+    *name = (unsigned long)timer;
+    return failure;
 }
+static inline int clinux_set_timer(unsigned long name, const struct itimerspec *time) {
+    return timer_settime((timer_t)name, TIMER_ABSTIME, time, 0);
+}
+static inline int clinux_delete_timer(unsigned long name) { return timer_delete((timer_t)name); }
 static inline int clinux_open(const char *path, int flags, int mode) { return open(path, flags, mode); }
 static inline int clinux_name_thread(const char *name) {
     return pthread_setname_np(pthread_self(), name);

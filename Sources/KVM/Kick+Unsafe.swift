@@ -51,13 +51,13 @@ package struct Kick: @unchecked Sendable {
 
 /// A timer that kicks the vCPU whose thread made it. The corresponding C functions are `timer_create`, with
 /// SIGEV_THREAD_ID, and `timer_settime`.
-package struct Alarm: ~Copyable, @unchecked Sendable {
-    private let timer: timer_t
+package struct Alarm: ~Copyable {
+    private let timer: UInt
 
     /// A timer of the calling thread, which must be a vCPU's.
     package init() throws(Errno) {
-        var timer: timer_t?
-        guard clinux_make_timer(Host.Thread.currentID, kickSignal, &timer) == 0, let timer else { throw Errno(errno) }
+        var timer: UInt = 0
+        guard clinux_make_timer(Host.Thread.currentID, kickSignal, &timer) == 0 else { throw Errno(errno) }
         self.timer = timer
     }
 
@@ -67,10 +67,10 @@ package struct Alarm: ~Copyable, @unchecked Sendable {
         // All zeroes would switch it off.
         let moment = max(moment, 1)
         time.it_value = timespec(tv_sec: Int(moment / 1_000_000_000), tv_nsec: Int(moment % 1_000_000_000))
-        timer_settime(timer, TIMER_ABSTIME, &time, nil)
+        _ = clinux_set_timer(timer, &time)
     }
 
-    deinit { timer_delete(timer) }
+    deinit { _ = clinux_delete_timer(timer) }
 }
 
 /// Makes the calling thread the one that `immediateExit` belongs to.

@@ -35,12 +35,14 @@ extension VM {
         try request("KVM_CREATE_IRQCHIP") { clinux_ioctl_value(number, REQUEST_CREATE_IRQCHIP, 0) }
     }
 
-    /// Lets accesses to model-specific registers that the filter holds back exit, instead of faulting.
+    /// Lets accesses to model-specific registers that the filter holds back exit, instead of faulting; with `andUnknown`
+    /// those too that KVM does not know, or whose value it does not take.
     /// The corresponding request is `KVM_ENABLE_CAP` for `KVM_CAP_X86_USER_SPACE_MSR`.
-    package func exitOnFilteredRegisters() throws(KVMError) {
+    package func exitOnFilteredRegisters(andUnknown: Bool) throws(KVMError) {
         var capability = kvm_enable_cap()
         capability.cap = UInt32(KVM_CAP_X86_USER_SPACE_MSR)
-        capability.args.0 = UInt64(KVM_MSR_EXIT_REASON_FILTER)
+        let others = andUnknown ? KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_INVAL : 0
+        capability.args.0 = UInt64(KVM_MSR_EXIT_REASON_FILTER | others)
         try set("KVM_ENABLE_CAP", REQUEST_ENABLE_CAP, &capability)
     }
 

@@ -55,7 +55,7 @@ final class HaltWatch: Sendable {
     func examine(_ processor: Processor) throws(KVMError) -> StopEvent? {
         guard asks.load(ordering: .acquiring) else { return nil }
         let sleeps: Bool
-        switch try processor.vcpu.activity() {
+        switch try processor.activity() {
         case .halted:
             try processor.fetchRegisters()
             sleeps = !X86.takesInterrupts(processor.registers)
@@ -69,7 +69,7 @@ final class HaltWatch: Sendable {
         guard machine.gate.moving.count == all.count,
             all.allSatisfy({ $0.sleepsForGood.load(ordering: .sequentiallyConsistent) })
         else { return nil }
-        let halted = all.first { (try? $0.vcpu.activity()) == .halted } ?? processor
+        let halted = all.first { (try? $0.activity()) == .halted } ?? processor
         return StopEvent(
             .haltedForGood, on: halted.index,
             account: "vCPU \(halted.index) halted for good: interrupts are off, and no other processor runs")
@@ -81,7 +81,7 @@ extension Processor {
     /// called. A sleep that ends between two looks is not seen.
     func caughtHalt() throws(KVMError) -> StopEvent? {
         guard machine.catchesHalts else { return nil }
-        guard try vcpu.activity() == .halted else {
+        guard try activity() == .halted else {
             toldHalt = nil
             return nil
         }

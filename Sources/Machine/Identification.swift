@@ -18,3 +18,16 @@ func identify(_ entries: [CPUIDEntry], as index: Int, of count: Int) -> [CPUIDEn
         return entry
     }
 }
+
+/// The same for the built-in local APIC: x2APIC mode and the deadline timer where accesses to their registers can be
+/// answered (`filtered`).
+func offerLocalAPIC(_ entries: [CPUIDEntry], filtered: Bool) -> [CPUIDEntry] {
+    entries.map { entry in
+        var entry = entry
+        guard entry.leaf == 1 else { return entry }
+        entry.ecx[bit: 21] = filtered
+        entry.ecx[bit: 24] = filtered
+        entry.edx[bit: 9] = true
+        return entry
+    }
+}

@@ -3,10 +3,19 @@ import Boot
 import Host
 import KVM
 
+/// Who controls the guest's interrupts.
+package enum InterruptControllerKind: String, CaseIterable, Sendable {
+    /// The built-in model of a PC's controllers.
+    case apic
+    /// The kernel's local APICs, I/O APIC, 8259 pair and 8254.
+    case kernel
+}
+
 /// What a machine is made of.
 package struct MachineConfiguration: Sendable {
     let memory: MachineMemory
     let processorCount: Int
+    let interruptController: InterruptControllerKind
     let image: BootImage
     /// What `monitor status` calls the guest.
     let name: String
@@ -17,10 +26,12 @@ package struct MachineConfiguration: Sendable {
 
     /// A machine for `image`, which was loaded from the bytes of `file`.
     package init(
-        memory: MachineMemory, processorCount: Int, image: BootImage, file: [UInt8], name: String, isRunning: Bool
+        memory: MachineMemory, processorCount: Int, interruptController: InterruptControllerKind, image: BootImage,
+        file: [UInt8], name: String, isRunning: Bool
     ) {
         self.memory = memory
         self.processorCount = processorCount
+        self.interruptController = interruptController
         self.image = image
         self.name = name
         self.isRunning = isRunning

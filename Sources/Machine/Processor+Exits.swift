@@ -2,6 +2,7 @@ import Architecture
 import Debugger
 import Devices
 import Host
+import Interrupts
 import KVM
 import Primitives
 
@@ -10,6 +11,7 @@ extension Processor {
     func handle(_ exit: Exit) throws(KVMError) -> Outcome {
         switch exit {
         case .io(let access): return try perform(access)
+        case .mmioRead(let address, let size) where readController(address, size: size): return .goOn
         case .mmioRead(let address, let size):
             let result = machine.bus { $0.memory.read(at: address, size: size, now: machine.now) }
             vcpu.answerMMIO(result.value)
@@ -33,6 +35,10 @@ extension Processor {
         case .systemEvent(let type): return .stop(failure("KVM reports system event \(type)"))
         case .registerRead(let index): return try access(index, writing: nil)
         case .registerWrite(let index, let value): return try access(index, writing: value)
+        case .halt where machine.model != nil:
+            rest = .halted
+            // RIP is behind it already; who wants the registers must not find those of before.
+            return machine.catchesHalts ? .stop(haltEvent) : .goOn
         case .halt:
             if machine.catchesHalts { return .stop(haltEvent) }
             return .stop(StopEvent(.haltedForGood, on: index, account: "vCPU \(index) halted, and nothing can wake it"))
@@ -49,6 +55,7 @@ extension Processor {
 
     /// Answers a port access, unit by unit.
     private func perform(_ access: Exit.PortAccess) throws(KVMError) -> Outcome {
+        if machine.model != nil, PCInterruptController.isPort(access.port) { return performOnController(access) }
         var outcome = Outcome.goOn
         let port = IOPort(access.port)
         for unit in 0..<access.count {
@@ -69,6 +76,23 @@ extension Processor {
         }
         // The guest must stand behind the instruction, not inside it.
         if case .stop = outcome { _ = try vcpu.complete() }
+        return outcome
+    }
+
+    /// Answers an access to the interrupt controllers' ports, byte by byte.
+    private func performOnController(_ access: Exit.PortAccess) -> Outcome {
+        var outcome = Outcome.goOn
+        for unit in 0..<access.count {
+            var value: UInt32 = 0
+            let written = vcpu.value(access, unit: unit)
+            for byte in 0..<access.size {
+                let out = access.isWrite ? UInt8(truncatingIfNeeded: written >> UInt32(byte * 8)) : nil
+                let answer = accessController(port: access.port &+ UInt16(byte), writing: out) ?? 0xff
+                value |= UInt32(answer) << UInt32(byte * 8)
+            }
+            if !access.isWrite { vcpu.answer(access, unit: unit, with: value) }
+            if case .goOn = outcome { outcome = caught(access, access.isWrite ? written : value) }
+        }
         return outcome
     }
 
@@ -115,6 +139,7 @@ extension Processor {
 
     /// A write that exited: to a device, or to a page that a watchpoint traps, where it is applied here.
     private func write(_ data: UInt64, _ size: Int, at address: PhysicalAddress) throws(KVMError) -> Outcome {
+        if writeController(address, data, size: size) { return .goOn }
         guard machine.guestMemory.contains(address, count: size) else {
             let result = machine.bus { $0.memory.write(data, at: address, size: size, now: machine.now) }
             var written = result
@@ -135,6 +160,7 @@ extension Processor {
 
     /// Does what the guest wanted of a filtered register.
     private func access(_ register: UInt32, writing value: UInt64?) throws(KVMError) -> Outcome {
+        if accessController(register: register, writing: value) { return .goOn }
         let result: UInt64?
         if let value {
             result = try vcpu.setModelSpecific(register, to: value) ? value : nil

@@ -52,6 +52,8 @@ extension Processor {
             throw Refusal("the processor does not accept this value (\(error))")
         }
         if file.changed.contains(.modelSpecific) { try storeModelSpecific(insteadOf: old) }
+        // Without the kernel's local APIC, KVM loads CR8 from the run page.
+        if machine.model != nil, file.changed.contains(.system) { vcpu.taskPriority = X86.taskPriority(file) }
         registers.changed.formIntersection(.general)
     }
 
@@ -72,6 +74,7 @@ extension Processor {
         try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
         try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
         registers.present = [.general, .system]
+        resetInterrupts()
         // The others wait for a start-up interrupt, in the state of a reset.
         guard index == 0 else { return }
         set(start)

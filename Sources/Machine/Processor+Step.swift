@@ -52,7 +52,7 @@ extension Processor {
     private func sleepBehindHalt() throws(KVMError) {
         X86.advance(&registers, by: X86Instruction.halt.length)
         try storeChangedRegisters()
-        try vcpu.setActivity(.halted)
+        try setActivity(.halted)
     }
 
     /// Runs `body` with the guest's own instruction in place of one planted or hidden here.

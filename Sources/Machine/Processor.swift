@@ -55,8 +55,22 @@ final class Processor: @unchecked Sendable {
     private var owesLook = false
     /// It was found halted with interrupts off (see HaltWatch).
     let sleepsForGood = Atomic<Bool>(false)
-    /// Set before any other thread may want it (see `start`).
-    private let kickHandle = Mutex<Kick?>(nil)
+    /// Set before any other thread may want it (see `live`).
+    let kickHandle = Mutex<Kick?>(nil)
+
+    // With the built-in interrupt controllers only (see Processor+Interrupts).
+    /// Whether it runs, sleeps or waits to be started.
+    var rest = VCPU.Activity.runnable
+    /// The controllers have something new for it.
+    let attention = Atomic<Bool>(true)
+    let interruptCalls = Mutex(InterruptCalls())
+    /// An interrupt waits that it could not take yet.
+    var wantsLook = true
+    /// KVM has one that it has not taken to the guest.
+    var hasQueued = false
+    /// CR8 as KVM and the model both have it.
+    var knownPriority: UInt8 = 0
+    private var alarm: Alarm?
 
     init(_ index: Int, _ vcpu: consuming VCPU, of machine: VirtualMachine) {
         self.index = index
@@ -71,6 +85,7 @@ final class Processor: @unchecked Sendable {
     func live(ready: () -> Void) {
         kickHandle.withLock { $0 = vcpu.adoptCurrentThread() }
         thread = Thread.currentID
+        if machine.model != nil { alarm = try? Alarm() }
         if machine.capabilities.synchronisesRegisters { vcpu.synchroniseRegisters() }
         ready()
         while true {
@@ -86,6 +101,9 @@ final class Processor: @unchecked Sendable {
             }
         }
     }
+
+    /// Calls this vCPU out of the guest at `moment`, in nanoseconds of Clock.monotonic; on its own thread.
+    func setAlarm(_ moment: UInt64) { alarm?.set(moment) }
 
     /// Serves the debugger, then sets the machine going. A breakpoint that this vCPU stands on is stepped over while
     /// the others still stand.
@@ -113,6 +131,8 @@ final class Processor: @unchecked Sendable {
         sleepsForGood.store(false, ordering: .relaxed)
         machine.gate.enter(index)
         defer { machine.gate.leave(index) }
+        // Time goes on: one vCPU hears of the next timer.
+        if isListening { machine.model?.setAlarm(of: self) }
         return whileMoving { () throws(KVMError) in
             if isListening, machine.attendant.beginListening(on: thread) { return StopEvent(.interrupted, on: index) }
             defer { if isListening { machine.attendant.endListening() } }
@@ -195,9 +215,14 @@ final class Processor: @unchecked Sendable {
         while true {
             try watchHandlers()
             try arm(guestDebug(pace))
+            if let outcome = try prepareToRun(pace) {
+                guard case .stop(let event) = outcome else { return nil }
+                return event
+            }
             statistics.entering()
             let exit = try vcpu.run()
             isPageStale = false
+            hasQueued = false
             statistics.exited(vcpu.reason(of: exit))
             switch try handle(exit) {
             case .goOn:
@@ -276,6 +301,7 @@ final class Processor: @unchecked Sendable {
     /// After an exit that was nobody's in the guest: what it was about.
     func interrupted() throws(KVMError) -> Outcome {
         vcpu.clearKick()
+        machine.model?.advance(on: self)
         if isPassing {
             owesLook = true
             return .goOn

@@ -17,7 +17,10 @@ struct ProcessorSnapshot {
 
     init(of processor: Processor) throws(KVMError) {
         var blocks: [(RegisterBlock, [UInt8])] = []
-        for block in Self.order { blocks.append((block, try processor.vcpu.get(block))) }
+        let isModelled = processor.machine.model != nil
+        for block in Self.order where !(isModelled && block == .localAPIC) {
+            blocks.append((block, try processor.vcpu.get(block)))
+        }
         self.blocks = blocks
         modelSpecific = try processor.vcpu.modelSpecific(X86.modelSpecificRegisters.map(\.index))
     }
@@ -35,18 +38,24 @@ struct ProcessorSnapshot {
 /// does not cover stays, as it does on hardware.
 struct MachineSnapshot {
     private let processors: [ProcessorSnapshot]
-    private let interruptControllers: InterruptControllerState
+    /// Nil with the built-in ones.
+    private let interruptControllers: InterruptControllerState?
 
     init(of machine: VirtualMachine) throws(KVMError) {
         var processors: [ProcessorSnapshot] = []
         for processor in machine.processors { processors.append(try ProcessorSnapshot(of: processor)) }
         self.processors = processors
-        interruptControllers = try machine.vm.interruptControllerState()
+        interruptControllers = machine.model == nil ? try machine.vm.interruptControllerState() : nil
     }
+
+    /// What INIT does to a vCPU.
+    func initialize(_ processor: Processor) throws(KVMError) { try processors[processor.index].restore(to: processor) }
 
     func restore(to machine: VirtualMachine) throws(KVMError) {
         machine.bus { $0.reset() }
-        try machine.vm.setInterruptControllers(interruptControllers)
+        if let interruptControllers { try machine.vm.setInterruptControllers(interruptControllers) }
+        machine.model?.look { $0.reset() }
+        for processor in machine.processors { processor.resetInterrupts() }
         for processor in machine.processors { processor.forgetHandlers() }
         machine.guestMemory.place(machine.configuration.image)
         for (processor, snapshot) in zip(machine.processors, processors) { try snapshot.restore(to: processor) }

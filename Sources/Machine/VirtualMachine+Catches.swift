@@ -42,6 +42,9 @@ extension VirtualMachine {
         if watchesSystemCalls, !caughtRegisters.contains(entry) {
             wanted.append(FilteredRegister(index: entry, reads: false))
         }
+        if model != nil {
+            wanted += [LocalAPIC.baseRegister, LocalAPIC.deadlineRegister].map { FilteredRegister(index: $0, reads: true) }
+        }
         guard wanted != filtered else { return }
         do throws(KVMError) {
             try vm.filter(wanted)

@@ -24,7 +24,7 @@ extension VirtualMachine {
         let activity: String
         do throws(KVMError) {
             activity =
-                switch try processor.vcpu.activity() {
+                switch try processor.activity() {
                 case .runnable: "runnable"
                 case .uninitialized, .initReceived: "waiting for a start-up interrupt"
                 case .halted: "halted"
@@ -41,7 +41,7 @@ extension VirtualMachine {
         let seconds = (Clock.monotonic - started) / 1_000_000_000
         let count = processors.count
         return "\(configuration.name): \(configuration.memory.size >> 20) MiB, \(count) vCPU\(count == 1 ? "" : "s"), "
-            + "irqchip kernel, up \(seconds) s\n\(configuration.image.summary)"
+            + "irqchip \(configuration.interruptController.rawValue), up \(seconds) s\n\(configuration.image.summary)"
     }
 
     private func describeMap() -> String {

@@ -20,6 +20,8 @@ package final class VirtualMachine: @unchecked Sendable {
     package let capabilities: HostDebugCapabilities
     let vm: VM
     let guestMemory: GuestMemory
+    /// The built-in interrupt controllers; nil where the kernel's are used.
+    private(set) var model: InterruptModel?
     package let console: Console
     let attendant: any Attendant
     /// Breakpoints that clients know nothing of, and guest memory without them.
@@ -72,18 +74,32 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Puts interrupt controllers, vCPUs with these CPUID answers, memory and the image in place.
     private func assemble(_ features: [CPUIDEntry]) throws(KVMError) {
         try vm.reserveIntelPages(at: Self.intelPages)
-        try vm.makeInterruptControllers()
-        try vm.makeTimer()
-        if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters() }
+        let isModelled = configuration.interruptController == .apic
+        if !isModelled {
+            try vm.makeInterruptControllers()
+            try vm.makeTimer()
+        }
+        if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters(andUnknown: isModelled) }
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
-            try vcpu.setProcessor(identify(features, as: index, of: configuration.processorCount))
+            let answers = identify(features, as: index, of: configuration.processorCount)
+            try vcpu.setProcessor(isModelled ? offerLocalAPIC(answers, filtered: capabilities.filtersRegisters) : answers)
             processors.append(Processor(index, vcpu, of: self))
         }
+        if isModelled { model = try makeModel() }
         try slots.set(trapping: [], of: guestMemory, in: vm)
         guestMemory.place(configuration.image)
         for processor in processors { try processor.prepare(configuration.image.start) }
         snapshot = try MachineSnapshot(of: self)
+    }
+
+    private func makeModel() throws(KVMError) -> InterruptModel {
+        var model = PCInterruptController.Configuration()
+        model.processors = processors.count
+        model.features.hasX2APIC = capabilities.filtersRegisters
+        model.features.hasDeadlineTimer = capabilities.filtersRegisters
+        model.timeStampFrequency = try processors[0].vcpu.timeStampFrequency() * 1000
+        return InterruptModel(model) { [unowned self] in self.processors }
     }
 
     /// Runs the machine to its end, on threads of its own, and says how it ended.
@@ -119,6 +135,8 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// Serves the debugger through the attendant.
     func attend(_ stop: StopEvent) -> Verdict {
+        model?.freeze()
+        defer { model?.thaw() }
         console.flush()
         if stop.cause == .held, configuration.isRunning, !hasStarted {
             hasStarted = true
@@ -161,6 +179,16 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// Passes a device's interrupt line on to the interrupt controller.
     func change(_ line: LineChange) throws(KVMError) {
+        if let model {
+            model.change {
+                switch line.action {
+                case .raise: $0.setLine(Int(line.line), true, at: $1)
+                case .lower: $0.setLine(Int(line.line), false, at: $1)
+                case .pulseLow: $0.pulseLine(Int(line.line), at: $1)
+                }
+            }
+            return
+        }
         switch line.action {
         case .raise: try vm.setInterruptLine(line.line, true)
         case .lower: try vm.setInterruptLine(line.line, false)

@@ -55,8 +55,8 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
         let memory = try MachineMemory(size: options.memory)
         let image = try Boot.load(file, options: load, into: memory)
         return MachineConfiguration(
-            memory: memory, processorCount: options.processorCount, image: image, file: file, name: options.kernel,
-            isRunning: options.isRunning || options.gdb == nil)
+            memory: memory, processorCount: options.processorCount, interruptController: options.interruptController,
+            image: image, file: file, name: options.kernel, isRunning: options.isRunning || options.gdb == nil)
     } catch {
         throw Failure(error, path: options.kernel)
     }

@@ -23,6 +23,7 @@ struct RunOptions {
     var gdb: Endpoint?
     var isRunning = false
     var processorCount = 1
+    var interruptController = InterruptControllerKind.apic
     /// Bytes.
     var memory: UInt64 = 256 << 20
     var console = Console.stdio
@@ -112,11 +113,15 @@ extension Option {
         Option(name: "--memory", value: "SIZE", help: "guest memory such as 64M or 1G; default 256M") {
             options, text throws(Failure) in options.memory = try size(text)
         },
-        Option(name: "--irqchip", value: "kernel", help: "the interrupt controllers; default kernel") {
-            options, text throws(Failure) in
-            guard text == "kernel" else {
-                throw .usage("--irqchip \(text): this version has the kernel's interrupt controllers only: kernel")
+        Option(
+            name: "--irqchip", value: "apic | kernel",
+            help: "the interrupt controllers: the built-in model (default), or the kernel's"
+        ) { options, text throws(Failure) in
+            guard let kind = InterruptControllerKind(rawValue: text) else {
+                let kinds = InterruptControllerKind.allCases.map(\.rawValue).joined(separator: " or ")
+                throw .usage("--irqchip \(text): expected \(kinds)")
             }
+            options.interruptController = kind
         },
         Option(name: "--initrd", value: "FILE", help: "an initial RAM disk, handed over as the boot protocol has it") {
             options, text throws(Failure) in options.initrd = text

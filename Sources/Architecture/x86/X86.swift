@@ -38,6 +38,7 @@ package enum X86 {
         static let instructionPointer = Storage.general + 128
         static let flags = Storage.general + 136
         static let codeSegment = Storage.system
+        static let cr8 = Storage.system + 256
         static let stackSegment = Storage.system + 120
         /// DS, ES, FS, GS.
         static let dataSegments = [24, 48, 72, 96].map { Storage.system + $0 }
@@ -96,6 +97,9 @@ package enum X86 {
         VirtualAddress(file.field(Field.instructionPointer) &+ codeBase(file))
     }
 
+    /// CR8: 0 to 15.
+    package static func taskPriority(_ file: RegisterFile) -> UInt8 { file.storage[Field.cr8] & 0xf }
+
     /// RFLAGS.IF: whether the processor takes maskable interrupts.
     package static func takesInterrupts(_ file: RegisterFile) -> Bool { file.field(Field.flags)[bit: 9] }
 
@@ -122,6 +126,14 @@ package enum X86 {
     package static func setInstructionOffset(_ file: inout RegisterFile, to offset: UInt64) {
         file.storage.store(offset, at: Field.instructionPointer, count: 8)
         file.changed.formUnion(.general)
+    }
+
+    /// The state in which a start-up message starts a processor that was reset: real mode at `page << 12` (Intel SDM
+    /// volume 3, section 9.4.4).
+    package static func startUp(_ file: inout RegisterFile, page: UInt8) {
+        file.storage.store(UInt64(page) << 12, at: Field.codeSegment, count: 8)
+        file.storage.store(UInt64(page) << 8, at: Field.codeSegment + 12, count: 2)
+        setInstructionOffset(&file, to: 0)
     }
 
     /// Moves RIP forward past an instruction of `count` bytes.

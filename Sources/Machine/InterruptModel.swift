@@ -1,0 +1,111 @@
+import Debugger
+import Host
+import Interrupts
+import KVM
+import Primitives
+import Synchronization
+
+/// The built-in interrupt controllers of a machine whose KVM has none: the model behind a lock, its clock, and what its
+/// answers mean for the vCPUs.
+///
+/// Time stands still while the machine does, so that a guest's timers do not run down under a debugger. The time stamp
+/// counter is the processor's own and goes on.
+final class InterruptModel: Sendable {
+    private let state: Mutex<PCInterruptController>
+    /// Nanoseconds that the machine has stood still, and since when it does now.
+    private let pause = Mutex<(total: UInt64, since: UInt64?)>((0, Clock.monotonic))
+    private let processors: @Sendable () -> [Processor]
+
+    /// The model needs the vCPUs, which need the machine: they come when asked for.
+    init(_ configuration: PCInterruptController.Configuration, processors: @escaping @Sendable () -> [Processor]) {
+        state = Mutex(PCInterruptController(configuration))
+        self.processors = processors
+    }
+
+    // MARK: - Time
+
+    func freeze() { pause.withLock { $0.since = $0.since ?? Clock.monotonic } }
+
+    func thaw() {
+        pause.withLock { pause in
+            guard let since = pause.since else { return }
+            pause.total += Clock.monotonic - since
+            pause.since = nil
+        }
+    }
+
+    /// Now on the model's clock, as `processor` sees it; its time stamp counter only where that is wanted, since it
+    /// costs a request.
+    func moment(on processor: Processor?, timeStamp: Bool = false) -> Moment {
+        let now = pause.withLock { ($0.since ?? Clock.monotonic) - $0.total }
+        var moment = Moment(nanoseconds: now)
+        guard let processor else { return moment }
+        moment.programCounter = processor.vcpu.synchronisedInstructionPointer
+        if timeStamp { moment.timeStamp = (try? processor.vcpu.modelSpecific(Self.timeStampCounter)) ?? 0 }
+        return moment
+    }
+
+    /// IA32_TIME_STAMP_COUNTER.
+    private static let timeStampCounter: UInt32 = 0x10
+
+    /// Sets the calling vCPU's alarm for the next timer.
+    func setAlarm(of processor: Processor) {
+        guard let deadline = state.withLock({ $0.nextDeadline }) else { return }
+        processor.setAlarm(deadline + pause.withLock { $0.total })
+    }
+
+    // MARK: - Access
+
+    /// Looks at the controllers, or changes what has no consequence.
+    func look<R>(_ body: (inout sending PCInterruptController) -> sending R) -> R { state.withLock { body(&$0) } }
+
+    /// Does something to the controllers, and what follows from it to the vCPUs. `processor` is the caller's own, if it
+    /// is a vCPU's thread. Nil where `body` gives nil.
+    @discardableResult
+    func change(
+        by processor: Processor? = nil, timeStamp: Bool = false,
+        _ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome?
+    ) -> InterruptOutcome? {
+        let now = moment(on: processor, timeStamp: timeStamp)
+        let (outcome, moved) = state.withLock { controller -> (InterruptOutcome?, Bool) in
+            let before = controller.nextDeadline
+            let outcome = body(&controller, now)
+            return (outcome, controller.nextDeadline != before)
+        }
+        guard let outcome else { return nil }
+        tell(outcome, by: processor)
+        if moved, let processor { setAlarm(of: processor) }
+        return outcome
+    }
+
+    /// Timers that are due: after any call of the vCPU out of the guest.
+    func advance(on processor: Processor) {
+        let now = moment(on: nil)
+        guard let deadline = state.withLock({ $0.nextDeadline }), deadline <= now.nanoseconds else { return }
+        change(by: processor) { $0.advance(to: $1) }
+    }
+
+    private func tell(_ outcome: InterruptOutcome, by caller: Processor?) {
+        var concerned = outcome.wake.rawValue | outcome.nonMaskable.rawValue | outcome.management.rawValue
+        concerned |= outcome.initialize.rawValue | outcome.startUp.rawValue
+        guard concerned != 0 else { return }
+        let processors = processors()
+        for index in ProcessorSet(rawValue: concerned) {
+            let processor = processors[index]
+            processor.interruptCalls.withLock { calls in
+                if outcome.nonMaskable.contains(index) { calls.nonMaskable = true }
+                if outcome.initialize.contains(index) { calls = InterruptCalls(isInitialized: true) }
+                if outcome.startUp.contains(index) { calls.startUpVector = outcome.startUpVector }
+            }
+            processor.attention.store(true, ordering: .releasing)
+            if processor !== caller { processor.kick() }
+        }
+    }
+}
+
+/// What has reached a vCPU besides interrupts, and waits for its thread.
+struct InterruptCalls: Sendable {
+    var nonMaskable = false
+    var isInitialized = false
+    var startUpVector: UInt8?
+}

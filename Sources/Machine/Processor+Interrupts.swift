@@ -1,0 +1,164 @@
+import Architecture
+import Debugger
+import Interrupts
+import KVM
+import Primitives
+
+// A vCPU whose local APIC is the built-in model: before each entry it takes what waits for it, and where there is nothing
+// to run it sleeps here (Documentation/virt/kvm/api.rst, KVM_INTERRUPT).
+extension Processor {
+    /// What the vCPU does, whoever knows: KVM, or this program where it has the interrupt controllers.
+    func activity() throws(KVMError) -> VCPU.Activity {
+        guard machine.model != nil else { return try vcpu.activity() }
+        return rest
+    }
+
+    func setActivity(_ activity: VCPU.Activity) throws(KVMError) {
+        guard machine.model != nil else { return try vcpu.setActivity(activity) }
+        rest = activity
+    }
+
+    /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
+    func prepareToRun(_ pace: Pace) throws(KVMError) -> Outcome? {
+        guard let model = machine.model else { return nil }
+        while true {
+            tellTaskPriority(model)
+            try takeCalls()
+            if rest == .runnable || rest == .halted { try takeInterrupt(model, pace) }
+            if rest == .runnable { return nil }
+            kickHandle.withLock { $0 }?.sleep()
+            switch try interrupted() {
+            case .goOn, .pass: continue
+            case let outcome: return outcome
+            }
+        }
+    }
+
+    /// The guest may have written CR8 without an exit.
+    private func tellTaskPriority(_ model: InterruptModel) {
+        let priority = vcpu.taskPriority
+        guard priority != knownPriority else { return }
+        knownPriority = priority
+        model.change(by: self) { $0.setCR8(priority, index, at: $1) }
+        attention.store(true, ordering: .relaxed)
+    }
+
+    /// What is not an interrupt: INIT, start-up, NMI.
+    private func takeCalls() throws(KVMError) {
+        guard attention.load(ordering: .acquiring) else { return }
+        let calls = interruptCalls.withLock { calls in
+            defer { calls = InterruptCalls() }
+            return calls
+        }
+        if calls.isInitialized, index != 0 { try initialize() }
+        if let page = calls.startUpVector, rest == .initReceived { try start(at: page) }
+        guard calls.nonMaskable, rest != .initReceived else { return }
+        try vcpu.interruptNonMaskably()
+        rest = .runnable
+    }
+
+    /// INIT: an application processor waits in the state of a reset (Intel SDM volume 3, section 9.4).
+    private func initialize() throws(KVMError) {
+        try machine.snapshot.initialize(self)
+        resetInterrupts()
+    }
+
+    /// As after power-up.
+    func resetInterrupts() {
+        rest = index == 0 || machine.model == nil ? .runnable : .initReceived
+        wantsLook = true
+        hasQueued = false
+        knownPriority = 0
+        vcpu.taskPriority = 0
+        vcpu.requestInterruptWindow(false)
+    }
+
+    /// The start-up message: real mode at `page << 12`.
+    private func start(at page: UInt8) throws(KVMError) {
+        registers.present = []
+        fetch([.general, .system])
+        X86.startUp(&registers, page: page)
+        try storeAll()
+        rest = .runnable
+    }
+
+    /// Queues the interrupt that waits, if the processor can take it; else asks for an exit when it can.
+    private func takeInterrupt(_ model: InterruptModel, _ pace: Pace) throws(KVMError) {
+        if attention.exchange(false, ordering: .acquiringAndReleasing) { wantsLook = true }
+        guard wantsLook else { return }
+        let holds = isPassing || pace == .stepping && machine.arrangement.stepsHoldInterrupts
+        guard !holds, model.look({ $0.pending(index) }) != nil else {
+            if !holds { wantsLook = false }
+            return vcpu.requestInterruptWindow(false)
+        }
+        // Halted it can always take one: HLT shadows nothing, and the page still tells of the moment before.
+        let accepts = rest == .halted ? vcpu.interruptsEnabled : vcpu.acceptsInterrupt
+        guard accepts, !hasQueued else { return vcpu.requestInterruptWindow(rest == .runnable) }
+        var vector: UInt8?
+        model.change(by: self) { controller, now in
+            let taken = controller.acknowledge(index, at: now)
+            vector = taken.vector
+            return taken.outcome
+        }
+        guard let vector else { return }
+        try vcpu.interrupt(vector)
+        hasQueued = true
+        rest = .runnable
+        let priority = model.look { $0.cr8(index) }
+        knownPriority = priority
+        vcpu.taskPriority = priority
+        let more = model.look { $0.pending(index) } != nil
+        wantsLook = more
+        vcpu.requestInterruptWindow(more)
+    }
+
+    // MARK: - Accesses
+
+    /// A read that belongs to an interrupt controller: true when it is answered.
+    func readController(_ address: PhysicalAddress, size: Int) -> Bool {
+        guard let outcome = machine.model?.change(by: self, { $0.readMemory(address, size: size, index, at: $1) })
+        else { return false }
+        vcpu.answerMMIO(outcome.value)
+        return true
+    }
+
+    func writeController(_ address: PhysicalAddress, _ value: UInt64, size: Int) -> Bool {
+        guard let model = machine.model,
+            model.change(by: self, { $0.writeMemory(value, address, size: size, index, at: $1) }) != nil
+        else { return false }
+        followPriority(model)
+        return true
+    }
+
+    /// The guest wrote the task priority register, or something that may have.
+    private func followPriority(_ model: InterruptModel) {
+        let priority = model.look { $0.cr8(index) }
+        guard priority != knownPriority else { return }
+        knownPriority = priority
+        vcpu.taskPriority = priority
+        attention.store(true, ordering: .relaxed)
+    }
+
+    /// A port of the 8259 pair or the 8254: the value of a read.
+    func accessController(port: UInt16, writing value: UInt8?) -> UInt8? {
+        let outcome = machine.model?.change(by: self) {
+            if let value { return $0.writePort(port, value, at: $1) }
+            return $0.readPort(port, at: $1)
+        }
+        return outcome.map { UInt8(truncatingIfNeeded: $0.value) }
+    }
+
+    /// A model-specific register of the local APIC: answers the access, and is true, where it is one.
+    func accessController(register: UInt32, writing value: UInt64?) -> Bool {
+        guard let model = machine.model, PCInterruptController.isRegister(register) else { return false }
+        let isDeadline = register == LocalAPIC.deadlineRegister
+        let outcome = model.change(by: self, timeStamp: isDeadline && value != nil) {
+            if let value { return $0.writeRegister(register, value, index, at: $1) }
+            return $0.readRegister(register, index, at: $1)
+        }
+        guard let outcome else { return false }
+        vcpu.answerRegister(outcome.isFault ? nil : outcome.value)
+        if value != nil { followPriority(model) }
+        return true
+    }
+}
