@@ -9,6 +9,9 @@ import Primitives
 package struct PIC8259: Equatable, Sendable {
     /// The word that the chip expects next at its odd port.
     package enum Step: Sendable {
+        /// Since power-up it has had no ICW1: it asks for nothing ("Initialization Command Words"). KVM's does, with
+        /// vector 0 and up.
+        case idle
         case ready
         case base
         case cascade
@@ -37,7 +40,7 @@ package struct PIC8259: Equatable, Sendable {
     package internal(set) var rotatesAutomatically = false
     package internal(set) var isSpecialMask = false
     package internal(set) var isSpeciallyNested = false
-    package internal(set) var step = Step.ready
+    package internal(set) var step = Step.idle
     private var needsMode = false
     private var isSingle = false
     package internal(set) var readsInService = false
@@ -85,6 +88,8 @@ package struct PIC8259: Equatable, Sendable {
         }
         return nil
     }
+
+    var waiting: UInt8 { step == .ready ? request & ~mask : 0 }
 
     /// The processor takes `input`.
     mutating func acknowledge(_ input: Int) {
@@ -149,7 +154,7 @@ package struct PIC8259: Equatable, Sendable {
     /// ICW2 to ICW4, and OCW1.
     private mutating func writeOdd(_ value: UInt8) {
         switch step {
-        case .ready: mask = value
+        case .idle, .ready: mask = value
         case .base:
             base = value & 0xf8
             step = !isSingle ? .cascade : needsMode ? .mode : .ready

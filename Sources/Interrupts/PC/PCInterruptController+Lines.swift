@@ -40,7 +40,7 @@ extension PCInterruptController {
         guard let pin = pin(of: line), level != ioapic.lines[bit: pin] else { return }
         journal.record(InterruptEvent(level ? .raise : .lower, .line(line), cause: .line, at: now))
         if line < 16 {
-            let before = pics.request & ~pics.mask
+            let before = pics.waiting
             pics.setLine(line, level)
             notePended(since: before, at: now)
             settlePair(at: now, &out)
@@ -98,7 +98,7 @@ extension PCInterruptController {
 
     /// Records the inputs that came to wait, unmasked, since `before`.
     mutating func notePended(since before: UInt16, at now: Moment) {
-        var new = pics.request & ~pics.mask & ~before & ~(1 << UInt16(PIC8259.cascade))
+        var new = pics.waiting & ~before
         while new != 0 {
             let input = new.trailingZeroBitCount
             journal.pend(
