@@ -135,18 +135,13 @@ import Testing
         #expect(pc.mistakes == (what == "none" ? [.reservedDeliveryMode] : []))
     }
 
-    @Test("ExtINT asks the 8259 pair for the vector")
+    @Test("the 8259 pair's output is on pin 0, whose ExtINT message asks for its vector")
     func externalAsksThePair() {
         let pc = machine(2)
         pc.initializePair()
         pc.put(0x350, 0x1_0000)
         pc.program(0, 0x700, to: 1)
         pc.line(4, true)
-        #expect(pc.pending(1) == nil)
-        // The pair's output is the device on pin 0 of such a board; here the pin is driven by hand.
-        var message = InterruptMessage(vector: 0, mode: .external, to: 1)
-        message.isLevel = false
-        _ = pc.controller.inject(message, at: at(0))
         #expect(pc.pending(1) == .external && pc.pending(0) == nil)
         #expect(pc.take(1) == 0x34)
     }
@@ -188,6 +183,7 @@ import Testing
         pc.line(0, true)
         #expect(pc.take() == 0x41)
         #expect(pc.controller.pin(of: 0) == timerPin && pc.controller.line(of: timerPin) == 0)
+        #expect(pc.controller.line(of: 0) == (timerPin == 0 ? 0 : nil))
         #expect(pc.controller.pin(of: 2) == (timerPin == 2 ? nil : 2) && pc.controller.pin(of: 24) == nil)
         #expect(pc.journal.statistics[.line(0)]?[.pend] == 1)
     }

@@ -1,4 +1,4 @@
-// One 8259A: datasheet 231468-003 (Intel, December 1988). The chip's INT output is `next`, its INTA input `acknowledge`.
+// One 8259A: datasheet 231468-003 (Intel, December 1988). Its INT output is `next`, its INTA input `acknowledge`.
 // Edge or level is each input's own, from the chip set's ELCR (82371AB datasheet, section 4.1.5); the LTIM bit of ICW1
 // means nothing then. As KVM has it, an edge is remembered even if its line falls before the processor takes it.
 // Left out: the 8080 mode's CALL, buffered mode.
