@@ -42,7 +42,9 @@ import Testing
         #expect(pc.get(offset) == (offset == 0x0f0 ? 0x100 : offset == 0x0e0 ? 0x0fff_ffff : 0))
     }
 
-    @Test("read-only registers stay, and the mistake is noted", arguments: [0x030, 0x090, 0x0a0, 0x100, 0x180, 0x200, 0x390])
+    @Test(
+        "read-only registers stay, and the mistake is noted",
+        arguments: [0x030, 0x090, 0x0a0, 0x100, 0x180, 0x200, 0x390])
     func readOnlyRegistersStay(offset: UInt64) {
         let pc = machine()
         let before = pc.get(offset)
@@ -105,8 +107,12 @@ import Testing
     func thePageMovesWithItsBase() {
         let pc = machine(2)
         #expect(pc.wrmsr(0x1b, 0x1_2345_6900))
-        #expect(pc.controller.claims(PhysicalAddress(0x1_2345_6ff0), 0) && !pc.controller.claims(PhysicalAddress(0xfee0_0030), 0))
-        #expect(!pc.controller.claims(PhysicalAddress(0x1_2345_6030), 1) && pc.controller.claims(PhysicalAddress(0xfee0_0030), 1))
+        #expect(
+            pc.controller.claims(PhysicalAddress(0x1_2345_6ff0), 0)
+                && !pc.controller.claims(PhysicalAddress(0xfee0_0030), 0))
+        #expect(
+            !pc.controller.claims(PhysicalAddress(0x1_2345_6030), 1)
+                && pc.controller.claims(PhysicalAddress(0xfee0_0030), 1))
         #expect(pc.get(0x030) == 0x0105_0014)
         #expect(pc.wrmsr(0x1b, 0x1_2345_6d00))
         #expect(pc.get(0x030) == nil)
@@ -125,12 +131,16 @@ import Testing
     @Test("every register of x2APIC mode is at its MSR (table 11-6)")
     func everyRegisterIsAtItsMSR() {
         let pc = x2APIC()
-        let readable = [0x02, 0x03, 0x08, 0x0a, 0x0d, 0x0f, 0x28, 0x30, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3e]
+        let readable = [
+            0x02, 0x03, 0x08, 0x0a, 0x0d, 0x0f, 0x28, 0x30, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x3e,
+        ]
         let expected = Set(readable + Array(0x10...0x27))
         for number in 0...0xff {
             #expect((pc.rdmsr(0x800 + UInt32(number)) != nil) == expected.contains(number), "\(number)")
         }
-        let writable: Set<UInt32> = [0x08, 0x0b, 0x0f, 0x28, 0x30, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x3e, 0x3f]
+        let writable: Set<UInt32> = [
+            0x08, 0x0b, 0x0f, 0x28, 0x30, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x3e, 0x3f,
+        ]
         for number in 0...0xff as ClosedRange<UInt32> {
             let value: UInt64 = number == 0x30 ? 0x40 : number == 0x3f ? 0x40 : 0
             #expect(pc.wrmsr(0x800 + number, value) == writable.contains(number), "\(number)")
@@ -140,8 +150,10 @@ import Testing
     @Test(
         "reserved bits raise #GP in x2APIC mode (11.12.1.3)",
         arguments: [
-            (0x80b, 1), (0x828, 1), (0x808, 0x100), (0x80f, 0x400), (0x830, 0x2000), (0x830, 0x1_0000), (0x830, 0x10_0000),
-            (0x832, 0x100), (0x833, 0x800), (0x835, 0x800), (0x837, 0x700), (0x838, 1 << 32), (0x83e, 4), (0x83f, 0x100),
+            (0x80b, 1), (0x828, 1), (0x808, 0x100), (0x80f, 0x400), (0x830, 0x2000), (0x830, 0x1_0000),
+            (0x830, 0x10_0000),
+            (0x832, 0x100), (0x833, 0x800), (0x835, 0x800), (0x837, 0x700), (0x838, 1 << 32), (0x83e, 4),
+            (0x83f, 0x100),
         ] as [(UInt32, UInt64)])
     func reservedBitsFault(number: UInt32, value: UInt64) {
         let pc = x2APIC()

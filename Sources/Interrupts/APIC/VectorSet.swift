@@ -21,9 +21,10 @@ package struct VectorSet: Hashable, Sendable {
 
     /// The highest vector: the one with the highest priority.
     package var highest: UInt8? {
-        for i in (0..<4).reversed() where words[i] != 0 {
-            return UInt8(64 * i + 63 - words[i].leadingZeroBitCount)
-        }
+        if words[3] != 0 { return 255 - UInt8(truncatingIfNeeded: words[3].leadingZeroBitCount) }
+        if words[2] != 0 { return 191 - UInt8(truncatingIfNeeded: words[2].leadingZeroBitCount) }
+        if words[1] != 0 { return 127 - UInt8(truncatingIfNeeded: words[1].leadingZeroBitCount) }
+        if words[0] != 0 { return 63 - UInt8(truncatingIfNeeded: words[0].leadingZeroBitCount) }
         return nil
     }
 

@@ -1,4 +1,4 @@
-// One 8259A: datasheet 231468-003 (Intel, December 1988). The chip's INT output is `next`, its INTA input `acknowledge`.
+// One 8259A: datasheet 231468-003 (Intel, December 1988). Its INT output is `next`, its INTA input `acknowledge`.
 // Edge or level is each input's own, from the chip set's ELCR (82371AB datasheet, section 4.1.5); the LTIM bit of ICW1
 // means nothing then. As KVM has it, an edge is remembered even if its line falls before the processor takes it.
 // Left out: the 8080 mode's CALL, buffered mode.
@@ -9,6 +9,9 @@ import Primitives
 package struct PIC8259: Equatable, Sendable {
     /// The word that the chip expects next at its odd port.
     package enum Step: Sendable {
+        /// Since power-up it has had no ICW1: it asks for nothing ("Initialization Command Words"). KVM's does, with
+        /// vector 0 and up.
+        case idle
         case ready
         case base
         case cascade
@@ -37,7 +40,7 @@ package struct PIC8259: Equatable, Sendable {
     package internal(set) var rotatesAutomatically = false
     package internal(set) var isSpecialMask = false
     package internal(set) var isSpeciallyNested = false
-    package internal(set) var step = Step.ready
+    package internal(set) var step = Step.idle
     private var needsMode = false
     private var isSingle = false
     package internal(set) var readsInService = false
@@ -85,6 +88,8 @@ package struct PIC8259: Equatable, Sendable {
         }
         return nil
     }
+
+    var waiting: UInt8 { step == .ready ? request & ~mask : 0 }
 
     /// The processor takes `input`.
     mutating func acknowledge(_ input: Int) {
@@ -149,7 +154,7 @@ package struct PIC8259: Equatable, Sendable {
     /// ICW2 to ICW4, and OCW1.
     private mutating func writeOdd(_ value: UInt8) {
         switch step {
-        case .ready: mask = value
+        case .idle, .ready: mask = value
         case .base:
             base = value & 0xf8
             step = !isSingle ? .cascade : needsMode ? .mode : .ready

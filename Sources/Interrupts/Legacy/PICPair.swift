@@ -24,6 +24,9 @@ package struct PICPair: Equatable, Sendable {
     package var request: UInt16 { UInt16(slave.request) << 8 | UInt16(master.request) }
     package var inService: UInt16 { UInt16(slave.inService) << 8 | UInt16(master.inService) }
 
+    /// Inputs that wait and are not masked, of chips that work; the cascade is none.
+    var waiting: UInt16 { UInt16(slave.waiting) << 8 | UInt16(master.waiting & ~(1 << UInt8(PIC8259.cascade))) }
+
     /// The input that the output stands for.
     package var nextInput: Int? { master.next.map { $0 == PIC8259.cascade ? 8 + (slave.next ?? 7) : $0 } }
 

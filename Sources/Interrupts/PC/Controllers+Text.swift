@@ -59,7 +59,7 @@ extension PIC8259 {
         line += " fnm=\(isSpeciallyNested ? 1 : 0)"
         if isAutomatic { line += " aeoi=1" }
         if isSpecialMask { line += " smm=1" }
-        if step != .ready { line += " initializing" }
+        if step != .ready { line += step == .idle ? " uninitialized" : " initializing" }
         return line + "\n"
     }
 
@@ -69,7 +69,7 @@ extension PIC8259 {
             ("base", .number(UInt64(base))), ("elcr", .number(UInt64(levels))), ("lines", .number(UInt64(lines))),
             ("lowest", .number(UInt64(lowest))), ("auto_eoi", .bool(isAutomatic)),
             ("special_mask", .bool(isSpecialMask)),
-            ("special_nested", .bool(isSpeciallyNested)), ("initializing", .bool(step != .ready)),
+            ("special_nested", .bool(isSpeciallyNested)), ("ready", .bool(step == .ready)),
         ])
     }
 }

@@ -74,7 +74,9 @@ extension PCInterruptController {
     /// Every input of the I/O APIC, those of the 8259 pair where a processor listens to it, and every vector that
     /// waits or is in service without an input of its own.
     package var rows: [InterruptRow] {
-        var rows = (0..<IOAPIC.pins).map { row(ofPin: $0) }
+        var rows = (0..<IOAPIC.pins).filter { line(of: $0) != nil }.map { row(ofPin: $0) }.sorted {
+            $0.number < $1.number
+        }
         if locals.contains(where: \.passesExternal) { rows += (0..<16).map { row(ofInput: $0) } }
         for cpu in locals.indices { rows += localRows(cpu) }
         return rows

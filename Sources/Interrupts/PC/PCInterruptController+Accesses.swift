@@ -172,7 +172,7 @@ extension PCInterruptController {
     private mutating func writePair(
         _ port: UInt16, _ value: UInt8, at now: Moment, _ out: inout InterruptOutcome
     ) {
-        let (before, mask) = (pics.request & ~pics.mask, pics.mask)
+        let (before, mask) = (pics.waiting, pics.mask)
         let ended = pics.write(value, to: port)
         for input in 0..<16 {
             if ended[bit: input], input != PIC8259.cascade {

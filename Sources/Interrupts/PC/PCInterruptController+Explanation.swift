@@ -162,7 +162,7 @@ extension PCInterruptController {
         var checks: [InterruptCheck] = []
         if chip.step != .ready {
             checks.append(
-                check(stage, "initialization", .pairInitializing, "the guest has not finished ICW1 to ICW4")
+                check(stage, "initialization", .pairInitializing, "the guest has not given it all of ICW1 to ICW4")
             )
         }
         checks.append(

@@ -31,16 +31,21 @@ extension PCInterruptController {
         return line == configuration.timerPin ? nil : line
     }
 
-    /// The input at `pin`; pin 0 has none where the timer is elsewhere.
-    package func line(of pin: Int) -> Int { pin == configuration.timerPin ? 0 : pin }
+    /// The input at `pin`; nil for pin 0 where the timer is elsewhere: it has the 8259 pair's output.
+    package func line(of pin: Int) -> Int? {
+        if pin == configuration.timerPin { return 0 }
+        return pin == 0 ? nil : pin
+    }
 
-    func number(of pin: Int) -> InterruptNumber { .line(line(of: pin)) }
+    func number(of pin: Int) -> InterruptNumber {
+        line(of: pin).map { .line($0) } ?? .vector(ioapic.entries[pin].vector)
+    }
 
     mutating func change(_ line: Int, _ level: Bool, at now: Moment, _ out: inout InterruptOutcome) {
         guard let pin = pin(of: line), level != ioapic.lines[bit: pin] else { return }
         journal.record(InterruptEvent(level ? .raise : .lower, .line(line), cause: .line, at: now))
         if line < 16 {
-            let before = pics.request & ~pics.mask
+            let before = pics.waiting
             pics.setLine(line, level)
             notePended(since: before, at: now)
             settlePair(at: now, &out)
@@ -85,7 +90,9 @@ extension PCInterruptController {
     /// The I/O APIC hears of the end of a level-triggered vector, from a local APIC or through its own register.
     mutating func end(_ vector: UInt8, isDirect: Bool, at now: Moment, _ out: inout InterruptOutcome) {
         let pins = ioapic.endOfInterrupt(vector, at: now)
-        for pin in 0..<IOAPIC.pins where pins.ended[bit: pin] { out.endedLines[bit: line(of: pin)] = true }
+        for pin in 0..<IOAPIC.pins where pins.ended[bit: pin] {
+            if let line = line(of: pin) { out.endedLines[bit: line] = true }
+        }
         if isDirect, pins.ended == 0 {
             let mistake = GuestMistake(.lineEndedWithoutRequest, processor: nil, argument: UInt64(vector))
             journal.warnings.add(mistake, at: now)
@@ -98,7 +105,7 @@ extension PCInterruptController {
 
     /// Records the inputs that came to wait, unmasked, since `before`.
     mutating func notePended(since before: UInt16, at now: Moment) {
-        var new = pics.request & ~pics.mask & ~before & ~(1 << UInt16(PIC8259.cascade))
+        var new = pics.waiting & ~before
         while new != 0 {
             let input = new.trailingZeroBitCount
             journal.pend(
@@ -108,9 +115,10 @@ extension PCInterruptController {
         }
     }
 
-    /// The pair's output goes to LINT0 of every local APIC.
+    /// The pair's output goes to LINT0 of every local APIC, and to pin 0 of the I/O APIC where that is free.
     mutating func settlePair(at now: Moment, _ out: inout InterruptOutcome) {
         let level = pics.output
+        if line(of: 0) == nil, ioapic.setLine(0, level) { service(0, at: now, &out) }
         for cpu in locals.indices {
             if locals[cpu].setPin(.lint0, level) || locals[cpu].isUnserved(.lint0) {
                 deliver(.lint0, cpu, at: now, &out)

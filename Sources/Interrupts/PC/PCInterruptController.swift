@@ -2,7 +2,7 @@
 // 8254, and the wires between them. A machine tells it what happens, with the time, and does what comes back.
 //
 // The wires: input N of the 8259 pair is pin N of the I/O APIC, but for the timer, whose pin is the configuration's.
-// The pair's output is LINT0 of every local APIC; LINT1 is the NMI line.
+// The pair's output is LINT0 of every local APIC and, where the timer leaves it free, pin 0; LINT1 is the NMI line.
 
 import Primitives
 
