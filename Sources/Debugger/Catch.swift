@@ -13,6 +13,8 @@ package struct Catch: Equatable, Sendable {
         case register(UInt32)
         /// A processor that goes to sleep by HLT.
         case halt
+        /// A station on the way of an input's interrupt; `.acknowledge` stops on its handler's first instruction.
+        case interrupt(Int, InterruptEvent.Kind)
     }
 
     /// What `uncatch` names it by.
@@ -26,11 +28,9 @@ package struct Catch: Equatable, Sendable {
         guard let row = CatchKind.table.first(where: { $0.name == name }) else {
             throw Refusal("\(name) cannot be caught; expected: catch \(usage)")
         }
-        guard words.count == (row.argument.isEmpty ? 1 : 2) else {
-            throw Refusal("expected: catch \(row.usage)")
-        }
+        guard row.counts.contains(words.count - 1) else { throw Refusal("expected: catch \(row.usage)") }
         self.number = number
-        kind = try row.parse(words.last ?? "")
+        kind = try row.parse(Array(words.dropFirst()))
     }
 }
 
@@ -38,32 +38,51 @@ package struct Catch: Equatable, Sendable {
 struct CatchKind: Sendable {
     let name: String
     let argument: String
-    let parse: @Sendable (Substring) throws(Refusal) -> Catch.Kind
+    /// How many words `argument` stands for.
+    let counts: ClosedRange<Int>
+    let parse: @Sendable ([Substring]) throws(Refusal) -> Catch.Kind
 
     var usage: String { argument.isEmpty ? name : "\(name) \(argument)" }
 
     static var usage: String { table.map(\.usage).joined(separator: " | ") }
 
     static let table: [CatchKind] = [
-        CatchKind(name: "io", argument: "PORT[-PORT]") { word throws(Refusal) in
-            let (low, high) = try range(word)
-            guard high <= 0xffff else { throw Refusal("\(word): ports end at 0xffff") }
+        CatchKind(name: "io", argument: "PORT[-PORT]", counts: 1...1) { words throws(Refusal) in
+            let (low, high) = try range(words[0])
+            guard high <= 0xffff else { throw Refusal("\(words[0]): ports end at 0xffff") }
             return .ports(UInt16(low)...UInt16(high))
         },
-        CatchKind(name: "mmio", argument: "ADDRESS[-ADDRESS]") { word throws(Refusal) in
-            let (low, high) = try range(word)
+        CatchKind(name: "mmio", argument: "ADDRESS[-ADDRESS]", counts: 1...1) { words throws(Refusal) in
+            let (low, high) = try range(words[0])
             return .memory(PhysicalAddress(low)...PhysicalAddress(high))
         },
-        CatchKind(name: "exception", argument: "VECTOR|NAME|all") { word throws(Refusal) in
-            .exceptions(try vectors(word))
+        CatchKind(name: "exception", argument: "VECTOR|NAME|all", counts: 1...1) { words throws(Refusal) in
+            .exceptions(try vectors(words[0]))
         },
-        CatchKind(name: "msr", argument: "INDEX") { word throws(Refusal) in
-            guard let index = UInt32(exactly: try monitorNumber(word)) else {
-                throw Refusal("\(word): an MSR's index has 32 bits")
+        CatchKind(name: "msr", argument: "INDEX", counts: 1...1) { words throws(Refusal) in
+            guard let index = UInt32(exactly: try monitorNumber(words[0])) else {
+                throw Refusal("\(words[0]): an MSR's index has 32 bits")
             }
             return .register(index)
         },
-        CatchKind(name: "hlt", argument: "") { _ throws(Refusal) in .halt },
+        CatchKind(name: "hlt", argument: "", counts: 0...0) { _ throws(Refusal) in .halt },
+        CatchKind(name: "irq", argument: "N [pend|deliver|ack|eoi]", counts: 1...2) { words throws(Refusal) in
+            let line = try monitorNumber(words[0])
+            guard line < UInt64(PCInterruptController.lines.upperBound) else {
+                throw Refusal("\(words[0]) is no GSI: they are 0 to 23")
+            }
+            let name = words.count == 2 ? words[1] : "deliver"
+            guard let kind = stations.first(where: { $0.name == name })?.kind else {
+                throw Refusal("\(name): expected pend, deliver, ack or eoi")
+            }
+            return .interrupt(Int(line), kind)
+        },
+    ]
+
+    /// The stations of an interrupt, by what `irq break` calls them. It is delivered, for a debugger, when its handler
+    /// begins: that is when the processor takes it.
+    private static let stations: [(name: String, kind: InterruptEvent.Kind)] = [
+        ("pend", .pend), ("deliver", .acknowledge), ("ack", .acknowledge), ("eoi", .endOfInterrupt),
     ]
 
     private static func range(_ word: Substring) throws(Refusal) -> (UInt64, UInt64) {
@@ -105,6 +124,8 @@ extension Catch: CustomStringConvertible {
             "exception " + vectors.sorted().map { "\(ExceptionVector($0))" }.joined(separator: ", ")
         case .register(let index): "MSR \(hexadecimal(index))"
         case .halt: "HLT"
+        case .interrupt(let line, .acknowledge): "interrupt \(line), on its handler's first instruction"
+        case .interrupt(let line, let kind): "interrupt \(line), \(kind.name)"
         }
     }
 }

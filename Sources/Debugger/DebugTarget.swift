@@ -1,4 +1,5 @@
 import Architecture
+import Interrupts
 import Primitives
 
 /// The machine as the debugger needs it. Every call is made while all vCPUs stand still, by the one thread that
@@ -23,6 +24,16 @@ package protocol DebugTarget: AnyObject {
     /// Brings the machine back to its image's first instruction. What is armed stays.
     func reset() throws(Refusal)
 
+    /// The interrupt controllers as they stand.
+    func interrupts() throws(Refusal) -> InterruptView
+
+    /// Does something to the interrupt controllers: false where they have nothing that it could be done to, or nobody
+    /// accepted it.
+    func perform(_ action: InterruptAction) throws(Refusal) -> Bool
+
+    /// Writes a file on the host.
+    func save(_ bytes: [UInt8], to path: String) throws(Refusal)
+
     /// Text for people on `topic`, without a final newline.
     func report(_ topic: ReportTopic) -> String
 }
@@ -40,8 +51,6 @@ package enum ReportTopic: Equatable, Sendable {
     case capabilities
     /// Where memory and devices are.
     case memoryMap
-    /// The interrupt controller of a vCPU.
-    case localAPIC(Int)
 }
 
 /// What does not change about a target, or only with its mode.

@@ -4,7 +4,9 @@ import RemoteProtocol
 
 extension MonitorCommand {
     /// Every monitor command there is: `help` comes first, and is what an empty line means.
-    static let table: [MonitorCommand] = [
+    static let table: [MonitorCommand] = machineCommands + interruptCommands
+
+    private static let machineCommands: [MonitorCommand] = [
         MonitorCommand(name: "help", arguments: "[COMMAND]", summary: "what there is, or what one command does") {
             session, words throws(Refusal) in try help(words)
         },
@@ -27,9 +29,6 @@ extension MonitorCommand {
         },
         MonitorCommand(name: "exits reset", arguments: "", summary: "count VM exits from zero") {
             session, _ throws(Refusal) in session.target.report(.exitsReset)
-        },
-        MonitorCommand(name: "info lapic", arguments: "[CPU]", summary: "a vCPU's local APIC, decoded") {
-            session, words throws(Refusal) in session.target.report(.localAPIC(try session.processor(words)))
         },
         MonitorCommand(name: "breakpoints", arguments: "", summary: "what is set and how it is done") {
             session, _ throws(Refusal) in session.describeBreakpoints()

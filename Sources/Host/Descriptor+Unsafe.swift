@@ -26,6 +26,11 @@ package struct Descriptor: ~Copyable, Sendable {
     /// Writes all of `bytes`, waiting as long as that takes. The corresponding C function is `write`.
     package func write(_ bytes: ArraySlice<UInt8>) throws(Errno) { try Host.write(bytes, to: number) }
 
+    /// Makes `bytes` all of the file at `path`.
+    package static func write(_ bytes: [UInt8], to path: String) throws(Errno) {
+        try open(path, O_WRONLY | O_CREAT | O_TRUNC).write(bytes[...])
+    }
+
     /// The whole file at `path`.
     package static func contents(of path: String) throws(Errno) -> [UInt8] {
         let file = try open(path, O_RDONLY)

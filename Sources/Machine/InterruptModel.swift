@@ -15,6 +15,10 @@ final class InterruptModel: Sendable {
     /// Nanoseconds that the machine has stood still, and since when it does now.
     private let pause = Mutex<(total: UInt64, since: UInt64?)>((0, Clock.monotonic))
     private let processors: @Sendable () -> [Processor]
+    /// An event that `monitor catch irq` waits for has happened, and no vCPU has told of it yet.
+    private let hasHit = Atomic<Bool>(false)
+
+    private let watched = Mutex<[(line: Int, kind: InterruptEvent.Kind)]>([])
 
     /// The model needs the vCPUs, which need the machine: they come when asked for.
     init(_ configuration: PCInterruptController.Configuration, processors: @escaping @Sendable () -> [Processor]) {
@@ -67,13 +71,14 @@ final class InterruptModel: Sendable {
         _ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome?
     ) -> InterruptOutcome? {
         let now = moment(on: processor, timeStamp: timeStamp)
-        let (outcome, moved) = state.withLock { controller -> (InterruptOutcome?, Bool) in
+        let (outcome, moved, isHit) = state.withLock { controller -> (InterruptOutcome?, Bool, Bool) in
             let before = controller.nextDeadline
             let outcome = body(&controller, now)
-            return (outcome, controller.nextDeadline != before)
+            return (outcome, controller.nextDeadline != before, controller.journal.hit != nil)
         }
         guard let outcome else { return nil }
         tell(outcome, by: processor)
+        if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors()[0].kick() }
         if moved, let processor { setAlarm(of: processor) }
         return outcome
     }
@@ -83,6 +88,31 @@ final class InterruptModel: Sendable {
         let now = moment(on: nil)
         guard let deadline = state.withLock({ $0.nextDeadline }), deadline <= now.nanoseconds else { return }
         change(by: processor) { $0.advance(to: $1) }
+    }
+
+    // MARK: - Events that a debugger waits for
+
+    /// Makes `catches` all that is waited for.
+    func watch(_ catches: [Catch]) {
+        state.withLock { controller in
+            for catched in watched.withLock({ $0 }) {
+                controller.journal.watch(.line(catched.line), for: catched.kind, false)
+            }
+            let wanted = catches.compactMap { row -> (line: Int, kind: InterruptEvent.Kind)? in
+                if case .interrupt(let line, let kind) = row.kind { (line, kind) } else { nil }
+            }
+            for new in wanted { controller.journal.watch(.line(new.line), for: new.kind) }
+            watched.withLock { $0 = wanted }
+        }
+    }
+
+    /// The event that was waited for, if there is one; each is given once.
+    func takeHit() -> InterruptEvent? {
+        guard hasHit.load(ordering: .acquiring) else { return nil }
+        return state.withLock { controller in
+            hasHit.store(false, ordering: .releasing)
+            return controller.journal.takeHit()
+        }
     }
 
     private func tell(_ outcome: InterruptOutcome, by caller: Processor?) {

@@ -11,6 +11,7 @@ extension Processor {
     private var watchedVectors: Set<UInt8> {
         var vectors = machine.caughtVectors
         let capabilities = machine.capabilities
+        if let arriving { vectors.insert(arriving.vector) }
         // Nothing leaves user mode before there is a task state segment.
         guard X86.mode(registers) != .real, X86.taskSelector(registers) & ~3 != 0 else { return vectors }
         if capabilities.user.breakpoint == .guest, !machine.arrangement.planted.isEmpty || journey != nil {
@@ -26,7 +27,7 @@ extension Processor {
 
     /// Follows the guest's interrupt table: called before each entry, with the registers of the last exit.
     func watchHandlers() throws(KVMError) {
-        guard machine.watchesHandlers || trapStep != nil || owesTrap || !handlers.source.vectors.isEmpty else { return }
+        guard machine.watchesHandlers || arriving != nil || trapStep != nil || owesTrap || !handlers.source.vectors.isEmpty else { return }
         // Those that were just stored are the newest.
         if !isPageStale { try fetchRegisters() }
         var source = HandlerWatch.Source()
@@ -102,6 +103,10 @@ extension Processor {
         guard !entries.isEmpty, place != journey?.from || !machine.hasBreakpoint(at: place) else { return nil }
         try fetchRegisters()
         var caught: StopEvent?
+        if let arriving, entries.contains(where: { $0.vector == arriving.vector }) {
+            self.arriving = nil
+            caught = tell(of: arriving)
+        }
         for entry in entries {
             let frame = X86InterruptFrame(
                 at: X86.stackTop(registers), wordSize: entry.wordSize, hasErrorCode: entry.hasErrorCode,

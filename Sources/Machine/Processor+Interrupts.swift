@@ -24,6 +24,7 @@ extension Processor {
         while true {
             tellTaskPriority(model)
             try takeCalls()
+            if let hit = model.takeHit() { return .stop(tell(of: hit)) }
             if rest == .runnable || rest == .halted { try takeInterrupt(model, pace) }
             if rest == .runnable { return nil }
             kickHandle.withLock { $0 }?.sleep()
@@ -32,6 +33,22 @@ extension Processor {
             case let outcome: return outcome
             }
         }
+    }
+
+    /// The stop for an event that was waited for, on the vCPU that sees it first.
+    func tell(of event: InterruptEvent) -> StopEvent {
+        let what =
+            switch event.kind {
+            case .pend: "came up"
+            case .endOfInterrupt: "was ended by the guest"
+            case .acknowledge: "reached its handler"
+            default: event.kind.name
+            }
+        let cause = event.cause.text.isEmpty ? "" : ", \(event.cause.text)"
+        return StopEvent(
+            .caught, on: index,
+            account: "vCPU \(event.processor ?? index): interrupt \(event.number) (vector \(hexadecimal(event.vector))) "
+                + what + cause)
     }
 
     /// The guest may have written CR8 without an exit.
@@ -101,6 +118,7 @@ extension Processor {
             return taken.outcome
         }
         guard let vector else { return }
+        if let hit = model.takeHit() { arriving = hit }
         try vcpu.interrupt(vector)
         hasQueued = true
         rest = .runnable

@@ -1,6 +1,7 @@
 import Architecture
 import Debugger
 import Host
+import Interrupts
 import KVM
 import Primitives
 import Synchronization
@@ -71,6 +72,8 @@ final class Processor: @unchecked Sendable {
     /// CR8 as KVM and the model both have it.
     var knownPriority: UInt8 = 0
     private var alarm: Alarm?
+    /// An interrupt that was waited for and is on its way to its handler.
+    var arriving: InterruptEvent?
 
     init(_ index: Int, _ vcpu: consuming VCPU, of machine: VirtualMachine) {
         self.index = index
@@ -213,12 +216,12 @@ final class Processor: @unchecked Sendable {
     func enter(_ pace: Pace) throws(KVMError) -> StopEvent? {
         reported = nil
         while true {
-            try watchHandlers()
-            try arm(guestDebug(pace))
             if let outcome = try prepareToRun(pace) {
                 guard case .stop(let event) = outcome else { return nil }
                 return event
             }
+            try watchHandlers()
+            try arm(guestDebug(pace))
             statistics.entering()
             let exit = try vcpu.run()
             isPageStale = false

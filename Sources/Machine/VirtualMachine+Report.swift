@@ -15,7 +15,6 @@ extension VirtualMachine {
         case .exitsReset: resetStatistics()
         case .capabilities: HostReport(capabilities).text
         case .memoryMap: describeMap()
-        case .localAPIC(let index): localAPIC(of: processors[index])
         }
     }
 
@@ -73,15 +72,6 @@ extension VirtualMachine {
     private func resetStatistics() -> String {
         for processor in processors { processor.statistics.reset() }
         return "exit counts start from zero"
-    }
-
-    private func localAPIC(of processor: Processor) -> String {
-        do throws(KVMError) {
-            let registers = LocalAPICRegisters(try processor.vcpu.get(.localAPIC))
-            return registers?.text(cpu: processor.index) ?? "the kernel gave no registers"
-        } catch {
-            return "\(error)"
-        }
     }
 }
 

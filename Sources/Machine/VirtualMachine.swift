@@ -202,6 +202,7 @@ package final class VirtualMachine: @unchecked Sendable {
     private func applyArrangement() {
         applyTraps()
         applyFilter()
+        model?.watch(arrangement.catches)
         haltWatch.resumed(soon: catchesHalts || !capabilities.debugsUserMode)
     }
 

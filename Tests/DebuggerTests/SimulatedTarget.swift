@@ -1,3 +1,4 @@
+import Interrupts
 import Primitives
 
 @testable import Architecture
@@ -106,6 +107,24 @@ final class SimulatedTarget: DebugTarget {
         if let resetObjection { throw Refusal(resetObjection) }
         resets += 1
     }
+
+    /// The machine's interrupt controllers, and what was done to them.
+    var controllers = PCInterruptController(PCInterruptController.Configuration())
+    private(set) var actions: [InterruptAction] = []
+    private(set) var savedFiles: [String: [UInt8]] = [:]
+    var isRecorded = true
+
+    func interrupts() throws(Refusal) -> InterruptView {
+        let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
+        return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 1000), isRecorded: isRecorded)
+    }
+
+    func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
+        actions.append(action)
+        return true
+    }
+
+    func save(_ bytes: [UInt8], to path: String) throws(Refusal) { savedFiles[path] = bytes }
 
     func report(_ topic: ReportTopic) -> String {
         switch topic {

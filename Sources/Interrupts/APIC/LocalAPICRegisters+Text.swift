@@ -112,3 +112,19 @@ extension InterruptCommand.Shorthand {
         }
     }
 }
+
+extension LocalAPICRegisters {
+    /// Every register that has a name, raw.
+    package func json(cpu: Int) -> JSON {
+        func vectors(_ set: VectorSet) -> JSON { .array((UInt8.min...UInt8.max).filter(set.contains).map { .number(Int($0)) }) }
+        return .object([
+            ("cpu", .number(cpu)), ("id", .number(UInt64(id))), ("version", .number(UInt64(version))),
+            ("x2apic", .bool(isX2APIC)), ("enabled", .bool(isSoftwareEnabled)),
+            ("spurious_vector", .number(UInt64(spuriousVector))), ("tpr", .number(UInt64(taskPriority))),
+            ("ppr", .number(UInt64(effectivePriority))), ("ldr", .number(UInt64(logicalDestination))),
+            ("esr", .number(UInt64(errorStatus))), ("isr", vectors(inService)), ("irr", vectors(interruptRequest)),
+            ("tmr", vectors(triggerMode)), ("timer_initial", .number(UInt64(timerInitialCount))),
+            ("timer_current", .number(UInt64(timerCurrentCount))), ("timer_divide", .number(UInt64(timerDivisor))),
+        ])
+    }
+}

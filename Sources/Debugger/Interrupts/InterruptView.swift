@@ -1,0 +1,34 @@
+import Interrupts
+
+/// The interrupt controllers while everything stands still: a copy to look at, with what goes with it.
+package struct InterruptView: Sendable {
+    package var controllers: PCInterruptController
+    /// What only the processors know, a row each.
+    package var facts: [ProcessorFacts]
+    package var now: Moment
+    /// False for the kernel's controllers: they tell their state, but not what happened when, so nothing is recorded.
+    package var isRecorded: Bool
+
+    package init(_ controllers: PCInterruptController, facts: [ProcessorFacts], now: Moment, isRecorded: Bool) {
+        self.controllers = controllers
+        self.facts = facts
+        self.now = now
+        self.isRecorded = isRecorded
+    }
+}
+
+/// Something done to the interrupt controllers by hand.
+package enum InterruptAction: Equatable, Sendable {
+    /// Raises or lowers an input, as its device would.
+    case setLine(Int, Bool)
+    /// Low for a moment, then high again, then low: one edge.
+    case pulse(Int)
+    case mask(Int, Bool)
+    case route(Int, destination: UInt8)
+    case message(InterruptMessage)
+    case nonMaskable(processor: Int)
+    /// Takes back a vector that a local APIC has accepted.
+    case clear(vector: UInt8, processor: Int)
+    case record(Bool)
+    case clearRecord
+}

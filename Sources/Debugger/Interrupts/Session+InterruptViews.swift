@@ -1,0 +1,114 @@
+import Interrupts
+import Primitives
+
+// Looking at interrupt controllers.
+extension Session {
+    private func parse(_ words: [Substring]) throws(Refusal) -> InterruptWords {
+        try InterruptWords(words, processors: target.traits.processorCount)
+    }
+
+    /// A text of the controllers, or the same as JSON; `recorded` for what only the built-in model has.
+    func show(
+        _ words: [Substring], recorded: Bool = false, _ body: (InterruptView) -> (text: String, json: JSON)
+    ) throws(Refusal) -> String {
+        let words = try parse(words)
+        let (text, json) = body(try recorded ? recordedInterrupts() : target.interrupts())
+        return words.isJSON ? json.description : trimmed(text)
+    }
+
+    private func recordedInterrupts() throws(Refusal) -> InterruptView {
+        let view = try target.interrupts()
+        guard view.isRecorded else {
+            throw Refusal("n/a (kernel irqchip): the kernel does not tell when; --irqchip apic records everything")
+        }
+        return view
+    }
+
+    private func trimmed(_ text: String) -> String { text.hasSuffix("\n") ? String(text.dropLast()) : text }
+
+    func listInterrupts(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try parse(words)
+        let view = try target.interrupts()
+        var rows = view.controllers.rows
+        switch words.words.first ?? "all" {
+        case "all": break
+        case "pending": rows = rows.filter(\.isPending)
+        case "active": rows = rows.filter(\.isActive)
+        case "enabled": rows = rows.filter(\.isEnabled)
+        case let word: throw Refusal("\(word): expected pending, active, enabled or all")
+        }
+        if let processor = words.processor {
+            rows = rows.filter { row in
+                row.processor.map { $0 == processor } ?? true
+            }
+        }
+        if words.isJSON { return JSON.array(rows.map(\.json)).description }
+        return rows.isEmpty ? "none" : trimmed(rows.text(at: view.now))
+    }
+
+    func describeLocalAPIC(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try parse(words)
+        let processor = try words.words.first.map { word throws(Refusal) in
+            try InterruptWords.processor(word, target.traits.processorCount)
+        }
+        let number = processor ?? words.processor ?? selected
+        let view = try target.interrupts()
+        let registers = view.controllers.locals[number].registers(at: view.now)
+        return words.isJSON ? registers.json(cpu: number).description : trimmed(registers.text(cpu: number))
+    }
+
+    func showInterrupt(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try parse(words)
+        let view = try target.interrupts()
+        let line = try words.line()
+        guard let pin = view.controllers.pin(of: line) else { throw Refusal("no device can have input \(line)") }
+        let row = view.controllers.row(ofPin: pin)
+        if words.isJSON { return row.json.description }
+        var text = [row].text(at: view.now)
+        if view.isRecorded { text += view.controllers.journal.statistics.text(row.number) }
+        return trimmed(text + view.controllers.explain(line: line, cpu: words.processor, view.facts).text)
+    }
+
+    func explainInterrupt(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try parse(words)
+        let view = try target.interrupts()
+        let checks: [InterruptCheck]
+        if words.words.first == "vector" {
+            checks = view.controllers.explain(
+                vector: try words.vector(at: 1), cpu: words.processor ?? selected, view.facts)
+        } else {
+            checks = view.controllers.explain(line: try words.line(), cpu: words.processor, view.facts)
+        }
+        return words.isJSON ? JSON.array(checks.map(\.json)).description : trimmed(checks.text)
+    }
+
+    func traceInterrupts(_ words: [Substring]) throws(Refusal) -> String {
+        let view = try recordedInterrupts()
+        switch words.first {
+        case "on", "off":
+            _ = try target.perform(.record(words[0] == "on"))
+            return "the trace is \(words[0])"
+        case "clear":
+            _ = try target.perform(.clearRecord)
+            return "the trace is empty"
+        default:
+            let count = try words.first.map { word throws(Refusal) in try monitorNumber(word) } ?? 20
+            return trimmed(view.controllers.journal.trace.text(Int(clamping: count)))
+        }
+    }
+
+    func saveTimeline(_ words: [Substring]) throws(Refusal) -> String {
+        guard let path = words.first else { throw Refusal("which file? irq timeline FILE") }
+        let trace = try recordedInterrupts().controllers.journal.trace
+        try target.save(Array("\(trace.timeline)\n".utf8), to: String(path))
+        return "\(trace.last().count) events in \(path); open it in https://ui.perfetto.dev or chrome://tracing"
+    }
+
+    func interruptStatistics(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try parse(words)
+        let statistics = try recordedInterrupts().controllers.journal.statistics
+        if words.isJSON { return statistics.json.description }
+        guard !words.words.isEmpty else { return trimmed(statistics.text()) }
+        return trimmed(statistics.text(.line(try words.line())))
+    }
+}

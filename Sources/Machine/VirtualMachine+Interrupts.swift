@@ -1,0 +1,81 @@
+import Architecture
+import Debugger
+import Host
+import Interrupts
+import KVM
+import Primitives
+
+// The interrupt controllers for the debugger: by the thread with the baton.
+extension VirtualMachine {
+    package func interrupts() throws(Refusal) -> InterruptView {
+        guard let model else { return try kernelInterrupts() }
+        return InterruptView(model.look { $0 }, facts: facts, now: model.moment(on: nil), isRecorded: true)
+    }
+
+    /// What only the processors know.
+    var facts: [ProcessorFacts] {
+        processors.map { processor in
+            var facts = ProcessorFacts()
+            facts.interruptsEnabled = X86.takesInterrupts(processor.registers)
+            facts.isHalted = (try? processor.activity()) == .halted
+            facts.place = "pc=\(processor.programCounter)"
+            return facts
+        }
+    }
+
+    package func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
+        guard let model else { return try performInKernel(action) }
+        var isDone = true
+        func change(_ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome) { model.change { body(&$0, $1) } }
+        switch action {
+        case .setLine(let line, let level):
+            isDone = PCInterruptController.lines.contains(line)
+            if isDone { change { $0.setLine(line, level, at: $1) } }
+        case .pulse(let line):
+            isDone = PCInterruptController.lines.contains(line)
+            guard isDone else { break }
+            change { $0.pulseLine(line, at: $1) }
+            change { $0.setLine(line, false, at: $1) }
+        case .mask(let line, let isMasked):
+            change { controllers, now in
+                let (isWired, outcome) = controllers.setMask(line, isMasked, at: now)
+                isDone = isWired
+                return outcome
+            }
+        case .route(let line, let destination):
+            change { controllers, now in
+                let (isWired, outcome) = controllers.route(line, to: destination, at: now)
+                isDone = isWired
+                return outcome
+            }
+        case .message(let message):
+            change { controllers, now in
+                let (isAccepted, outcome) = controllers.inject(message, at: now)
+                isDone = isAccepted
+                return outcome
+            }
+        case .nonMaskable(let index):
+            let id = model.look { $0.locals[index].id }
+            return try perform(.message(InterruptMessage(vector: 0, mode: .nmi, to: id)))
+        case .clear(let vector, let index):
+            change { controllers, now in
+                let (wasPending, outcome) = controllers.clear(vector: vector, index, at: now)
+                isDone = wasPending
+                return outcome
+            }
+        case .record(let isOn): model.look { $0.journal.trace.isOn = isOn }
+        case .clearRecord: model.look { $0.journal.trace.clear() }
+        }
+        return isDone
+    }
+
+    package func save(_ bytes: [UInt8], to path: String) throws(Refusal) {
+        do throws(Errno) { try Descriptor.write(bytes, to: path) } catch { throw Refusal("cannot write \(path): \(error)") }
+    }
+}
+
+// The kernel's controllers, which tell their state and take lines and messages.
+extension VirtualMachine {
+    private func kernelInterrupts() throws(Refusal) -> InterruptView { throw Refusal("not yet") }
+    private func performInKernel(_ action: InterruptAction) throws(Refusal) -> Bool { throw Refusal("not yet") }
+}
