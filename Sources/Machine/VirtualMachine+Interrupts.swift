@@ -69,6 +69,12 @@ extension VirtualMachine {
         return isDone
     }
 
+    /// Writes the interrupt events as a Chrome trace; the machine has ended.
+    package func saveTimeline(to path: String) throws(Refusal) {
+        guard let model else { throw Refusal("the kernel's interrupt controllers record nothing; --irqchip apic does") }
+        try save(Array("\(model.look { $0.journal.trace.timeline })\n".utf8), to: path)
+    }
+
     package func save(_ bytes: [UInt8], to path: String) throws(Refusal) {
         do throws(Errno) { try Descriptor.write(bytes, to: path) } catch { throw Refusal("cannot write \(path): \(error)") }
     }

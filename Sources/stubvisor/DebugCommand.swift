@@ -42,6 +42,6 @@ func withDebugger(
     } catch {
         throw .host("cannot start a thread: \(error)")
     }
-    _ = try finish(machine)
+    _ = try finish(machine, options)
     return status.wait { $0 }
 }

@@ -7,7 +7,7 @@ import Machine
 func run(_ options: RunOptions) throws(Failure) -> Int32 {
     let (machine, server) = try makeMachine(options)
     if let endpoint = server.endpoint { diagnose("gdb server on \(endpoint)") }
-    let status = try finish(machine)
+    let status = try finish(machine, options)
     if case .unix(let path) = server.endpoint { removeFile(path) }
     return status
 }
@@ -37,14 +37,16 @@ private func makeServer(_ endpoint: Endpoint?) throws(Failure) -> GDBServer {
 }
 
 /// Runs the machine to its end: the exit status that goes with it.
-func finish(_ machine: VirtualMachine) throws(Failure) -> Int32 {
-    do throws(MachineError) {
-        let ending = try machine.run()
-        if case .died(let why) = ending { diagnose(why) }
-        return Int32(ending.status)
-    } catch {
-        throw Failure(error)
-    }
+func finish(_ machine: VirtualMachine, _ options: RunOptions) throws(Failure) -> Int32 {
+    let ending: Ending
+    do throws(MachineError) { ending = try machine.run() } catch { throw Failure(error) }
+    if case .died(let why) = ending { diagnose(why) }
+    if let path = options.interruptTrace { try saveTimeline(of: machine, to: path) }
+    return Int32(ending.status)
+}
+
+private func saveTimeline(of machine: VirtualMachine, to path: String) throws(Failure) {
+    do throws(Refusal) { try machine.saveTimeline(to: path) } catch { throw .host("--trace-irq: \(error.reason)") }
 }
 
 private func configure(_ options: RunOptions) throws(Failure) -> MachineConfiguration {

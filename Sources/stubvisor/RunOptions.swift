@@ -24,6 +24,8 @@ struct RunOptions {
     var isRunning = false
     var processorCount = 1
     var interruptController = InterruptControllerKind.apic
+    /// Where the interrupt timeline goes at the end.
+    var interruptTrace: String?
     /// Bytes.
     var memory: UInt64 = 256 << 20
     var console = Console.stdio
@@ -63,6 +65,9 @@ struct RunOptions {
         guard let first = kernels.first else { throw .usage("a kernel is missing") }
         guard kernels.count == 1 else { throw .usage("one kernel, please: got \(kernels.joined(separator: ", "))") }
         kernel = first
+        if interruptTrace != nil, interruptController != .apic {
+            throw .usage("--trace-irq needs --irqchip apic: the kernel's interrupt controllers record nothing")
+        }
         if let gdb, !gdb.isLocal, !allowsInsecure {
             throw .usage(
                 "--gdb \(gdb) would give everyone who can reach it full control of the guest; add --gdb-insecure to say so"
@@ -122,6 +127,9 @@ extension Option {
                 throw .usage("--irqchip \(text): expected \(kinds)")
             }
             options.interruptController = kind
+        },
+        Option(name: "--trace-irq", value: "FILE", help: "the interrupt timeline as Chrome trace JSON, written at exit") {
+            options, text throws(Failure) in options.interruptTrace = text
         },
         Option(name: "--initrd", value: "FILE", help: "an initial RAM disk, handed over as the boot protocol has it") {
             options, text throws(Failure) in options.initrd = text
