@@ -12,6 +12,10 @@ package protocol DebugTarget: AnyObject {
     /// Takes back registers from `registers(of:having:)` with some changed.
     func setRegisters(_ file: RegisterFile, of processor: Int) throws(Refusal)
 
+    /// Model-specific register `index` of a vCPU, by RDMSR's numbers: any that the host knows.
+    func modelSpecific(_ index: UInt32, of processor: Int) throws(Refusal) -> UInt64
+    func setModelSpecific(_ index: UInt32, to value: UInt64, of processor: Int) throws(Refusal)
+
     /// Walks the page tables that the vCPU uses now.
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation
 

@@ -30,8 +30,30 @@ struct NamedLayout: CustomTestStringConvertible, Sendable {
 
     static let all = [
         NamedLayout(name: "layout64", layout: X86.layout64), NamedLayout(name: "layout32", layout: X86.layout32),
-        NamedLayout(name: "layout16", layout: X86.layout16),
+        NamedLayout(name: "layout16", layout: X86.layout16), NamedLayout(.bits64, .withAVX),
+        NamedLayout(.bits32, .withAVX), NamedLayout(.bits64, .withAVX512), NamedLayout(.bits32, .withAVX512),
     ]
+
+    /// Those with 32-bit registers.
+    static let narrow = all.filter { $0.layout[name: "eip"] != nil }
+
+    init(name: String, layout: RegisterLayout) {
+        self.name = name
+        self.layout = layout
+    }
+
+    private init(_ width: X86.Width, _ state: X86ExtendedState) {
+        name = "\(width), \(state.avx512 == nil ? "AVX" : "AVX-512")"
+        layout = X86.layout(width, state)
+    }
+}
+
+extension X86ExtendedState {
+    /// A host with AVX, where every one has it.
+    static let withAVX = X86ExtendedState(supported: 7, components: [(2, 256, 576)])
+    /// A host with AVX-512, with gaps that no host has and in another order than any.
+    static let withAVX512 = X86ExtendedState(
+        supported: 0x2e7, components: [(9, 8, 2800), (7, 1024, 640), (2, 256, 1728), (6, 512, 2048), (5, 64, 2624)])
 }
 
 extension RegisterFile {

@@ -84,6 +84,19 @@ final class SimulatedTarget: DebugTarget {
         files[processor].changed = []
     }
 
+    /// Model-specific registers that there are; the processor takes 48 bits of a value.
+    var modelSpecific: [UInt32: UInt64] = [:]
+
+    func modelSpecific(_ index: UInt32, of processor: Int) throws(Refusal) -> UInt64 {
+        guard let value = modelSpecific[index] else { throw Refusal("no such register") }
+        return value
+    }
+
+    func setModelSpecific(_ index: UInt32, to value: UInt64, of processor: Int) throws(Refusal) {
+        guard modelSpecific[index] != nil, value >> 48 == 0 else { throw Refusal("not accepted") }
+        modelSpecific[index] = value
+    }
+
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation {
         var physical = PhysicalAddress(address.rawValue)
         if let pages {

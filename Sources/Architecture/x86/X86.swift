@@ -12,7 +12,8 @@ package enum X86 {
         package static let floatingPoint = 456
         package static let debug = 4552
         package static let modelSpecific = 4680
-        package static let size = modelSpecific + modelSpecificRegisters.count * 8
+        package static let extendedControl = modelSpecific + modelSpecificRegisters.count * 8
+        package static let size = extendedControl + 8
     }
 
     /// Offsets within an XSAVE area in its standard form (Intel SDM volume 1, section 13.4).
@@ -43,6 +44,7 @@ package enum X86 {
         static let cr2 = Storage.system + 232
         static let cr3 = Storage.system + 240
         static let cr4 = Storage.system + 248
+        static let cr8 = Storage.system + 256
         static let efer = Storage.system + 264
         static let gdtBase = Storage.system + 192
         static let gdtLimit = Storage.system + 200
