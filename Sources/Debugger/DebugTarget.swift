@@ -54,8 +54,13 @@ package struct TargetTraits: Sendable {
     package var processorCount: Int
     /// What to plant for a software breakpoint; nil where it would reach the guest and debug registers must serve.
     package var breakpointInstruction: [UInt8]?
+    /// Where the guest's kernel was linked to be, as far as its file is known.
+    package var linkAddress: VirtualAddress?
 
-    package init(layout: RegisterLayout, processorCount: Int, breakpointInstruction: [UInt8]?) {
+    package init(
+        layout: RegisterLayout, processorCount: Int, breakpointInstruction: [UInt8]?, linkAddress: VirtualAddress? = nil
+    ) {
+        self.linkAddress = linkAddress
         self.layout = layout
         self.processorCount = processorCount
         self.breakpointInstruction = breakpointInstruction

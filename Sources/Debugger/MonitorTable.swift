@@ -48,6 +48,9 @@ extension MonitorCommand {
         MonitorCommand(name: "gva2gpa", arguments: "ADDRESS", summary: "where a virtual address leads") {
             session, words throws(Refusal) in try session.translation(words)
         },
+        MonitorCommand(
+            name: "kaslr", arguments: "", summary: "where a Linux guest's kernel is, beside where it was linked"
+        ) { session, _ throws(Refusal) in try session.describeSlide() },
         MonitorCommand(name: "xp", arguments: "[/FMT] ADDRESS", summary: "physical memory: xp/8xw 0x1000") {
             session, words throws(Refusal) in try session.dump(words)
         },

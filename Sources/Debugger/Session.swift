@@ -131,7 +131,8 @@ package final class Session {
         case .supported(let features): support(features)
         case .startNoAckMode, .symbols: reply.ok()
         case .extendedMode: extend()
-        case .mustReplyEmpty, .traceStatus, .sectionOffsets: break
+        case .mustReplyEmpty, .traceStatus: break
+        case .sectionOffsets: answerSectionOffsets()
         case .errorStrings: enableErrorStrings()
         case .nonStop(let on): on ? reply.error(.unsupported, "non-stop mode is not offered") : reply.ok()
         case .attached: reply.text("1")

@@ -16,6 +16,8 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
         mapping = try Mapping(anonymous: Int(layout.size))
     }
 
+    package var ranges: [Range<PhysicalAddress>] { layout.ranges }
+
     /// Where `address` is in this process.
     func host(_ address: PhysicalAddress) -> UnsafeMutableRawPointer {
         precondition(layout.ranges.contains { $0.contains(address) }, "\(address) is not memory")

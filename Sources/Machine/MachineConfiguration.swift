@@ -2,6 +2,7 @@ import Architecture
 import Boot
 import Host
 import KVM
+import Primitives
 
 /// What a machine is made of.
 package struct MachineConfiguration: Sendable {
@@ -14,6 +15,8 @@ package struct MachineConfiguration: Sendable {
     let isRunning: Bool
     /// How wide the registers are that clients see.
     let width: X86.Width
+    /// Where the image was linked to be, if that is where Linux kernels are.
+    let linkAddress: VirtualAddress?
 
     /// A machine for `image`, which was loaded from the bytes of `file`.
     package init(
@@ -25,6 +28,7 @@ package struct MachineConfiguration: Sendable {
         self.name = name
         self.isRunning = isRunning
         width = Self.width(for: image, file)
+        linkAddress = Boot.linkAddress(of: file, in: X86LinuxKernel.images)
     }
 
     /// What goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.

@@ -9,7 +9,8 @@ extension VirtualMachine: DebugTarget {
         let level = X86.mode(processors[0].registers) == .real ? capabilities.real : capabilities.kernel
         return TargetTraits(
             layout: layout, processorCount: processors.count,
-            breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil)
+            breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil,
+            linkAddress: configuration.linkAddress)
     }
 
     package var memory: any PhysicalMemory { guestMemory }

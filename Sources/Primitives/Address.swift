@@ -31,6 +31,8 @@ extension PhysicalAddress: CustomStringConvertible {
 
 /// Memory by physical address, as page walks, loaders and the debugger see it.
 package protocol PhysicalMemory {
+    /// Where there is memory, ascending.
+    var ranges: [Range<PhysicalAddress>] { get }
     /// Fills `bytes` from memory; false when any byte of the range is not memory (then `bytes` is unspecified).
     func read(_ address: PhysicalAddress, into bytes: inout [UInt8]) -> Bool
     /// Stores `bytes`; false, with nothing written, when any byte of the range is not memory.

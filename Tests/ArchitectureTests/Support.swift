@@ -11,12 +11,21 @@ struct ArrayMemory: PhysicalMemory {
 
     var count: UInt64 { UInt64(words.count) * 8 }
 
+    var ranges: [Range<PhysicalAddress>] { [PhysicalAddress(0)..<PhysicalAddress(count)] }
+
     func word(at address: PhysicalAddress) -> UInt64? {
         guard address.rawValue % 8 == 0, address.rawValue < count else { return nil }
         return words[Int(address.rawValue / 8)]
     }
 
-    func read(_ address: PhysicalAddress, into bytes: inout [UInt8]) -> Bool { false }
+    func read(_ address: PhysicalAddress, into bytes: inout [UInt8]) -> Bool {
+        guard address.rawValue <= count, UInt64(bytes.count) <= count - address.rawValue else { return false }
+        for i in bytes.indices {
+            let place = address.rawValue + UInt64(i)
+            bytes[i] = UInt8(truncatingIfNeeded: words[Int(place / 8)] >> (place % 8 * 8))
+        }
+        return true
+    }
 
     func write(_ address: PhysicalAddress, _ bytes: ArraySlice<UInt8>) -> Bool { false }
 }

@@ -9,6 +9,8 @@ final class SimulatedMemory: PhysicalMemory {
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    var ranges: [Range<PhysicalAddress>] { [PhysicalAddress(0)..<PhysicalAddress(UInt64(bytes.count))] }
+
     private func range(_ address: PhysicalAddress, _ count: Int) -> Range<Int>? {
         guard address.rawValue <= UInt64(bytes.count), count <= bytes.count - Int(address.rawValue) else { return nil }
         return Int(address.rawValue)..<Int(address.rawValue) + count

@@ -35,7 +35,11 @@ package struct X86Paging: Equatable, Sendable {
     private static let fiveLevels = Scheme(
         indexes: [48...56] + levels4, entrySize: 8, rootMask: wide, addressMask: wide)
 
-    private var isLong: Bool { efer[bit: 10] }
+    /// EFER.LMA.
+    var isLong: Bool { efer[bit: 10] }
+
+    /// The same way of paging from another root.
+    func replacingRoot(_ cr3: UInt64) -> X86Paging { X86Paging(cr0: cr0, cr3: cr3, cr4: cr4, efer: efer) }
 
     /// Nil while paging is off.
     private var scheme: Scheme? {
