@@ -68,21 +68,30 @@ package struct X86LinuxKernel: Equatable, Sendable {
             var address = images.lowerBound
             let end = best?.address ?? images.upperBound
             while address < end {
-                do throws(TranslationFault) {
-                    let found = try view.translate(VirtualAddress(address), in: memory)
-                    if found.isExecutable {
-                        best = (address, view)
-                        break
-                    }
-                    address = (address & ~(found.pageSize - 1)) + found.pageSize
-                } catch {
-                    let (next, overflow) = (address & ~(error.span &- 1)).addingReportingOverflow(error.span)
-                    if overflow || error.span == 0 { break }
-                    address = next
+                let (page, next) = page(at: address, in: view, memory)
+                if page?.isExecutable == true {
+                    best = (address, view)
+                    break
                 }
+                address = next
             }
         }
         return best.map { ($0.address, $0.view) }
+    }
+
+    /// The page at an address of `images`, and the address behind it, or behind the hole that is there.
+    private static func page(
+        at address: UInt64, in view: X86Paging, _ memory: some PhysicalMemory
+    ) -> (Translation?, next: UInt64) {
+        let (found, size): (Translation?, UInt64)
+        do throws(TranslationFault) {
+            let page = try view.translate(VirtualAddress(address), in: memory)
+            (found, size) = (page, page.pageSize)
+        } catch {
+            (found, size) = (nil, error.span)
+        }
+        let (next, overflow) = (address & ~(size &- 1)).addingReportingOverflow(size)
+        return (found, overflow || size == 0 ? .max : next)
     }
 
     private static func isExecutable(_ address: UInt64, in view: X86Paging, _ memory: some PhysicalMemory) -> Bool {
@@ -95,20 +104,17 @@ package struct X86LinuxKernel: Equatable, Sendable {
         let (words, end) = (X86CrashNote.words("Linux version "), min(start + 64 << 20, images.upperBound))
         var address = start
         while address < end {
-            guard let found = try? view.translate(VirtualAddress(address), in: memory) else {
-                address += 0x1000
-                continue
-            }
-            let next = min((address & ~(found.pageSize - 1)) + found.pageSize, end)
-            for offset in stride(from: 0, to: next - address, by: 8) {
-                let place = PhysicalAddress(found.physical.rawValue + offset)
+            let (page, next) = page(at: address, in: view, memory)
+            defer { address = next }
+            guard let page else { continue }
+            for offset in stride(from: 0, to: min(next, end) - address, by: 8) {
+                let place = PhysicalAddress(page.physical.rawValue + offset)
                 if memory.word(at: place) == words[0], let second = memory.word(at: place + 8),
                     second & .mask(48) == words[1]
                 {
                     return true
                 }
             }
-            address = next
         }
         return false
     }
