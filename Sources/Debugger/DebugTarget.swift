@@ -21,6 +21,10 @@ package protocol DebugTarget: AnyObject {
 
     var memory: any PhysicalMemory { get }
 
+    /// Up to `count` bytes of the registers of the device at `address`, at least 1, as they would be read by a vCPU but
+    /// without what a read does to them. Refuses where there is no device.
+    func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8]
+
     /// Makes this all that is armed from the next resume on; refuses, and changes nothing, where the host cannot.
     func arrange(_ arrangement: Arrangement) throws(Refusal)
 

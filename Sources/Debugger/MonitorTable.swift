@@ -45,6 +45,10 @@ extension MonitorCommand {
         ) {
             session, _ throws(Refusal) in session.describeRegions()
         },
+        MonitorCommand(
+            name: "info tlb", arguments: "",
+            summary: "each page: where it leads, rights (user, read, write, execute), global, accessed, dirty"
+        ) { session, _ throws(Refusal) in session.describePages() },
         MonitorCommand(name: "gva2gpa", arguments: "ADDRESS", summary: "where a virtual address leads") {
             session, words throws(Refusal) in try session.translation(words)
         },
@@ -153,11 +157,16 @@ extension Session {
         let number = try monitorNumber(word)
         do throws(TranslationFault) {
             let found = try target.translate(VirtualAddress(number), on: selected)
-            let rights = [
+            guard found.isPaged else { return "\(VirtualAddress(number)) -> \(found.physical), paging is off" }
+            var flags = [
                 found.isWritable ? "writable" : "read-only", found.isUser ? "user" : "kernel",
                 found.isExecutable ? "executable" : "no-execute",
-            ].joined(separator: ", ")
-            return "\(VirtualAddress(number)) -> \(found.physical), \(found.pageSize >> 10) KiB page, \(rights)"
+            ]
+            if found.isGlobal { flags.append("global") }
+            if found.isAccessed { flags.append("accessed") }
+            if found.isDirty { flags.append("dirty") }
+            return "\(VirtualAddress(number)) -> \(found.physical), \(found.pageSize >> 10) KiB page, "
+                + flags.joined(separator: ", ")
         } catch {
             throw Refusal("\(error)")
         }

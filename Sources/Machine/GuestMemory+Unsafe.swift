@@ -40,6 +40,12 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
         return true
     }
 
+    package func append(_ count: Int, from address: PhysicalAddress, to bytes: inout [UInt8]) -> Bool {
+        guard contains(address, count: count) else { return false }
+        if count > 0 { bytes.append(contentsOf: UnsafeRawBufferPointer(start: host(address), count: count)) }
+        return true
+    }
+
     package func write(_ address: PhysicalAddress, _ bytes: ArraySlice<UInt8>) -> Bool {
         guard contains(address, count: bytes.count) else { return false }
         if bytes.isEmpty { return true }

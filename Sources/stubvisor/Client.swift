@@ -46,7 +46,7 @@ final class Client {
             case .kill: return .kill
             case nil: break
             }
-            if !isLost, !receive() {
+            if !isLost, !session.isBehind, !receive() {
                 _ = waitForInput([socket.number, listener])
                 // The end of this connection counts before the next one.
                 if !takeInput(), waitForInput([listener], milliseconds: 0) { return .newcomer }

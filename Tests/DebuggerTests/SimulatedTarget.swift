@@ -99,7 +99,28 @@ final class SimulatedTarget: DebugTarget {
         modelSpecific[index] = value
     }
 
+    /// A device's registers, if there is one.
+    var device: (start: UInt64, bytes: [UInt8])?
+
+    func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
+        guard let device, address.rawValue >= device.start,
+            address.rawValue < device.start + UInt64(device.bytes.count)
+        else { throw Refusal("physical \(address) is not memory") }
+        return Array(device.bytes[Int(address.rawValue - device.start)...].prefix(count))
+    }
+
+    /// Page walks so far.
+    private(set) var translations = 0
+    /// The size of every page, as translations say it.
+    var pageSize = SimulatedTarget.pageSize
+    /// All addresses lead into memory, over and over.
+    var isEverywhere = false
+    /// Addresses are translated by the tables that the registers name.
+    var walksTables = false
+
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation {
+        translations += 1
+        if walksTables { return try X86.paging(files[processor]).translate(address, in: ram) }
         var physical = PhysicalAddress(address.rawValue)
         if let pages {
             let page = address.rawValue & ~(Self.pageSize - 1)
@@ -108,8 +129,9 @@ final class SimulatedTarget: DebugTarget {
             }
             physical = PhysicalAddress(frame | address.rawValue & (Self.pageSize - 1))
         }
+        if isEverywhere { physical.rawValue %= UInt64(ram.bytes.count) }
         return Translation(
-            physical: physical, pageSize: Self.pageSize, isWritable: true, isUser: false, isExecutable: true)
+            physical: physical, pageSize: pageSize, isWritable: true, isUser: false, isExecutable: true)
     }
 
     func arrange(_ arrangement: Arrangement) throws(Refusal) {

@@ -46,6 +46,7 @@ package enum X86 {
         static let cr4 = Storage.system + 248
         static let cr8 = Storage.system + 256
         static let efer = Storage.system + 264
+        static let apicBase = Storage.system + 272
         static let gdtBase = Storage.system + 192
         static let gdtLimit = Storage.system + 200
         static let idtBase = Storage.system + 208
@@ -109,6 +110,14 @@ package enum X86 {
     /// GDTR: where the global descriptor table is, and its last byte's offset.
     package static func descriptorTable(_ file: RegisterFile) -> (base: VirtualAddress, limit: UInt16) {
         (VirtualAddress(file.field(Field.gdtBase)), file.storage.number(at: Field.gdtLimit, count: 2))
+    }
+
+    /// Where the local APIC's page of registers is; nil where it is off or has none (IA32_APIC_BASE, Intel SDM volume 3,
+    /// section 11.4.4).
+    package static func localAPIC(_ file: RegisterFile) -> PhysicalAddress? {
+        let base = file.field(Field.apicBase)
+        guard base[bit: 11], !base[bit: 10] else { return nil }
+        return PhysicalAddress(base & 0x000f_ffff_ffff_f000)
     }
 
     package static func paging(_ file: RegisterFile) -> X86Paging {
