@@ -30,13 +30,13 @@ let programs: [(name: String, imports: [String])] = [
 /// Test targets with what they look into. `LiveTests` drives the built programs with real clients.
 let tests: [(name: String, of: [String])] = [
     ("PrimitivesTests", ["Primitives", "TestSupport"]),
-    ("DevicesTests", ["Devices", "Interrupts", "Primitives"]),
-    ("BootTests", ["Boot", "Architecture", "Primitives"]),
+    ("DevicesTests", ["Devices", "Interrupts", "Primitives", "TestSupport"]),
+    ("BootTests", ["Boot", "Architecture", "Primitives", "TestSupport"]),
     ("ArchitectureTests", ["Architecture", "Primitives", "TestSupport"]),
     ("RemoteProtocolTests", ["RemoteProtocol", "Primitives", "TestSupport"]),
     ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives", "TestSupport"]),
     ("MachineTests", ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Primitives", "TestSupport"]),
-    ("LiveTests", ["stubvisor", "stubvisor-bench"]),
+    ("LiveTests", ["stubvisor", "stubvisor-bench", "TestSupport"]),
 ]
 
 func dependencies(_ names: [String]) -> [Target.Dependency] { names.map { .target(name: $0) } }

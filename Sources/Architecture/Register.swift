@@ -16,6 +16,8 @@ package struct RegisterBlocks: OptionSet, Sendable {
     package static let debug = Self(rawValue: 8)
     /// x86: the values of `X86.modelSpecificRegisters`, 8 bytes each.
     package static let modelSpecific = Self(rawValue: 16)
+    /// x86: XCR0, 8 bytes.
+    package static let extendedControl = Self(rawValue: 32)
 }
 
 /// One register as a client sees it.
@@ -51,6 +53,8 @@ package struct Register: Sendable {
         case attributes
         /// x87: the full tag word, made from the abridged one (Intel SDM volume 1, section 10.5.1.1).
         case tagWord
+        /// x86: XSAVE state beyond SSE: `component` is its bit in XSTATE_BV, without which all of `area` means zero.
+        case extended(component: Int, area: Range<Int>)
     }
 }
 

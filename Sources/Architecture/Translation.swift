@@ -10,6 +10,10 @@ package struct Translation: Equatable, Sendable {
     package var isExecutable: Bool
     /// False while paging is off, where every address leads to itself.
     package var isPaged = true
+    /// Flags of the entry that maps the page; the processor sets the last two.
+    package var isGlobal = false
+    package var isAccessed = false
+    package var isDirty = false
 }
 
 /// Why an address leads nowhere.

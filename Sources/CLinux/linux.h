@@ -83,6 +83,8 @@ static const unsigned long REQUEST_GET_IRQCHIP = KVM_GET_IRQCHIP;
 static const unsigned long REQUEST_SET_IRQCHIP = KVM_SET_IRQCHIP;
 static const unsigned long REQUEST_GET_PIT2 = KVM_GET_PIT2;
 static const unsigned long REQUEST_SET_PIT2 = KVM_SET_PIT2;
+static const unsigned long REQUEST_GET_XCRS = KVM_GET_XCRS;
+static const unsigned long REQUEST_SET_XCRS = KVM_SET_XCRS;
 static const unsigned long REQUEST_TRANSLATE = KVM_TRANSLATE;
 #endif
 

@@ -14,6 +14,7 @@ extension Session {
         reply.text("pid:1;endian:little;ptrsize:8;triple:")
         reply.hex(Array("x86_64-unknown-none".utf8)[...])
         reply.text(";")
+        describeMainBinary()
     }
 
     /// LLDB prefers target.xml: no register by number here.

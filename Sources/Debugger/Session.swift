@@ -36,6 +36,11 @@ package final class Session {
     private var demand: Demand?
     /// Packets that came while the machine ran: answered when it has stopped.
     private var early: [[UInt8]] = []
+    /// `next` ended because enough is owed already: send it, and call again before waiting for input.
+    package private(set) var isBehind = false
+
+    /// Bytes owed to the client, and packets kept while the machine runs, from which on nothing more is taken.
+    private static let (mostOwed, mostEarly) = (1 << 20, 1 << 12)
 
     /// Bytes of the largest packet, either way.
     static let packetSize = 0x2_0000
@@ -57,6 +62,7 @@ package final class Session {
     /// Answers packets until one makes a demand of the machine; nil when more input is needed. What to send gathers
     /// in `framer.outgoing`.
     package func next() -> Demand? {
+        isBehind = false
         while let packet = nextPacket() {
             let command = Command(parsing: packet)
             reply.clear()
@@ -66,6 +72,10 @@ package final class Session {
             if let demand {
                 self.demand = nil
                 return demand
+            }
+            if framer.outgoing.count >= Self.mostOwed {
+                isBehind = true
+                return nil
             }
         }
         return nil
@@ -93,7 +103,8 @@ package final class Session {
                 return true
             case .packet(let packet):
                 early.append(Array(packet))
-                if nonStop != nil { return true }
+                // Nobody asks so much of a machine that runs: it stops and answers.
+                if nonStop != nil || early.count >= Self.mostEarly { return true }
             case .ack, .nak, .badChecksum, .oversized: continue
             }
         }
@@ -147,7 +158,8 @@ package final class Session {
         case .supported(let features): support(features)
         case .startNoAckMode, .symbols: reply.ok()
         case .extendedMode: extend()
-        case .mustReplyEmpty, .traceStatus, .sectionOffsets: break
+        case .mustReplyEmpty, .traceStatus: break
+        case .sectionOffsets: answerSectionOffsets()
         case .errorStrings: enableErrorStrings()
         case .nonStop(let on): setNonStop(on)
         case .attached: reply.text("1")

@@ -28,6 +28,14 @@ extension VM {
         return state
     }
 
+    /// The I/O APIC's state, `struct kvm_ioapic_state`. The corresponding request is `KVM_GET_IRQCHIP`.
+    package func ioAPIC() throws(KVMError) -> [UInt8] {
+        var chip = kvm_irqchip()
+        chip.chip_id = Self.chips.upperBound
+        try set("KVM_GET_IRQCHIP", REQUEST_GET_IRQCHIP, &chip)
+        return withUnsafeBytes(of: &chip.chip.ioapic) { Array($0) }
+    }
+
     /// The corresponding requests are `KVM_SET_IRQCHIP` and `KVM_SET_PIT2`.
     package func setInterruptControllers(_ state: InterruptControllerState) throws(KVMError) {
         for var chip in state.chips { try set("KVM_SET_IRQCHIP", REQUEST_SET_IRQCHIP, &chip) }

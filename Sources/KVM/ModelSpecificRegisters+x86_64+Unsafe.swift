@@ -16,6 +16,13 @@ extension VCPU {
         return indexes.indices.map { list.number(at: Self.header + $0 * Self.entry + 8, count: 8) }
     }
 
+    /// The value of one register, or nil where KVM does not know it. The corresponding request is `KVM_GET_MSRS`.
+    package func modelSpecific(_ index: UInt32) throws(KVMError) -> UInt64? {
+        var list = Self.list([(index, 0)])
+        guard try access("KVM_GET_MSRS", REQUEST_GET_MSRS, &list) == 1 else { return nil }
+        return list.number(at: Self.header + 8, count: 8)
+    }
+
     /// Writes one register; false where KVM refuses the index or the value.
     /// The corresponding request is `KVM_SET_MSRS`.
     package func setModelSpecific(_ index: UInt32, to value: UInt64) throws(KVMError) -> Bool {

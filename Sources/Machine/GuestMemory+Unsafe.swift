@@ -16,6 +16,8 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
         mapping = try Mapping(anonymous: Int(layout.size))
     }
 
+    package var ranges: [Range<PhysicalAddress>] { layout.ranges }
+
     /// Where `address` is in this process.
     func host(_ address: PhysicalAddress) -> UnsafeMutableRawPointer {
         precondition(layout.ranges.contains { $0.contains(address) }, "\(address) is not memory")
@@ -35,6 +37,12 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
         if bytes.isEmpty { return true }
         let source = UnsafeRawBufferPointer(start: host(address), count: bytes.count)
         bytes.withUnsafeMutableBytes { $0.copyMemory(from: source) }
+        return true
+    }
+
+    package func append(_ count: Int, from address: PhysicalAddress, to bytes: inout [UInt8]) -> Bool {
+        guard contains(address, count: count) else { return false }
+        if count > 0 { bytes.append(contentsOf: UnsafeRawBufferPointer(start: host(address), count: count)) }
         return true
     }
 

@@ -9,6 +9,8 @@ import Primitives
 struct ProcessorSnapshot {
     private let blocks: [(block: RegisterBlock, bytes: [UInt8])]
     private let modelSpecific: [UInt64]
+    /// XCR0; nil on hosts without XSAVE.
+    private let extendedControl: UInt64?
 
     /// System registers before the APIC, whose base they hold; events last, since setting registers drops them.
     private static let order: [RegisterBlock] = [
@@ -19,10 +21,12 @@ struct ProcessorSnapshot {
         var blocks: [(RegisterBlock, [UInt8])] = []
         for block in Self.order { blocks.append((block, try processor.vcpu.get(block))) }
         self.blocks = blocks
+        extendedControl = try? processor.vcpu.extendedControl()
         modelSpecific = try processor.vcpu.modelSpecific(X86.modelSpecificRegisters.map(\.index))
     }
 
     func restore(to processor: Processor) throws(KVMError) {
+        if let extendedControl { try processor.vcpu.setExtendedControl(extendedControl) }
         for (block, bytes) in blocks { try processor.vcpu.set(block, from: bytes, at: 0) }
         for (register, value) in zip(X86.modelSpecificRegisters, modelSpecific) {
             _ = try processor.vcpu.setModelSpecific(register.index, to: value)

@@ -8,8 +8,9 @@ extension VirtualMachine: DebugTarget {
     package var traits: TargetTraits {
         let level = X86.mode(processors[0].registers) == .real ? capabilities.real : capabilities.kernel
         return TargetTraits(
-            layout: configuration.layout, processorCount: processors.count,
-            breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil)
+            layout: layout, processorCount: processors.count,
+            breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil,
+            linkAddress: configuration.linkAddress)
     }
 
     package var memory: any PhysicalMemory { guestMemory }
@@ -21,6 +22,14 @@ extension VirtualMachine: DebugTarget {
 
     package func setRegisters(_ file: RegisterFile, of processor: Int) throws(Refusal) {
         try processors[processor].take(file)
+    }
+
+    package func modelSpecific(_ index: UInt32, of processor: Int) throws(Refusal) -> UInt64 {
+        try processors[processor].modelSpecific(index)
+    }
+
+    package func setModelSpecific(_ index: UInt32, to value: UInt64, of processor: Int) throws(Refusal) {
+        try processors[processor].setModelSpecific(index, to: value)
     }
 
     package func translate(

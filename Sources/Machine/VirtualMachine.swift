@@ -22,6 +22,8 @@ package final class VirtualMachine: @unchecked Sendable {
     let guestMemory: GuestMemory
     package let console: Console
     let attendant: any Attendant
+    /// The registers that clients see.
+    let layout: RegisterLayout
     private(set) var processors: [Processor] = []
     private(set) var gate: Gate!
     /// The state that a reset brings back.
@@ -56,6 +58,7 @@ package final class VirtualMachine: @unchecked Sendable {
             let system = try System()
             capabilities = try Probe.run(system)
             features = try system.supportedProcessor()
+            layout = X86.layout(configuration.width, X86ExtendedState(features))
             vm = try system.makeVM()
         } catch {
             throw MachineError(error)

@@ -121,6 +121,22 @@ struct PagingTests {
         }
     }
 
+    @Test("the hole is where addresses are not canonical, to the byte", arguments: [0x20, 0x1020] as [UInt64])
+    func holeBorders(cr4: UInt64) throws {
+        let paging = X86Paging(cr0: 0x8000_0001, cr3: 0, cr4: cr4, efer: 0x500)
+        let memory = ArrayMemory(words: [UInt64](repeating: 0, count: 512))
+        func isCanonical(_ address: UInt64) -> Bool {
+            do throws(TranslationFault) { _ = try paging.translate(VirtualAddress(address), in: memory) } catch {
+                if case .nonCanonical = error { return false }
+            }
+            return true
+        }
+        let hole = try #require(paging.hole)
+        #expect(!isCanonical(hole.lowerBound) && !isCanonical(hole.upperBound))
+        #expect(isCanonical(hole.lowerBound - 1) && isCanonical(hole.upperBound + 1))
+        #expect(X86Paging(cr0: 0x8000_0001, cr3: 0, cr4: cr4, efer: 0).hole == nil)
+    }
+
     @Test("5 levels reach where 4 do not")
     func fiveLevels() throws {
         let memory = ArrayMemory(words: [UInt64](repeating: 0x3, count: 512))

@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Boot
@@ -8,7 +9,7 @@ import Testing
     @Test("Changed images give a sound image or an error of one line", arguments: [0x5EED, 1, 2, 3] as [UInt64])
     func mutations(seed: UInt64) throws {
         print("boot mutations: seed \(seed)")
-        var generator = SeededGenerator(seed: seed)
+        var generator = Seeded(seed)
         let ram = try ram(64 << 20)
         for round in 0..<5000 {
             var (file, options) = validImages[round % validImages.count]
@@ -54,7 +55,7 @@ import Testing
     }
 
     /// Changes a bit, a byte, a word to an extreme value, or the length.
-    private func mutate(_ file: inout [UInt8], using generator: inout SeededGenerator) {
+    private func mutate(_ file: inout [UInt8], using generator: inout Seeded) {
         guard let offset = file.indices.randomElement(using: &generator) else { return }
         let extremes: [UInt64] = [0, 1, 0xFFF, 0x1000, 0x8000_0000, 0xFFFF_FFFF, 1 << 60, 1 << 63, .max - 7, .max]
         switch Int.random(in: 0..<8, using: &generator) {

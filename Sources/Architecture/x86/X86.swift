@@ -12,7 +12,8 @@ package enum X86 {
         package static let floatingPoint = 456
         package static let debug = 4552
         package static let modelSpecific = 4680
-        package static let size = modelSpecific + modelSpecificRegisters.count * 8
+        package static let extendedControl = modelSpecific + modelSpecificRegisters.count * 8
+        package static let size = extendedControl + 8
     }
 
     /// Offsets within an XSAVE area in its standard form (Intel SDM volume 1, section 13.4).
@@ -43,7 +44,9 @@ package enum X86 {
         static let cr2 = Storage.system + 232
         static let cr3 = Storage.system + 240
         static let cr4 = Storage.system + 248
+        static let cr8 = Storage.system + 256
         static let efer = Storage.system + 264
+        static let apicBase = Storage.system + 272
         static let gdtBase = Storage.system + 192
         static let gdtLimit = Storage.system + 200
         static let idtBase = Storage.system + 208
@@ -107,6 +110,14 @@ package enum X86 {
     /// GDTR: where the global descriptor table is, and its last byte's offset.
     package static func descriptorTable(_ file: RegisterFile) -> (base: VirtualAddress, limit: UInt16) {
         (VirtualAddress(file.field(Field.gdtBase)), file.storage.number(at: Field.gdtLimit, count: 2))
+    }
+
+    /// Where the local APIC's page of registers is; nil where it is off or has none (IA32_APIC_BASE, Intel SDM volume 3,
+    /// section 11.4.4).
+    package static func localAPIC(_ file: RegisterFile) -> PhysicalAddress? {
+        let base = file.field(Field.apicBase)
+        guard base[bit: 11], !base[bit: 10] else { return nil }
+        return PhysicalAddress(base & 0x000f_ffff_ffff_f000)
     }
 
     package static func paging(_ file: RegisterFile) -> X86Paging {

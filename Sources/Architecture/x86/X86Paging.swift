@@ -35,7 +35,21 @@ package struct X86Paging: Equatable, Sendable {
     private static let fiveLevels = Scheme(
         indexes: [48...56] + levels4, entrySize: 8, rootMask: wide, addressMask: wide)
 
-    private var isLong: Bool { efer[bit: 10] }
+    /// EFER.LMA.
+    var isLong: Bool { efer[bit: 10] }
+
+    /// The last address there is: outside of long mode an address has 32 bits.
+    package var lastAddress: UInt64 { isLong ? .max : 0xffff_ffff }
+
+    /// Addresses that are not canonical; nil outside of long mode.
+    package var hole: ClosedRange<UInt64>? {
+        guard isLong else { return nil }
+        let half: UInt64 = cr4[bit: 12] ? 1 << 56 : 1 << 47
+        return half...(0 &- half &- 1)
+    }
+
+    /// The same way of paging from another root.
+    func replacingRoot(_ cr3: UInt64) -> X86Paging { X86Paging(cr0: cr0, cr3: cr3, cr4: cr4, efer: efer) }
 
     /// Nil while paging is off.
     private var scheme: Scheme? {
@@ -81,6 +95,7 @@ package struct X86Paging: Equatable, Sendable {
                 var base = entry & scheme.addressMask
                 // PSE-36: bits 13 to 20 of a 4 MiB entry are address bits 32 to 39.
                 if level == 2 && scheme.entrySize == 4 { base = entry & 0xffc0_0000 | entry[bits: 13...20] << 32 }
+                (result.isGlobal, result.isAccessed, result.isDirty) = (entry[bit: 8], entry[bit: 5], entry[bit: 6])
                 let mask = result.pageSize - 1
                 result.physical = PhysicalAddress(base & ~mask | linear & mask)
                 return result

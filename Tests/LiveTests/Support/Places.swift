@@ -29,6 +29,8 @@ enum Places {
         return access(beside, X_OK) == 0 ? beside : package + "/.build/debug/" + name
     }
 
+    static func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: path))) }
+
     /// A file of the test's own.
     static func file(_ name: String, _ bytes: [UInt8]) throws -> String {
         let path = scratch + "/" + name
