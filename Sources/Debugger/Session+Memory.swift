@@ -42,7 +42,7 @@ extension Session {
                     return (result, "physical \(physical) is not memory")
                 }
                 if let instruction = target.traits.breakpointInstruction {
-                    breakpoints.mask(&bytes, readFrom: physical, planting: instruction)
+                    breakpoints.planted.mask(&bytes, readFrom: physical, planting: instruction)
                 }
                 result += bytes
             } catch {
@@ -69,13 +69,13 @@ extension Session {
         for (physical, part) in parts {
             var part = part
             if let instruction = target.traits.breakpointInstruction {
-                breakpoints.divert(&part, writtenTo: physical, planting: instruction)
+                let isDiverted = breakpoints.planted.divert(&part, writtenTo: physical, planting: instruction)
+                isArrangementStale = isArrangementStale || isDiverted
             }
             guard target.memory.write(physical, part[...]) else {
                 throw Refusal("physical \(physical) is not memory")
             }
         }
-        rearrange()
     }
 
     func physical(_ address: VirtualAddress) throws(Refusal) -> PhysicalAddress {

@@ -7,7 +7,7 @@ import Testing
 /// A breakpoint is its address: it is kept while nothing is there, and planted wherever the address leads.
 @Suite("Planted breakpoints and the guest's memory")
 struct BreakpointPlantingTests {
-    private func planted(_ target: SimulatedTarget) -> [PhysicalAddress] { target.armed.planted.map(\.physical) }
+    private func planted(_ target: SimulatedTarget) -> [PhysicalAddress] { target.armed.planted.all.map(\.physical) }
 
     private func go(_ client: Conversation) {
         _ = client.replies("vCont;c")

@@ -44,6 +44,8 @@ package enum X86 {
         static let cr3 = Storage.system + 240
         static let cr4 = Storage.system + 248
         static let efer = Storage.system + 264
+        static let taskSegment = Storage.system + 144
+        static let localTable = Storage.system + 168
         static let gdtBase = Storage.system + 192
         static let gdtLimit = Storage.system + 200
         static let idtBase = Storage.system + 208
@@ -93,6 +95,14 @@ package enum X86 {
         VirtualAddress(file.field(Field.instructionPointer) &+ codeBase(file))
     }
 
+    /// RCX: how often a repeated instruction has yet to be done.
+    package static func count(_ file: RegisterFile) -> UInt64 { file.field(Storage.general + 16) }
+
+    /// RSI and RDI: where string instructions read and write, but for segment bases.
+    package static func stringPointers(_ file: RegisterFile) -> [UInt64] {
+        [file.field(Storage.general + 32), file.field(Storage.general + 40)]
+    }
+
     /// RFLAGS.IF: whether the processor takes maskable interrupts.
     package static func takesInterrupts(_ file: RegisterFile) -> Bool { file.field(Field.flags)[bit: 9] }
 
@@ -107,6 +117,18 @@ package enum X86 {
     /// GDTR: where the global descriptor table is, and its last byte's offset.
     package static func descriptorTable(_ file: RegisterFile) -> (base: VirtualAddress, limit: UInt16) {
         (VirtualAddress(file.field(Field.gdtBase)), file.storage.number(at: Field.gdtLimit, count: 2))
+    }
+
+    /// What the processor reads by itself when it loads segments and delivers events: GDT, IDT, and outside of real
+    /// mode LDT and task state. Linear addresses, without those that are empty.
+    package static func systemTables(_ file: RegisterFile) -> [Range<VirtualAddress>] {
+        var tables = [descriptorTable(file), interruptTable(file)].map { ($0.base, Int($0.limit)) }
+        if mode(file) != .real {
+            tables += [Field.localTable, Field.taskSegment].map { segment in
+                (VirtualAddress(file.field(segment)), file.storage.number(at: segment + 8, count: 4))
+            }
+        }
+        return tables.filter { $0.1 > 0 }.map { $0.0..<($0.0 + min($0.1, 0xffff) + 1) }
     }
 
     package static func paging(_ file: RegisterFile) -> X86Paging {
