@@ -36,7 +36,7 @@ let tests: [(name: String, of: [String])] = [
     ("RemoteProtocolTests", ["RemoteProtocol", "Primitives", "TestSupport"]),
     ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives", "TestSupport"]),
     ("MachineTests", ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Primitives", "TestSupport"]),
-    ("LiveTests", ["stubvisor", "stubvisor-bench"]),
+    ("LiveTests", ["stubvisor", "stubvisor-bench", "TestSupport"]),
 ]
 
 func dependencies(_ names: [String]) -> [Target.Dependency] { names.map { .target(name: $0) } }

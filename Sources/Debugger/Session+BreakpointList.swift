@@ -9,13 +9,14 @@ extension Session {
     }
 
     private static func name(of request: BreakpointRequest) -> String {
+        let bytes = request.length == 1 ? "1 byte" : "\(request.length) bytes"
         let what =
             switch request.kind {
             case .software: "breakpoint"
             case .hardware: "hardware breakpoint"
-            case .writeWatchpoint: "watchpoint on writes, \(request.length) bytes"
-            case .readWatchpoint: "watchpoint on reads, \(request.length) bytes"
-            case .accessWatchpoint: "watchpoint on any access, \(request.length) bytes"
+            case .writeWatchpoint: "watchpoint on writes, \(bytes)"
+            case .readWatchpoint: "watchpoint on reads, \(bytes)"
+            case .accessWatchpoint: "watchpoint on any access, \(bytes)"
             }
         return "\(request.address) \(what)"
     }

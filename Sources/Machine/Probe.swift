@@ -117,7 +117,8 @@ final class Probe {
 
     private func readOnlyMemoryExits() throws(KVMError) -> Bool {
         try vm.setMemory(
-            slot: 2, guest: ProbeGuest.untouched, host: memory.host(ProbeGuest.untouched), count: 0x1000, readOnly: true)
+            slot: 2, guest: ProbeGuest.untouched, host: memory.host(ProbeGuest.untouched), count: 0x1000, readOnly: true
+        )
         return try exits(storing: ProbeGuest.untouched)
     }
 

@@ -21,13 +21,34 @@ extension Processor {
         let code = trappedPages([place, place + max(bytes.count - 1, 0)])
         if !failedDelivery {
             if machine.isPlanted(at: place, seenBy: self), lifted != place { return nil }
-            // An interrupt instruction is not emulated anyway, on some hosts.
-            if code.isEmpty, X86Instruction(bytes) != .other { return nil }
+            // An interrupt instruction is not emulated anyway, on some hosts, and completed here.
+            if code.isEmpty, X86Instruction(bytes) != .other, !hasTrappedStack() { return nil }
         }
         return try undisturbed { () throws(KVMError) in
             if !code.isEmpty, keepsCode(code) { return .goOn }
             return try stepWithout(failedDelivery ? [] : code, instruction: bytes, after: exit)
         }
+    }
+
+    /// Goes on with an instruction that KVM cannot do while the page of `address` is trapped, and exits for without end.
+    func retryStuck(at address: PhysicalAddress) throws(KVMError) -> Outcome {
+        // What it touched so far, it will touch again.
+        for touch in touched { hits.watchpoints[touch.watchpoint]? -= 1 }
+        touched = []
+        try fetchRegisters()
+        let bytes = machine.instruction(at: programCounter, seenBy: self)
+        let page = MemorySlots.page(of: address.rawValue)
+        return try undisturbed { () throws(KVMError) in
+            try stepWithout([page], instruction: bytes, after: .mmioRead(address: address, size: 1))
+        }
+    }
+
+    /// Whether an event that is delivered on the stack in use would fail for a trapped page.
+    func hasTrappedStack() -> Bool {
+        guard !machine.slots.trapped.isEmpty else { return false }
+        let top = X86.stackPointer(registers)
+        // Five or six words of 8 bytes, and 15 more to align them: Intel SDM volume 3, section 6.14.2.
+        return !trappedPages([top + -1, top + -64]).isEmpty
     }
 
     /// Those pages of `addresses` that are trapped, as this vCPU sees them.
@@ -73,7 +94,7 @@ extension Processor {
                 if event.cause == .emulationFailure, open != all { continue }
                 return .stop(event)
             }
-            if !failedDelivery { touch(accesses(of: instruction, start, on: open)) }
+            touch(failedDelivery ? pushes(start) : accesses(of: instruction, start, on: open))
             touch(machine.changes(since: before))
             break
         }
@@ -88,7 +109,8 @@ extension Processor {
         if removed.isEmpty { machine.releasedPages.formUnion(pages) }
         machine.trapPages()
         let what = removed.isEmpty ? "accesses to" : "reads of"
-        let text = "\(what) watched memory go unseen until the machine stops next: user mode needs it at "
+        let text =
+            "\(what) watched memory go unseen until the machine stops next: user mode needs it at "
             + "\(programCounter), and this host cannot step there\n"
         machine.attendant.show(Array(text.utf8))
         return .goOn
@@ -102,6 +124,16 @@ extension Processor {
         let local = try? LocalAPICRegisters(vcpu.get(.localAPIC))
         if let local, local.inService.contains(vector) { return vector }
         return (try? machine.vm.interruptControllerState())?.isInService(vector) == true ? vector : nil
+    }
+
+    /// What the delivery of an event pushed: from where the stack's top is now to where it was, or, on a stack of its
+    /// own, a frame of five words.
+    private func pushes(_ start: RegisterFile) -> [PageWatch.Touch] {
+        let (top, old) = (X86.stackPointer(registers), X86.stackPointer(start))
+        let distance = old.rawValue &- top.rawValue
+        let size = distance < 128 ? Int(distance) : 40
+        guard let there = try? X86.paging(registers).translate(top, in: machine.guestMemory).physical else { return [] }
+        return machine.watch.touches(of: size, at: there, isWrite: true)
     }
 
     /// What an instruction that was stepped over accessed on the pages that were open for it, as far as its operand can

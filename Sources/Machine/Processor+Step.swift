@@ -25,7 +25,8 @@ extension Processor {
     func pass() throws(KVMError) -> StopEvent? {
         try storeChangedRegisters()
         let instruction = nextInstruction()
-        let isEmulated = machine.capabilities.emulatesKernelMode && X86.mode(registers) != .real
+        let isEmulated =
+            machine.capabilities.emulatesKernelMode && X86.mode(registers) != .real && !hasTrappedStack()
         switch instruction {
         case .halt: try sleepBehindHalt()
         case .breakpoint where isEmulated: try complete(instruction, vector: 3, asException: true)

@@ -21,12 +21,22 @@ extension Processor {
         if case .mmioRead = exit, machine.processors.count > 1, try isAtomic() {
             return try undisturbed { () throws(KVMError) in
                 perform(exit)
-                return try finishTrapped()
+                return try finish(exit)
             }
         }
+        // Now and then a read that comes again and again is looked at closely.
+        repetitions = exit == lastTrapped ? repetitions + 1 : 0
         perform(exit)
-        return touched.isEmpty || isGathering ? .goOn : try finishTrapped()
+        if repetitions >= Self.patience {
+            repetitions = 0
+            return try finish(exit)
+        }
+        return touched.isEmpty || isGathering ? .goOn : try finish(exit)
     }
+
+    /// Like exits in a row, before the instruction is completed to see whether it can be. KVM comes back without end
+    /// for one whose operand it can read from memory only, such as LIDT.
+    private static let patience = 8
 
     private func isAtomic() throws(KVMError) -> Bool {
         try fetchRegisters()
@@ -35,6 +45,7 @@ extension Processor {
     }
 
     private func perform(_ exit: Exit) {
+        lastTrapped = exit
         switch exit {
         case .mmioRead(let address, let size):
             vcpu.answerMMIO(machine.guestMemory.load(address, size: size))
@@ -62,50 +73,65 @@ extension Processor {
         }
     }
 
-    /// Completes the instruction whose access was just performed. The first address that it touched is told now, the
-    /// others at this vCPU's next turns.
-    private func finishTrapped() throws(KVMError) -> Outcome {
-        var other: StopEvent?
-        accesses: while true {
-            let exit = try vcpu.complete()
-            isPageStale = false
-            switch exit {
-            case .interrupted, .debug: break accesses
-            case _ where isTrapped(exit): perform(exit)
-            default:
-                switch try handle(exit) {
-                case .goOn where exit.isAccess: continue
-                case .goOn, .park: break accesses
-                case .stop(let event):
-                    other = event
-                    break accesses
-                }
-            }
+    /// Completes the instruction whose access `exit` was just performed. The first address that it touched is told now,
+    /// the others at this vCPU's next turns.
+    private func finish(_ exit: Exit) throws(KVMError) -> Outcome {
+        try fetchRegisters()
+        let start = programCounter
+        var other = try completeAccesses()
+        try fetchRegisters()
+        // Registers of a write exit are those behind the instruction already.
+        if case .mmioRead(let address, _) = exit, other == nil, programCounter == start, repeatedLength == nil {
+            return try retryStuck(at: address)
         }
         guard !touched.isEmpty, !isGathering else { return other.map { .stop($0) } ?? .goOn }
         if other == nil { other = try finishRepetition() }
         return tellTouched(and: other)
     }
 
+    /// Performs what else the instruction under way accesses, to its end; the stop that a device makes of it.
+    private func completeAccesses() throws(KVMError) -> StopEvent? {
+        while true {
+            let exit = try vcpu.complete()
+            isPageStale = false
+            switch exit {
+            case .interrupted, .debug: return nil
+            case _ where isTrapped(exit): perform(exit)
+            default:
+                switch try handle(exit) {
+                case .goOn where exit.isAccess: continue
+                case .goOn, .park: return nil
+                case .stop(let event): return event
+                }
+            }
+        }
+    }
+
+    /// The length of the repeated string instruction that is next, if it is one.
+    private var repeatedLength: Int? {
+        X86Instruction.repeatedLength(
+            machine.instruction(at: programCounter, seenBy: self), isLong: X86.mode(registers) == .long)
+    }
+
     /// The stop for what was touched; the rest waits.
     func tellTouched(and other: StopEvent?) -> Outcome {
-        var events = touched.map { StopEvent(.watchpoint($0.watchpoint.access, $0.address), on: index) }
+        var events = touched.map { touch in
+            Pending(
+                event: StopEvent(.watchpoint(touch.watchpoint.access, touch.address), on: index),
+                watchpoint: touch.watchpoint)
+        }
         touched = []
-        if let other, other.cause.happensOnce { events.append(other) }
+        if let other, other.cause.happensOnce { events.append(Pending(event: other)) }
         let first = events.removeFirst()
         pending += events
-        return .stop(first)
+        return .stop(first.event)
     }
 
     /// Runs a repeated string instruction to its end, so that it is told once; what else happens on the way ends that.
     private func finishRepetition() throws(KVMError) -> StopEvent? {
-        let canStop = { (level: HostDebugCapabilities.Level) in level.executionBreakpoint }
-        try fetchRegisters()
         let start = programCounter
-        let isLong = X86.mode(registers) == .long
-        guard X86.privilege(registers) == 0 || canStop(machine.capabilities.user), journey == nil, !isPassing,
-            let length = X86Instruction.repeatedLength(machine.instruction(at: start, seenBy: self), isLong: isLong),
-            X86.count(registers) != 0, standsInRepetition()
+        guard X86.privilege(registers) == 0 || machine.capabilities.user.executionBreakpoint, journey == nil,
+            !isPassing, let length = repeatedLength, standsInRepetition()
         else { return nil }
         isGathering = true
         defer { isGathering = false }
@@ -114,12 +140,19 @@ extension Processor {
     }
 
     /// Whether the string instruction at the program counter is under way, and not the one behind the instruction that
-    /// was just completed: its pointers lie beside what was touched.
+    /// was just completed: one of its pointers lies just beside the last access.
     private func standsInRepetition() -> Bool {
-        guard let last = touched.last else { return false }
+        let (last, size): (UInt64, UInt64)
+        switch lastTrapped {
+        case .mmioRead(let address, let count), .mmioWrite(let address, _, let count):
+            (last, size) = (address.rawValue, UInt64(count))
+        default: return false
+        }
+        // What virtual and physical addresses have in common.
+        let offsets = MemorySlots.pageSize - 1
         return X86.stringPointers(registers).contains { pointer in
-            let distance = Int64(bitPattern: pointer &- last.address.rawValue)
-            return (-8...8).contains(distance)
+            let distance = (pointer &- last) & offsets
+            return distance == size || distance == MemorySlots.pageSize - size
         }
     }
 }

@@ -19,12 +19,22 @@ final class Processor: @unchecked Sendable {
     /// What KVM_SET_GUEST_DEBUG was last told.
     private(set) var armed = GuestDebug()
     var isArmed = true
-    /// Stops of this vCPU that others came before: told at its next turns, without running.
-    var pending: [StopEvent] = []
+    /// A stop that others came before.
+    struct Pending {
+        let event: StopEvent
+        /// What it is told for; once that is gone, it need not be told.
+        var watchpoint: Arrangement.Watchpoint?
+    }
+
+    /// Told at this vCPU's next turns, without running.
+    var pending: [Pending] = []
     /// What it met of breakpoints and watchpoints.
     var hits = HitCounts()
     /// Watched addresses that the instruction under way touched (see `trapped`).
     var touched: [PageWatch.Touch] = []
+    /// The last access to a trapped page, and how often it has come again.
+    var lastTrapped = Exit.interrupted
+    var repetitions = 0
     /// A repeated instruction is being finished, and what it touches gathers in `touched`.
     var isGathering = false
     /// An instruction is being tried again with watched pages in place (see `retry`).
@@ -84,7 +94,9 @@ final class Processor: @unchecked Sendable {
         switch machine.attend(stop) {
         case .end(let ending): machine.end(ending)
         case .resume(let plan):
-            if plan.actions[index] == .run, pending.isEmpty, let event = passReported() { pending = [event] }
+            if plan.actions[index] == .run, pending.isEmpty, let event = passReported() {
+                pending = [Pending(event: event)]
+            }
             machine.gate.release(plan, by: index)
         }
     }
@@ -92,15 +104,14 @@ final class Processor: @unchecked Sendable {
     /// Another's stop came first: this one is told later, or happens again.
     private func keep(_ event: StopEvent) {
         if case .breakpoint(let address) = event.cause { hits.breakpoints[address]?.hits -= 1 }
-        if event.cause.happensOnce { pending.insert(event, at: 0) }
+        if event.cause.happensOnce { pending.insert(Pending(event: event), at: 0) }
     }
 
     private func move(_ action: ResumePlan.Action) -> StopEvent? {
         while !pending.isEmpty {
-            let event = pending.removeFirst()
-            // What is watched no more need not be told.
-            if case .watchpoint(_, let address) = event.cause, !machine.isWatched(address) { continue }
-            return event
+            let next = pending.removeFirst()
+            if let watchpoint = next.watchpoint, !machine.arrangement.watchpoints.contains(watchpoint) { continue }
+            return next.event
         }
         sleepsForGood.store(false, ordering: .relaxed)
         machine.gate.enter(index)

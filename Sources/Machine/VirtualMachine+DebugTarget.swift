@@ -83,8 +83,6 @@ extension VirtualMachine {
         arrangement.execution.contains(address) || arrangement.planted.contains(address)
     }
 
-    func isWatched(_ address: VirtualAddress) -> Bool { arrangement.watchpoints.contains { $0.contains(address) } }
-
     /// The place behind `address` and what lay there before it was replaced, whichever address it was planted through.
     func planted(
         at address: VirtualAddress, seenBy processor: Processor

@@ -100,7 +100,9 @@ struct MemorySlotTests {
     func all() throws {
         let sandbox = try Sandbox(ProbeGuest.memory(), inOneSlot: false)
         var slots = MemorySlots()
-        try slots.set(trapping: Dictionary(uniqueKeysWithValues: Self.free.map { ($0, .readOnly) }), of: sandbox.memory, in: sandbox.vm)
+        try slots.set(
+            trapping: Dictionary(uniqueKeysWithValues: Self.free.map { ($0, .readOnly) }), of: sandbox.memory,
+            in: sandbox.vm)
         for page in Self.free { #expect(try store(1, at: page + 8, sandbox)) }
         try slots.set(trapping: [:], of: sandbox.memory, in: sandbox.vm)
         for page in Self.free { #expect(try !store(2, at: page + 8, sandbox)) }

@@ -95,12 +95,18 @@ package enum X86 {
         VirtualAddress(file.field(Field.instructionPointer) &+ codeBase(file))
     }
 
-    /// RCX: how often a repeated instruction has yet to be done.
-    package static func count(_ file: RegisterFile) -> UInt64 { file.field(Storage.general + 16) }
-
     /// RSI and RDI: where string instructions read and write, but for segment bases.
     package static func stringPointers(_ file: RegisterFile) -> [UInt64] {
         [file.field(Storage.general + 32), file.field(Storage.general + 40)]
+    }
+
+    /// The linear address of the stack's top.
+    package static func stackPointer(_ file: RegisterFile) -> VirtualAddress {
+        let pointer = file.field(Field.stackPointer)
+        if mode(file) == .long { return VirtualAddress(pointer) }
+        // SS.B: a 32-bit stack.
+        let mask: UInt64 = file.storage[Field.stackSegment + 17] != 0 ? 0xffff_ffff : 0xffff
+        return VirtualAddress(file.field(Field.stackSegment) &+ pointer & mask)
     }
 
     /// RFLAGS.IF: whether the processor takes maskable interrupts.
