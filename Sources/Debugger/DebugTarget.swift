@@ -50,6 +50,10 @@ package enum ReportTopic: Equatable, Sendable {
     case memoryMap
     /// The interrupt controller of a vCPU.
     case localAPIC(Int)
+    /// By what means the breakpoint at an address works, and how often it was hit.
+    case breakpoint(VirtualAddress)
+    /// By what means a watchpoint works, how often it was hit, and how many exits it caused beside that.
+    case watchpoint(Arrangement.Watchpoint)
 }
 
 /// What does not change about a target, or only with its mode.
@@ -94,7 +98,7 @@ package struct Arrangement: Equatable, Sendable {
         package var access: WatchAccess
     }
 
-    package var planted: [Planted] = []
+    package var planted = PlantedTable()
     /// Breakpoints that need a debug register.
     package var execution: [VirtualAddress] = []
     package var watchpoints: [Watchpoint] = []

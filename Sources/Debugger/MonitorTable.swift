@@ -37,7 +37,7 @@ extension MonitorCommand {
         MonitorCommand(name: "info lapic", arguments: "[CPU]", summary: "a vCPU's local APIC, decoded") {
             session, words throws(Refusal) in session.target.report(.localAPIC(try session.processor(words)))
         },
-        MonitorCommand(name: "breakpoints", arguments: "", summary: "what is set and how it is done") {
+        MonitorCommand(name: "breakpoints", arguments: "", summary: "what is set, by what means, and what it cost") {
             session, _ throws(Refusal) in session.describeBreakpoints()
         },
         MonitorCommand(
@@ -134,22 +134,6 @@ extension Session {
             throw Refusal("\(word) is no vCPU: they are 0 to \(target.traits.processorCount - 1)")
         }
         return number
-    }
-
-    fileprivate func describeBreakpoints() -> String {
-        if breakpoints.requests.isEmpty { return "none" }
-        return breakpoints.requests.map { request in
-            switch request.kind {
-            case .software where breakpoints.isPlanted(at: request.address): "\(request.address) breakpoint, planted"
-            case .software where target.traits.breakpointInstruction == nil:
-                "\(request.address) breakpoint, in a debug register"
-            case .software: "\(request.address) breakpoint, waiting for the address to be mapped"
-            case .hardware: "\(request.address) hardware breakpoint"
-            case .writeWatchpoint: "\(request.address) watchpoint on writes, \(request.length) bytes"
-            case .readWatchpoint: "\(request.address) watchpoint on reads, \(request.length) bytes"
-            case .accessWatchpoint: "\(request.address) watchpoint on any access, \(request.length) bytes"
-            }
-        }.joined(separator: "\n")
     }
 
     fileprivate func translation(_ words: [Substring]) throws(Refusal) -> String {

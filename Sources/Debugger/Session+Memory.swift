@@ -52,21 +52,15 @@ extension Session {
 
     /// Appends bytes of memory as the guest has them, without what is planted.
     private func append(_ count: Int, from physical: PhysicalAddress, to result: inout [UInt8]) {
-        guard let instruction = target.traits.breakpointInstruction, hasPlanted(in: physical, count) else {
+        guard let instruction = target.traits.breakpointInstruction, breakpoints.planted.reaches(into: physical, count)
+        else {
             precondition(target.memory.append(count, from: physical, to: &result), "a range of memory has a gap")
             return
         }
         var bytes: [UInt8] = []
         precondition(target.memory.append(count, from: physical, to: &bytes), "a range of memory has a gap")
-        breakpoints.mask(&bytes, readFrom: physical, planting: instruction)
+        breakpoints.planted.mask(&bytes, readFrom: physical, planting: instruction)
         result += bytes
-    }
-
-    private func hasPlanted(in start: PhysicalAddress, _ count: Int) -> Bool {
-        breakpoints.planted.contains {
-            $0.physical.rawValue &+ UInt64($0.original.count) > start.rawValue
-                && $0.physical.rawValue < start.rawValue &+ UInt64(count)
-        }
     }
 
     /// Where an address leads, and for how many bytes on, at least 1, physical addresses go on with virtual ones.
@@ -97,13 +91,13 @@ extension Session {
         for (physical, part) in parts {
             var part = part
             if let instruction = target.traits.breakpointInstruction {
-                breakpoints.divert(&part, writtenTo: physical, planting: instruction)
+                let isDiverted = breakpoints.planted.divert(&part, writtenTo: physical, planting: instruction)
+                isArrangementStale = isArrangementStale || isDiverted
             }
             guard target.memory.write(physical, part[...]) else {
                 throw Refusal("physical \(physical) is not memory")
             }
         }
-        rearrange()
     }
 
     func physical(_ address: VirtualAddress) throws(Refusal) -> PhysicalAddress {

@@ -45,6 +45,7 @@ extension Session {
         }
         // Someone who only steps cannot run into what is not planted under it.
         if plan.actions.contains(.run) { replant() }
+        settle()
         make(.resume(plan))
         return false
     }

@@ -19,6 +19,8 @@ package final class Session {
     var reply = Reply()
     var breakpoints = BreakpointTable()
     var catches: [Catch] = []
+    /// The machine has not been told of all that is planted (see `settle`).
+    var isArrangementStale = false
     var features: ClientFeatures = []
     /// The vCPU that `g`, `m` and their like mean (`Hg`), and the one that `c` and `s` mean (`Hc`); nil for all.
     var selected = 0
@@ -135,15 +137,20 @@ package final class Session {
     /// The client is gone: nothing of its stays behind.
     package func close() {
         catches = []
-        for request in breakpoints.requests { try? remove(request) }
-        try? target.arrange(Arrangement())
+        removeAll()
+        settle()
     }
 
-    /// Shows the user a line at once.
+    /// Shows the user some text at once, in as many packets as it takes.
     func console(_ text: String) {
-        var output = Reply()
-        output.console(Array(text.utf8)[...])
-        framer.frame(output.bytes)
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            var output = Reply()
+            // Two digits a byte, behind an O.
+            output.console(rest.prefix((Self.packetSize - 1) / 2))
+            framer.frame(output.bytes)
+            rest = rest.dropFirst((Self.packetSize - 1) / 2)
+        }
     }
 
     func make(_ demand: Demand) { self.demand = demand }

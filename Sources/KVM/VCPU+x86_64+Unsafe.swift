@@ -106,6 +106,25 @@ extension VCPU {
         return translation.valid != 0 ? PhysicalAddress(translation.physical_address) : nil
     }
 
+    /// The vector of the external interrupt that was delivered last, or failed to be.
+    /// The corresponding request is `KVM_GET_VCPU_EVENTS`.
+    package func lastInterrupt() throws(KVMError) -> UInt8 {
+        var events = kvm_vcpu_events()
+        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
+        return events.interrupt.nr
+    }
+
+    /// Queues an external interrupt that its controller has handed over already, delivered at the next entry.
+    /// The corresponding requests are `KVM_GET_VCPU_EVENTS` and `KVM_SET_VCPU_EVENTS`.
+    package func injectInterrupt(vector: UInt8) throws(KVMError) {
+        var events = kvm_vcpu_events()
+        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
+        events.interrupt.injected = 1
+        events.interrupt.nr = vector
+        events.interrupt.soft = 0
+        try descriptor.set("KVM_SET_VCPU_EVENTS", REQUEST_SET_VCPU_EVENTS, &events)
+    }
+
     /// Queues a software exception or interrupt (INT3: vector 3 as an exception; INT n: soft interrupt), delivered
     /// at the next entry. The corresponding requests are `KVM_GET_VCPU_EVENTS` and `KVM_SET_VCPU_EVENTS`.
     package func injectSoftware(vector: UInt8, asException: Bool) throws(KVMError) {

@@ -17,7 +17,7 @@ extension Processor {
     func forgetRegisters() {
         registers.changed = []
         registers.present = []
-        pending = nil
+        pending = []
         reported = nil
         isArmed = false
         fetch([.general, .system])

@@ -26,7 +26,8 @@ extension Processor {
     func pass() throws(KVMError) -> StopEvent? {
         try storeChangedRegisters()
         let instruction = nextInstruction()
-        let isEmulated = machine.capabilities.emulatesKernelMode && X86.mode(registers) != .real
+        let isEmulated =
+            machine.capabilities.emulatesKernelMode && X86.mode(registers) != .real && !hasTrappedStack()
         switch instruction {
         case .halt: try sleepBehindHalt()
         case .breakpoint where isEmulated: try complete(instruction, vector: 3, asException: true)
@@ -54,11 +55,13 @@ extension Processor {
     private func lifting(_ body: () throws(KVMError) -> StopEvent?) throws(KVMError) -> StopEvent? {
         guard let planted = machine.planted(at: programCounter, seenBy: self) else { return try body() }
         _ = machine.guestMemory.write(planted.physical, planted.original[...])
+        lifted = programCounter
+        defer { lifted = nil }
         defer { _ = machine.guestMemory.write(planted.physical, [X86Instruction.breakpointOpcode]) }
         return try body()
     }
 
-    private func enterStepping() throws(KVMError) -> StopEvent? {
+    func enterStepping() throws(KVMError) -> StopEvent? {
         var debug = machine.armedForStep
         debug.singleStep = true
         debug.blockInterrupts = machine.capabilities.blocksInterrupts
@@ -69,7 +72,7 @@ extension Processor {
 
     /// Runs until the instruction at `end` is next, with a debug register that no client knows of. The breakpoint at
     /// `start` does not count.
-    private func run(from start: VirtualAddress, to end: VirtualAddress) throws(KVMError) -> StopEvent? {
+    func run(from start: VirtualAddress, to end: VirtualAddress) throws(KVMError) -> StopEvent? {
         journey = (start, end)
         defer { journey = nil }
         let slots = currentSlots

@@ -45,41 +45,16 @@ extension VirtualMachine: DebugTarget {
                 throw Refusal("all \(X86DebugRegisters.slotCount) debug registers are in use")
             }
         }
-        var traps: [WriteTrap] = []
+        var byPages: [Arrangement.Watchpoint] = []
         for watchpoint in wanted.watchpoints {
             if capabilities.kernel.dataBreakpoint, registers.cover(watchpoint) { continue }
-            traps += try trap(watchpoint)
+            byPages.append(watchpoint)
         }
+        let old = Set(pageWatchpoints)
+        for watchpoint in byPages where !old.contains(watchpoint) { try admit(watchpoint) }
         arrangement = wanted
         debugRegisters = registers
-        self.traps = traps
-    }
-
-    /// The page traps for a watchpoint that no debug register serves.
-    private func trap(_ watchpoint: Arrangement.Watchpoint) throws(Refusal) -> [WriteTrap] {
-        guard watchpoint.access == .write else {
-            throw Refusal(
-                capabilities.kernel.dataBreakpoint
-                    ? "all \(X86DebugRegisters.slotCount) debug registers are in use, and reads cannot be watched without one"
-                    : "this host's KVM has no working data breakpoints, so reads cannot be watched; writes can")
-        }
-        guard capabilities.readOnlyMemoryExits else {
-            throw Refusal("this host's KVM can watch only what fits the \(X86DebugRegisters.slotCount) debug registers")
-        }
-        var result: [WriteTrap] = []
-        var (next, rest) = (watchpoint.address, watchpoint.count)
-        while rest > 0 {
-            let part = min(rest, Int(MemorySlots.pageSize - next.rawValue % MemorySlots.pageSize))
-            let physical: PhysicalAddress
-            do throws(TranslationFault) { physical = try translate(next, on: 0).physical } catch {
-                throw Refusal("cannot watch: \(error)")
-            }
-            guard guestMemory.contains(physical, count: part) else { throw Refusal("\(physical) is not memory") }
-            result.append(WriteTrap(address: next, range: physical..<(physical + part)))
-            next = next + part
-            rest -= part
-        }
-        return result
+        pageWatchpoints = byPages
     }
 }
 
@@ -114,15 +89,18 @@ extension VirtualMachine {
     }
 
     func hasBreakpoint(at address: VirtualAddress) -> Bool {
-        arrangement.execution.contains(address) || arrangement.planted.contains { $0.address == address }
+        arrangement.execution.contains(address) || arrangement.planted.contains(address)
     }
 
-    /// What is planted on the memory behind `address`, whichever address it was planted through.
-    func planted(at address: VirtualAddress, seenBy processor: Processor) -> Arrangement.Planted? {
+    /// The place behind `address` and what lay there before it was replaced, whichever address it was planted through.
+    func planted(
+        at address: VirtualAddress, seenBy processor: Processor
+    ) -> (physical: PhysicalAddress, original: [UInt8])? {
         guard !arrangement.planted.isEmpty,
-            let physical = try? X86.paging(processor.registers).translate(address, in: guestMemory).physical
+            let physical = try? X86.paging(processor.registers).translate(address, in: guestMemory).physical,
+            let original = arrangement.planted.original(at: physical)
         else { return nil }
-        return arrangement.planted.first { $0.physical == physical }
+        return (physical, original)
     }
 
     func isPlanted(at address: VirtualAddress, seenBy processor: Processor) -> Bool {
@@ -142,10 +120,7 @@ extension VirtualMachine {
             let page = Int(MemorySlots.pageSize - place.rawValue % MemorySlots.pageSize)
             var bytes = [UInt8](repeating: 0, count: min(count - result.count, page))
             guard guestMemory.read(physical, into: &bytes) else { break }
-            for entry in arrangement.planted {
-                let distance = entry.physical.rawValue &- physical.rawValue
-                if distance < UInt64(bytes.count) { bytes[Int(distance)] = entry.original[0] }
-            }
+            arrangement.planted.mask(&bytes, readFrom: physical, planting: [X86Instruction.breakpointOpcode])
             result += bytes
         }
         return result

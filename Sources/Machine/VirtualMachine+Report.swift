@@ -16,6 +16,8 @@ extension VirtualMachine {
         case .capabilities: HostReport(capabilities).text
         case .memoryMap: describeMap()
         case .localAPIC(let index): localAPIC(of: processors[index])
+        case .breakpoint(let address): describe(breakpointAt: address)
+        case .watchpoint(let watchpoint): describe(watchpoint)
         }
     }
 
@@ -71,7 +73,10 @@ extension VirtualMachine {
     }
 
     private func resetStatistics() -> String {
-        for processor in processors { processor.statistics.reset() }
+        for processor in processors {
+            processor.statistics.reset()
+            processor.hits = HitCounts()
+        }
         return "exit counts start from zero"
     }
 

@@ -36,10 +36,20 @@ package final class VirtualMachine: @unchecked Sendable {
     // What is armed: replaced by `arrange`, read by vCPU threads while they run.
     var arrangement = Arrangement()
     var debugRegisters = X86DebugRegisters()
-    var traps: [WriteTrap] = []
     /// Each vCPU's stop is told by itself (see ResumePlan).
     private(set) var tellsEach = false
-    private var slots = MemorySlots()
+    /// Those that no debug register serves, and what became of them at the last resume (see `applyTraps`).
+    var pageWatchpoints: [Arrangement.Watchpoint] = []
+    var watch = PageWatch()
+    /// Changed by vCPU threads too, each while no other vCPU runs.
+    var slots = MemorySlots()
+    /// Watched pages that processors read by themselves.
+    var structural: Set<UInt64> = []
+    /// Pages that instructions were fetched from while they were taken away.
+    var codePages: Set<UInt64> = []
+    /// Watched pages whose reads, or whose accesses, go unseen until the next resume: the guest could not go on.
+    var relaxedPages: Set<UInt64> = []
+    var releasedPages: Set<UInt64> = []
 
     package init(
         _ configuration: MachineConfiguration, console: Console, attendant: any Attendant
@@ -77,7 +87,7 @@ package final class VirtualMachine: @unchecked Sendable {
             try vcpu.setProcessor(identify(features, as: index, of: configuration.processorCount))
             processors.append(Processor(index, vcpu, of: self))
         }
-        try slots.set(trapping: [], of: guestMemory, in: vm)
+        try slots.set(trapping: [:], of: guestMemory, in: vm)
         guestMemory.place(configuration.image)
         for processor in processors { try processor.prepare(configuration.image.start) }
         snapshot = try MachineSnapshot(of: self)
@@ -163,15 +173,6 @@ package final class VirtualMachine: @unchecked Sendable {
         case .pulseLow:
             try vm.setInterruptLine(line.line, false)
             try vm.setInterruptLine(line.line, true)
-        }
-    }
-
-    /// Makes KVM's slots what the watchpoints need.
-    private func applyTraps() {
-        let pages = Set(traps.flatMap(\.pages))
-        guard pages != slots.trapped else { return }
-        do throws(KVMError) { try slots.set(trapping: pages, of: guestMemory, in: vm) } catch {
-            diagnose("watchpoints may not work: \(error)")
         }
     }
 }

@@ -96,6 +96,51 @@ struct PagingTests {
         if mode.cr0 > 0xffff && mode.cr4 != 0 { #expect(large > 30) }
     }
 
+    /// Remembers which pages were looked at.
+    private final class Witness: PhysicalMemory {
+        let memory: ArrayMemory
+        private(set) var pages: Set<UInt64> = []
+
+        init(_ memory: ArrayMemory) { self.memory = memory }
+
+        var ranges: [Range<PhysicalAddress>] { memory.ranges }
+
+        func word(at address: PhysicalAddress) -> UInt64? {
+            let word = memory.word(at: address)
+            if word != nil { pages.insert(address.rawValue & ~0xfff) }
+            return word
+        }
+
+        func read(_ address: PhysicalAddress, into bytes: inout [UInt8]) -> Bool { false }
+
+        func write(_ address: PhysicalAddress, _ bytes: ArraySlice<UInt8>) -> Bool { false }
+    }
+
+    @Test("the pages of the tables are all that any walk looks at", arguments: modes)
+    func tablePages(_ mode: Mode) {
+        var random = Seeded(7)
+        for _ in 0..<20 {
+            let witness = Witness(tables(mode, &random))
+            let root = UInt64.random(in: 0..<Self.pages, using: &random) << 12
+            let paging = X86Paging(cr0: mode.cr0, cr3: root, cr4: mode.cr4, efer: mode.efer)
+            let pages = paging.tablePages(in: witness.memory)
+            for _ in 0..<500 { _ = try? paging.translate(VirtualAddress(address(&random)), in: witness) }
+            #expect(witness.pages.isSubset(of: pages))
+            #expect(witness.pages.isEmpty == (mode.cr0 == 0x11))
+        }
+    }
+
+    @Test("a page that is mapped is none of the tables'")
+    func tablePagesOfOneMapping() {
+        // Four levels in pages 1 to 4; page 5 is mapped, and a 2 MiB page at 0 beside it.
+        var memory = ArrayMemory(words: [UInt64](repeating: 0, count: 6 * 512))
+        for level in 1...3 { memory.words[level * 512] = UInt64(level + 1) << 12 | 7 }
+        memory.words[3 * 512 + 1] = 0x87
+        memory.words[4 * 512] = 5 << 12 | 7
+        let paging = X86Paging(cr0: 0x8000_0011, cr3: 0x1000, cr4: 0x20, efer: 0x500)
+        #expect(paging.tablePages(in: memory) == [0x1000, 0x2000, 0x3000, 0x4000])
+    }
+
     @Test("a root outside of memory is a fault that says where", arguments: modes.dropFirst())
     func rootOutside(_ mode: Mode) {
         let memory = ArrayMemory(words: [0, 0])

@@ -47,6 +47,8 @@ package enum X86 {
         static let cr8 = Storage.system + 256
         static let efer = Storage.system + 264
         static let apicBase = Storage.system + 272
+        static let taskSegment = Storage.system + 144
+        static let localTable = Storage.system + 168
         static let gdtBase = Storage.system + 192
         static let gdtLimit = Storage.system + 200
         static let idtBase = Storage.system + 208
@@ -96,6 +98,20 @@ package enum X86 {
         VirtualAddress(file.field(Field.instructionPointer) &+ codeBase(file))
     }
 
+    /// RSI and RDI: where string instructions read and write, but for segment bases.
+    package static func stringPointers(_ file: RegisterFile) -> [UInt64] {
+        [file.field(Storage.general + 32), file.field(Storage.general + 40)]
+    }
+
+    /// The linear address of the stack's top.
+    package static func stackPointer(_ file: RegisterFile) -> VirtualAddress {
+        let pointer = file.field(Field.stackPointer)
+        if mode(file) == .long { return VirtualAddress(pointer) }
+        // SS.B: a 32-bit stack.
+        let mask: UInt64 = file.storage[Field.stackSegment + 17] != 0 ? 0xffff_ffff : 0xffff
+        return VirtualAddress(file.field(Field.stackSegment) &+ pointer & mask)
+    }
+
     /// RFLAGS.IF: whether the processor takes maskable interrupts.
     package static func takesInterrupts(_ file: RegisterFile) -> Bool { file.field(Field.flags)[bit: 9] }
 
@@ -118,6 +134,18 @@ package enum X86 {
         let base = file.field(Field.apicBase)
         guard base[bit: 11], !base[bit: 10] else { return nil }
         return PhysicalAddress(base & 0x000f_ffff_ffff_f000)
+    }
+
+    /// What the processor reads by itself when it loads segments and delivers events: GDT, IDT, and outside of real
+    /// mode LDT and task state. Linear addresses, without those that are empty.
+    package static func systemTables(_ file: RegisterFile) -> [Range<VirtualAddress>] {
+        var tables = [descriptorTable(file), interruptTable(file)].map { ($0.base, Int($0.limit)) }
+        if mode(file) != .real {
+            tables += [Field.localTable, Field.taskSegment].map { segment in
+                (VirtualAddress(file.field(segment)), file.storage.number(at: segment + 8, count: 4))
+            }
+        }
+        return tables.filter { $0.1 > 0 }.map { $0.0..<($0.0 + min($0.1, 0xffff) + 1) }
     }
 
     package static func paging(_ file: RegisterFile) -> X86Paging {

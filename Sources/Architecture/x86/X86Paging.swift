@@ -51,9 +51,12 @@ package struct X86Paging: Equatable, Sendable {
     /// The same way of paging from another root.
     func replacingRoot(_ cr3: UInt64) -> X86Paging { X86Paging(cr0: cr0, cr3: cr3, cr4: cr4, efer: efer) }
 
+    /// CR0.PG: otherwise every address leads to itself.
+    package var isOn: Bool { cr0[bit: 31] }
+
     /// Nil while paging is off.
     private var scheme: Scheme? {
-        guard cr0[bit: 31] else { return nil }
+        guard isOn else { return nil }
         if isLong { return cr4[bit: 12] ? Self.fiveLevels : Self.fourLevels }
         return cr4[bit: 5] ? Self.pae : Self.bits32
     }
@@ -103,6 +106,28 @@ package struct X86Paging: Equatable, Sendable {
             table = entry & scheme.addressMask
         }
         preconditionFailure("the walk ends at level 1")
+    }
+
+    /// First addresses of the pages that hold the tables: of the first `limit` or so, where there are more.
+    package func tablePages(in memory: some PhysicalMemory, limit: Int = 0x4000) -> Set<UInt64> {
+        guard let scheme else { return [] }
+        var level: Set<UInt64> = [cr3 & scheme.rootMask]
+        var pages = Set(level.map { $0 & ~0xfff })
+        for (depth, index) in scheme.indexes.enumerated().dropLast() {
+            var next: Set<UInt64> = []
+            for table in level where pages.count < limit {
+                for entry in 0..<(1 << index.count) {
+                    let place = PhysicalAddress(table + UInt64(entry * scheme.entrySize))
+                    guard let value = read(place, size: scheme.entrySize, from: memory) else { break }
+                    if value[bit: 0], !(value[bit: 7] && isLarge(scheme.indexes.count - depth, scheme)) {
+                        next.insert(value & scheme.addressMask)
+                    }
+                }
+            }
+            pages.formUnion(next)
+            level = next
+        }
+        return pages
     }
 
     /// Where bit 7 of an entry means a page: 4 MiB with PSE, 2 MiB, 1 GiB.
