@@ -18,6 +18,7 @@ extension Processor {
         registers.changed = []
         registers.present = []
         pending = []
+        touched = []
         reported = nil
         isArmed = false
         fetch([.general, .system])

@@ -62,5 +62,7 @@ extension VirtualMachine {
             throw Refusal("the machine could not be reset: \(error)")
         }
         owesReset = false
+        // Another kernel's code may come to lie elsewhere.
+        codePages = []
     }
 }
