@@ -11,7 +11,7 @@ struct BacklogTests {
         session.feed(frame("QStartNoAckMode")[...])
         #expect(session.next() == nil)
         session.sent(session.framer.outgoing.count)
-        let count = 1000
+        let count = 100
         session.feed((0..<count).flatMap { _ in frame("m0,4000") }[...])
         var replies = 0
         repeat {
