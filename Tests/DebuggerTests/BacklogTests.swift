@@ -17,7 +17,7 @@ struct BacklogTests {
         repeat {
             #expect(session.next() == nil)
             #expect(session.framer.outgoing.count <= 0x12_0000)
-            replies += Received.parse(session.framer.outgoing).count
+            replies += session.framer.outgoing.filter { $0 == UInt8(ascii: "$") }.count
             session.sent(session.framer.outgoing.count)
         } while session.isBehind
         #expect(replies == count)
