@@ -28,6 +28,6 @@ extension X86ExtendedState {
         let main = leaf.first { $0.subleaf == 0 }
         self.init(
             supported: main.map { UInt64($0.edx) << 32 | UInt64($0.eax) } ?? 0,
-            components: leaf.filter { $0.subleaf >= 2 }.map { ($0.subleaf, $0.eax, $0.ebx) })
+            components: leaf.filter { $0.subleaf >= 2 }.map { (number: $0.subleaf, size: $0.eax, offset: $0.ebx) })
     }
 }

@@ -9,6 +9,10 @@ import Testing
 struct ExtendedStateTests {
     private static let header = X86.Storage.floatingPoint + 512
 
+    private func state(_ supported: UInt64, _ components: [(UInt32, UInt32, UInt32)]) -> X86ExtendedState {
+        X86ExtendedState(supported: supported, components: components.map { (number: $0.0, size: $0.1, offset: $0.2) })
+    }
+
     private func mask(_ file: RegisterFile) -> UInt64 { file.storage.number(at: Self.header, count: 8) }
 
     private func names(_ layout: RegisterLayout, _ feature: String) -> [String] {
@@ -107,15 +111,15 @@ struct ExtendedStateTests {
             (0x7, [(2, 256, .max)]),
         ] as [(UInt64, [(UInt32, UInt32, UInt32)])])
     func unusable(supported: UInt64, components: [(UInt32, UInt32, UInt32)]) {
-        #expect(X86ExtendedState(supported: supported, components: components) == .legacy)
+        #expect(state(supported, components) == .legacy)
     }
 
     @Test("AVX-512 comes whole or not at all", arguments: [5, 6, 7] as [UInt32])
     func whole(missing: UInt32) {
         let all: [(UInt32, UInt32, UInt32)] = [(2, 256, 576), (5, 64, 1088), (6, 512, 1152), (7, 1024, 1664)]
-        #expect(X86ExtendedState(supported: 0xe7, components: all).avx512 != nil)
-        let state = X86ExtendedState(supported: 0xe7, components: all.filter { $0.0 != missing })
-        #expect(state.avx512 == nil && state.avx != nil)
-        #expect(X86ExtendedState(supported: 0xe7 & ~(1 << UInt64(missing)), components: all).avx512 == nil)
+        #expect(state(0xe7, all).avx512 != nil)
+        let other = state(0xe7, all.filter { $0.0 != missing })
+        #expect(other.avx512 == nil && other.avx != nil)
+        #expect(state(0xe7 & ~(1 << UInt64(missing)), all).avx512 == nil)
     }
 }

@@ -72,8 +72,10 @@ struct PagingTests {
         let memory = tables(mode, &random)
         var (hits, large, faults) = (0, 0, 0)
         for _ in 0..<1200 {
-            // The flags in CR3's low bits (PWT, PCD, a PCID) and CR4's others are no part of an address.
-            let root = UInt64.random(in: 0..<Self.pages, using: &random) << 12 | random.next() & 0xff8
+            // The flags in CR3's low bits (PWT, PCD, a PCID) and its high ones (LAM), and CR4's others, are no part of an
+            // address.
+            let root =
+                UInt64.random(in: 0..<Self.pages, using: &random) << 12 | random.next() & 0xfff0_0000_0000_0ff8
             let cr4 = mode.cr4 | random.next() & 0x2_00cf
             let address = address(&random)
             let paging = X86Paging(cr0: mode.cr0, cr3: root, cr4: cr4, efer: mode.efer)

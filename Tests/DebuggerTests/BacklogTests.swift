@@ -11,13 +11,13 @@ struct BacklogTests {
         session.feed(frame("QStartNoAckMode")[...])
         #expect(session.next() == nil)
         session.sent(session.framer.outgoing.count)
-        let count = 1000
+        let count = 100
         session.feed((0..<count).flatMap { _ in frame("m0,4000") }[...])
         var replies = 0
         repeat {
             #expect(session.next() == nil)
             #expect(session.framer.outgoing.count <= 0x12_0000)
-            replies += Received.parse(session.framer.outgoing).count
+            replies += session.framer.outgoing.filter { $0 == UInt8(ascii: "$") }.count
             session.sent(session.framer.outgoing.count)
         } while session.isBehind
         #expect(replies == count)

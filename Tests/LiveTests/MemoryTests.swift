@@ -127,8 +127,8 @@ extension Live {
         func pipelined() throws {
             let guest = try Stubvisor(guest: "hello").attach()
             let expected = try guest.memory(at: 0x10_0000, count: 0x4000)
-            // 3 MiB of replies, of which the server holds one at most.
-            let count = 200
+            // More than a MiB of replies, which is what the server owes at most.
+            let count = 80
             guest.connection.send((0..<count).flatMap { _ in RemoteClient.frame(Array("x100000,4000".utf8)) })
             for number in 0..<count {
                 let reply = try guest.bytesOfReply()

@@ -158,7 +158,7 @@ extension Live {
                     "print $rax = 0x1122334455667788", "print/x $eax", "print $xmm3.v4_int32 = {1, 2, 3, 4}",
                     "print $xmm3.v4_int32", "print $eflags |= 1", "print $eflags", "print $cr0", "print $efer",
                     "print $cr0 = 0x80000000", "print $cr8 = 5", "print $cr0 |= 8", "print $cr0", "print/x $cs",
-                    "info registers rip", "print $st0 = 1.5", "print $st0",
+                    "info registers rip", "sysregs", "print $st0 = 1.5", "print $st0",
                 ])
             #expect(gdb["print/x $eax"].hasSuffix("= 0x55667788"))
             #expect(gdb["print $xmm3.v4_int32"].hasSuffix("= {1, 2, 3, 4}"))
@@ -168,6 +168,7 @@ extension Live {
             #expect(gdb["print $cr8 = 5"].hasSuffix("= 5"))
             #expect(gdb["print $efer"].contains("LMA"))
             #expect(gdb["print $cr0 = 0x80000000"].contains("Could not write register \"cr0\""))
+            #expect(gdb["sysregs"].contains("[ LME LMA ]") && gdb["sysregs"].contains("lstar"))
             #expect(gdb["info registers rip"].contains("<_start>"))
             #expect(gdb["print $st0"].hasSuffix("= 1.5"))
         }
