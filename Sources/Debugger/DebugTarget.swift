@@ -50,6 +50,8 @@ package struct TargetTraits: Sendable {
     package var processorCount: Int
     /// What to plant for a software breakpoint; nil where it would reach the guest and debug registers must serve.
     package var breakpointInstruction: [UInt8]?
+    /// Hardware breakpoints are planted as well where user mode may run: debug registers do nothing there.
+    package var plantsInUserPages = false
 
     package init(layout: RegisterLayout, processorCount: Int, breakpointInstruction: [UInt8]?) {
         self.layout = layout

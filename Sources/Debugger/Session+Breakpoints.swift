@@ -19,12 +19,14 @@ extension Session {
             throw error
         }
         // An address that is not mapped yet is tried again at every resume.
-        if isNew, request.kind == .software, plant(request.address) { rearrange() }
+        if isNew, plants(request), !breakpoints.isPlanted(at: request.address), plant(request.address) { rearrange() }
     }
 
     func remove(_ request: BreakpointRequest) throws(Refusal) {
         breakpoints.remove(request)
-        if request.kind == .software, !breakpoints.has(.software, at: request.address) { lift(request.address) }
+        if !breakpoints.requests.contains(where: { $0.address == request.address && plants($0) }) {
+            lift(request.address)
+        }
         try target.arrange(arrangement())
     }
 
@@ -34,7 +36,7 @@ extension Session {
     /// Before the machine runs: plants what could not be planted before, and what the guest has overwritten since.
     func replant() {
         guard let instruction = target.traits.breakpointInstruction else { return }
-        let addresses = breakpoints.requests.filter { $0.kind == .software }.map(\.address)
+        let addresses = breakpoints.requests.filter(plants).map(\.address)
         let stale = addresses.filter { breakpoints.isPlanted(at: $0) && !stands(at: $0, instruction) }
         // All of them before any is planted again: several addresses may share a place.
         for address in stale { lift(address) }
@@ -49,6 +51,23 @@ extension Session {
         var bytes = [UInt8](repeating: 0, count: instruction.count)
         return target.memory.read(entry.physical, into: &bytes) && bytes == instruction
             && places(of: address).contains(entry.physical)
+    }
+
+    /// Whether an instruction is replaced for it: also for a hardware breakpoint where the host's debug registers see
+    /// nothing of user mode, and the address is there.
+    private func plants(_ request: BreakpointRequest) -> Bool {
+        switch request.kind {
+        case .software: true
+        case .hardware: target.traits.plantsInUserPages && leadsToUserPage(request.address)
+        case .writeWatchpoint, .readWatchpoint, .accessWatchpoint: false
+        }
+    }
+
+    private func leadsToUserPage(_ address: VirtualAddress) -> Bool {
+        (0..<target.traits.processorCount).contains { processor in
+            guard let found = try? target.translate(address, on: processor) else { return false }
+            return found.isPaged && found.isUser
+        }
     }
 
     /// Where `address` leads: by the selected vCPU's tables first, then by the others'. A vCPU that waits for its

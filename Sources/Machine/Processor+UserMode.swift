@@ -14,6 +14,8 @@ struct TrapStep {
     let start: VirtualAddress
     /// The guest's own trap flag.
     let hadTrapFlag: Bool
+    /// It passes a breakpoint: should the instruction fault, its handler is not waited for.
+    let passes: Bool
 }
 
 extension Processor {
@@ -33,9 +35,17 @@ extension Processor {
         }
     }
 
+    /// The registers as they were before the frame was pushed; false where the guest's tables do not allow it.
+    private func restore(_ frame: X86InterruptFrame) -> Bool {
+        var file = registers
+        guard X86.leave(frame, &file, descriptor: descriptor) else { return false }
+        registers = file
+        return true
+    }
+
     /// Goes back to the interrupted program, with `settle` for what is to differ; false where that cannot be.
     private func leave(_ frame: X86InterruptFrame, _ settle: () -> Void) throws(KVMError) -> Bool {
-        guard X86.leave(frame, &registers, descriptor: descriptor) else { return false }
+        guard restore(frame) else { return false }
         settle()
         try storeAll()
         return true
@@ -83,7 +93,7 @@ extension Processor {
         var before = frame
         before.instructionOffset &-= 1
         let old = registers
-        guard X86.leave(before, &registers, descriptor: descriptor) else { return nil }
+        guard restore(before) else { return nil }
         let place = programCounter
         if let interruptedPass, interruptedPass == (place, X86.stackPointer(registers)) {
             self.interruptedPass = nil
@@ -101,7 +111,7 @@ extension Processor {
     /// A breakpoint's instruction faulted instead of being passed: the guest's handler comes first, and the instruction
     /// will be tried again.
     func interruptPass(_ frame: X86InterruptFrame) -> Outcome? {
-        guard isPassing, let trapStep else { return nil }
+        guard let trapStep, trapStep.passes else { return nil }
         interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
         if !trapStep.hadTrapFlag, let place = machine.physical(frame.flagsAddress + 1, seenBy: self),
             let high = read(frame.flagsAddress + 1, count: 1)
@@ -160,7 +170,7 @@ extension Processor {
     private func completeUserInterrupt(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
         guard !machine.capabilities.userInterrupts else { return nil }
         let old = registers
-        guard X86.leave(frame, &registers, descriptor: descriptor) else { return nil }
+        guard restore(frame) else { return nil }
         X86.setFlags(&registers, to: frame.flags & ~X86.resumeFlag)
         let instruction = X86Instruction(machine.instruction(at: programCounter, count: 2, seenBy: self))
         guard case .softwareInterrupt(let vector) = instruction else {
@@ -221,7 +231,7 @@ extension Processor {
         case .systemCall where try vcpu.modelSpecific(X86.SystemCall.flagMask) ?? 0 & X86.trapFlag != 0:
             // Nothing would trap before SYSRET has brought the flags back.
             return try lifting { () throws(KVMError) in try run(from: start, to: start + 2) }
-        default: return try lifting { () throws(KVMError) in try stepByTrapFlag(instruction) }
+        default: return try lifting { () throws(KVMError) in try stepByTrapFlag(instruction, passes: false) }
         }
     }
 
@@ -240,15 +250,18 @@ extension Processor {
             return nil
         case .halt, .other:
             let instruction = X86StepInstruction(bytes, registers)
-            let event = try lifting { () throws(KVMError) in try stepByTrapFlag(instruction) }
+            let event = try lifting { () throws(KVMError) in try stepByTrapFlag(instruction, passes: true) }
             return event?.cause == .stepped ? nil : event
         }
     }
 
-    private func stepByTrapFlag(_ instruction: X86StepInstruction) throws(KVMError) -> StopEvent? {
+    private func stepByTrapFlag(
+        _ instruction: X86StepInstruction, passes: Bool
+    ) throws(KVMError) -> StopEvent? {
         let flags = X86.flagsRegister(registers)
         trapStep = TrapStep(
-            instruction: instruction, start: programCounter, hadTrapFlag: flags & X86.trapFlag != 0)
+            instruction: instruction, start: programCounter, hadTrapFlag: flags & X86.trapFlag != 0,
+            passes: passes)
         defer { trapStep = nil }
         // KVM drops the flag with its own stepping.
         try disarmStep()
@@ -278,7 +291,7 @@ extension Processor {
         case .interruptReturn(let size) where isLong ? size == 8 : size == 4:
             let frame = X86InterruptFrame(
                 at: X86.stackTop(registers), wordSize: size, hasErrorCode: false, read: { self.read($0, count: $1) })
-            guard let frame, frame.isUser, X86.leave(frame, &registers, descriptor: descriptor) else { return false }
+            guard let frame, frame.isUser, restore(frame) else { return false }
             X86.dropPrivilegedSegments(&registers)
             try vcpu.returnFromHandler()
         case .systemReturn where isLong:

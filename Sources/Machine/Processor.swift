@@ -171,7 +171,8 @@ final class Processor: @unchecked Sendable {
     /// Runs until an event, or nil when the machine is stopping.
     func enter(_ pace: Pace) throws(KVMError) -> StopEvent? {
         while true {
-            try watchHandlers()
+            // One instruction needs no other handlers than before, and its own breakpoint may be lifted.
+            if pace == .running { try watchHandlers() }
             try arm(guestDebug(pace))
             statistics.entering()
             let exit = try vcpu.run()
@@ -224,7 +225,7 @@ final class Processor: @unchecked Sendable {
             debug.control = slots.control(executing: { self.handlers.slots.contains($0) && $0 != place })
             debug.singleStep = true
         }
-        let holds = pace == .stepping ? machine.arrangement.stepsHoldInterrupts : isPassing && trapStep != nil
+        let holds = pace == .stepping ? machine.arrangement.stepsHoldInterrupts : trapStep?.passes == true
         debug.blockInterrupts = holds && machine.capabilities.blocksInterrupts
         return debug
     }

@@ -7,9 +7,11 @@ import Primitives
 extension VirtualMachine: DebugTarget {
     package var traits: TargetTraits {
         let level = X86.mode(processors[0].registers) == .real ? capabilities.real : capabilities.kernel
-        return TargetTraits(
+        var traits = TargetTraits(
             layout: configuration.layout, processorCount: processors.count,
             breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil)
+        traits.plantsInUserPages = !capabilities.user.executionBreakpoint
+        return traits
     }
 
     package var memory: any PhysicalMemory { hidden }
