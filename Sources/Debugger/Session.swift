@@ -19,6 +19,8 @@ package final class Session {
     var reply = Reply()
     var breakpoints = BreakpointTable()
     var catches: [Catch] = []
+    /// The highest number that a catch has had: none is used again.
+    var lastCatch = 0
     var features: ClientFeatures = []
     /// The vCPU that `g`, `m` and their like mean (`Hg`), and the one that `c` and `s` mean (`Hc`); nil for all.
     var selected = 0

@@ -65,8 +65,9 @@ extension Processor {
     }
 
     private func enterStepping() throws(KVMError) -> StopEvent? {
+        let hold = try holdInterrupts()
         let event = try enter(.stepping)
-        if event?.cause == .stepped { try fetchRegisters() }
+        if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
         return event
     }
 

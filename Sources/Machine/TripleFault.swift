@@ -150,7 +150,8 @@ struct TripleFault {
         switch table.gate(for: number, entry: bytes, cause: cause) {
         case .failure(let failure): return failure
         case .success(let gate):
-            return table.failure(entering: gate, descriptor: processor.descriptor(gate.selector), cpl: level, cause: cause)
+            return table.failure(
+                entering: gate, descriptor: processor.descriptor(gate.selector), cpl: level, cause: cause)
         }
     }
 }

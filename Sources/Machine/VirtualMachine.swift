@@ -41,8 +41,10 @@ package final class VirtualMachine: @unchecked Sendable {
     /// The registers that KVM's filter holds back now.
     var filtered: [FilteredRegister] = []
 
+    /// `capabilities` takes the place of the probe's findings.
     package init(
-        _ configuration: MachineConfiguration, console: Console, attendant: any Attendant
+        _ configuration: MachineConfiguration, console: Console, attendant: any Attendant,
+        capabilities known: HostDebugCapabilities? = nil
     ) throws(MachineError) {
         self.configuration = configuration
         self.console = console
@@ -57,7 +59,7 @@ package final class VirtualMachine: @unchecked Sendable {
         let features: [CPUIDEntry]
         do throws(KVMError) {
             let system = try System()
-            capabilities = try Probe.run(system)
+            if let known { capabilities = known } else { capabilities = try Probe.run(system) }
             features = try system.supportedProcessor()
             vm = try system.makeVM()
         } catch {

@@ -65,6 +65,13 @@ extension X86 {
 
     package static func flagsRegister(_ file: RegisterFile) -> UInt64 { file.field(Field.flags) }
 
+    /// RIP: the offset in CS.
+    package static func instructionOffset(_ file: RegisterFile) -> UInt64 { file.field(Field.instructionPointer) }
+
+    package static func codeSelector(_ file: RegisterFile) -> UInt16 {
+        file.storage.number(at: Field.codeSegment + 12, count: 2)
+    }
+
     package static func setFlags(_ file: inout RegisterFile, to value: UInt64) {
         file.storage.store(value, at: Field.flags, count: 8)
         file.changed.formUnion(.general)
