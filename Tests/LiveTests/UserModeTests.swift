@@ -67,7 +67,7 @@ extension Live {
             ])
             #expect(gdb["next"].contains("sum = sum * 3;"))
             #expect(gdb["print sum"].hasSuffix("= 0"))
-            #expect(gdb["finish"].contains("Run till exit") && gdb["finish"].contains("Value returned is"))
+            #expect(gdb["finish"].contains("in user_main ()") && gdb["finish"].contains("Value returned is"))
             #expect(gdb["next", 3].contains("system_call(ADD_UP"))
             #expect(gdb["step"].contains("system_call (number=0, argument=0)"))
         }
@@ -214,12 +214,12 @@ extension Live {
         @Test("a breakpoint in the guest's own #BP handler and one in user mode are both told", .needs(.kvm, .gdb))
         func handler() throws {
             let gdb = try user([
-                "set var traps_wanted = 1", "break *on_breakpoint", "break trap", "continue", "continue",
+                "set var traps_wanted = 1", "break *on_breakpoint", "break mix", "continue", "continue",
                 "print breakpoints", "continue", "print breakpoints", "delete", "continue",
             ])
-            #expect(gdb["continue"].contains("Breakpoint 2, trap ()"))
+            #expect(gdb["continue"].contains("Breakpoint 2, mix (a="))
             #expect(gdb["continue", 2].contains("Breakpoint 1, on_breakpoint"))
-            #expect(gdb["continue", 3].contains("Breakpoint 2, trap ()"))
+            #expect(gdb["continue", 3].contains("Breakpoint 2, mix (a="))
             #expect(gdb["print breakpoints"].hasSuffix("= 0") && gdb["print breakpoints", 2].hasSuffix("= 1"))
             #expect(gdb["continue", 4].contains("exited normally"))
         }
