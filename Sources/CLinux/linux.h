@@ -76,6 +76,7 @@ static const unsigned long REQUEST_GET_XSAVE = KVM_GET_XSAVE;
 static const unsigned long REQUEST_SET_XSAVE = KVM_SET_XSAVE;
 static const unsigned long REQUEST_GET_DEBUGREGS = KVM_GET_DEBUGREGS;
 static const unsigned long REQUEST_SET_DEBUGREGS = KVM_SET_DEBUGREGS;
+static const unsigned long REQUEST_GET_MSR_INDEX_LIST = KVM_GET_MSR_INDEX_LIST;
 static const unsigned long REQUEST_GET_MSRS = KVM_GET_MSRS;
 static const unsigned long REQUEST_SET_MSRS = KVM_SET_MSRS;
 static const unsigned long REQUEST_GET_LAPIC = KVM_GET_LAPIC;

@@ -24,6 +24,8 @@ package final class VirtualMachine: @unchecked Sendable {
     let attendant: any Attendant
     /// Breakpoints that clients know nothing of, and guest memory without them.
     let hidden: HiddenBreakpoints
+    /// The model-specific registers that a reset brings back.
+    let resettableRegisters: [UInt32]
     private(set) var processors: [Processor] = []
     private(set) var gate: Gate!
     /// The state that a reset brings back.
@@ -61,6 +63,9 @@ package final class VirtualMachine: @unchecked Sendable {
             let system = try System()
             if let known { capabilities = known } else { capabilities = try Probe.run(system) }
             features = try system.supportedProcessor()
+            resettableRegisters =
+                try system.modelSpecificRegisters().filter { !MachineSnapshot.time.contains($0) }
+                + MachineSnapshot.memoryTypes
             vm = try system.makeVM()
         } catch {
             throw MachineError(error)
@@ -173,7 +178,9 @@ package final class VirtualMachine: @unchecked Sendable {
     private func applyArrangement() {
         applyTraps()
         applyFilter()
-        haltWatch.resumed(soon: catchesHalts || !capabilities.debugsUserMode)
+        let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
+        haltWatch.look(
+            every: catchesHalts ? .close : isBooting && !capabilities.debugsUserMode ? .whileBooting : .ordinary)
     }
 
     /// Makes KVM's slots what the watchpoints need.

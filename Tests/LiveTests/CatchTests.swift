@@ -104,6 +104,26 @@ extension Live {
             #expect(try guest.monitor("why").contains("halted for good"))
         }
 
+        @Test("a reset brings registers back that no client sees", .needs(.kvm))
+        func reset() throws {
+            // mov ecx, IA32_MTRR_PHYSBASE0; rdmsr; nop; mov eax, 6; xor edx, edx; wrmsr; rdmsr; nop; hlt
+            let code: [UInt8] = [
+                0xb9, 0x00, 0x02, 0, 0, 0x0f, 0x32, 0x90, 0xb8, 6, 0, 0, 0, 0x31, 0xd2, 0x0f, 0x30, 0x0f, 0x32, 0x90,
+                0xf4,
+            ]
+            let guest = try Stubvisor(flat: code, mode: "long").attach()
+            let origin = try guest.register("rip")
+            for offset in [7, 19] as [UInt64] { #expect(try guest.insert(0, at: origin + offset) == "OK") }
+            for _ in 0..<2 {
+                #expect(try guest.resume().kind == "T05")
+                #expect(try guest.register("rax") == 0)
+                #expect(try guest.resume().kind == "T05")
+                #expect(try guest.register("rip") == origin + 19)
+                #expect(try guest.register("rax") == 6)
+                _ = try guest.monitor("reset")
+            }
+        }
+
         @Test("what cannot be caught is refused in words", .needs(.kvm))
         func refused() throws {
             let guest = try Stubvisor(guest: "hello").attach()

@@ -44,13 +44,17 @@ extension Live {
             #expect(gdb["info breakpoints"].contains("breakpoint already hit 2 times"))
         }
 
-        @Test("two breakpoints and a condition are hit exactly as often as they are reached", .needs(.kvm, .gdb))
-        func hits() throws {
-            let gdb = try user([
-                "set var rounds = 40", "break mix if b % 10 == 9", "break look_at_flags", "ignore 2 1000", "continue",
-                "continue", "continue", "continue", "print b", "info breakpoints", "print breakpoints", "delete",
-                "continue",
-            ])
+        @Test(
+            "two breakpoints and a condition are hit exactly as often as they are reached", .needs(.kvm, .gdb),
+            arguments: ["1", "2"])
+        func hits(processors: String) throws {
+            let gdb = try user(
+                [
+                    "set var rounds = 40", "break mix if b % 10 == 9", "break look_at_flags", "ignore 2 1000",
+                    "continue",
+                    "continue", "continue", "continue", "print b", "info breakpoints", "print breakpoints", "delete",
+                    "continue",
+                ], ["--cpus", processors])
             #expect(gdb["continue"].contains("mix (a="))
             #expect(gdb["print b"].hasSuffix("= 39"))
             #expect(gdb["info breakpoints"].contains("breakpoint already hit 4 times"))

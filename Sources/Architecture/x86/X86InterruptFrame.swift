@@ -45,7 +45,6 @@ package struct X86InterruptFrame: Equatable, Sendable {
             guard let pointer = pop(), let selector = pop() else { return nil }
             stack = Stack(pointer: pointer, selector: UInt16(truncatingIfNeeded: selector))
         }
-        end = next
     }
 
     /// Whether it is user mode's: CPL 3, which the selectors' privilege bits say.
