@@ -77,8 +77,8 @@ final class HaltWatch: Sendable {
 }
 
 extension Processor {
-    /// The stop for `monitor catch hlt`, where the kernel puts the vCPU to sleep itself: on its own thread, after it was
-    /// called. A sleep that ends between two looks is not seen.
+    /// The stop for `monitor catch hlt`, where the kernel puts the vCPU to sleep itself: on its own thread, after it
+    /// was called. A sleep that ends between two looks is not seen.
     func caughtHalt() throws(KVMError) -> StopEvent? {
         guard machine.catchesHalts else { return nil }
         guard try vcpu.activity() == .halted else {

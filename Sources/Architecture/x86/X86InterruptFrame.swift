@@ -19,8 +19,6 @@ package struct X86InterruptFrame: Equatable, Sendable {
     package var errorCode: UInt32?
     /// Where RFLAGS lies on the stack.
     package let flagsAddress: VirtualAddress
-    /// The first address behind the frame.
-    package let end: VirtualAddress
 
     /// Reads a frame whose lowest word, the error code if there is one, is at `top`. `wordSize` is 2 (real mode), 4 or
     /// 8 (long mode, where the stack is always pushed). Nil where it cannot be read.
