@@ -171,10 +171,11 @@ extension Processor {
         let start = programCounter
         let bytes = machine.instruction(at: start, seenBy: self)
         let instruction = X86StepInstruction(bytes, registers)
+        let mask = instruction == .systemCall ? try vcpu.modelSpecific(X86.SystemCall.flagMask) ?? 0 : 0
         switch instruction {
         case .interrupt(let length):
             return try lifting { () throws(KVMError) in try run(from: start, to: start + length) }
-        case .systemCall where try vcpu.modelSpecific(X86.SystemCall.flagMask) ?? 0 & X86.trapFlag != 0:
+        case .systemCall where mask & X86.trapFlag != 0:
             // Nothing would trap before SYSRET has brought the flags back.
             return try lifting { () throws(KVMError) in try run(from: start, to: start + 2) }
         default: return try lifting { () throws(KVMError) in try stepByTrapFlag(instruction, passes: false) }

@@ -28,7 +28,8 @@ struct ProcessorSnapshot {
 
     func restore(to processor: Processor) throws(KVMError) {
         for (block, bytes) in blocks { try processor.vcpu.set(block, from: bytes, at: 0) }
-        for (index, value) in modelSpecific where try processor.vcpu.modelSpecific(index) != value {
+        for (index, value) in modelSpecific {
+            if try processor.vcpu.modelSpecific(index) == value { continue }
             // Some are read-only.
             _ = try processor.vcpu.setModelSpecific(index, to: value)
         }
