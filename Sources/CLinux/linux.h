@@ -55,6 +55,7 @@ static const unsigned long REQUEST_CREATE_DEVICE = KVM_CREATE_DEVICE;
 static const unsigned long REQUEST_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
 static const unsigned long REQUEST_GET_DEVICE_ATTR = KVM_GET_DEVICE_ATTR;
 static const unsigned long REQUEST_HAS_DEVICE_ATTR = KVM_HAS_DEVICE_ATTR;
+static const unsigned long REQUEST_ENABLE_CAP = KVM_ENABLE_CAP;
 static const unsigned long REQUEST_RUN = KVM_RUN;
 static const unsigned long REQUEST_GET_MP_STATE = KVM_GET_MP_STATE;
 static const unsigned long REQUEST_SET_MP_STATE = KVM_SET_MP_STATE;
@@ -75,6 +76,7 @@ static const unsigned long REQUEST_GET_XSAVE = KVM_GET_XSAVE;
 static const unsigned long REQUEST_SET_XSAVE = KVM_SET_XSAVE;
 static const unsigned long REQUEST_GET_DEBUGREGS = KVM_GET_DEBUGREGS;
 static const unsigned long REQUEST_SET_DEBUGREGS = KVM_SET_DEBUGREGS;
+static const unsigned long REQUEST_GET_MSR_INDEX_LIST = KVM_GET_MSR_INDEX_LIST;
 static const unsigned long REQUEST_GET_MSRS = KVM_GET_MSRS;
 static const unsigned long REQUEST_SET_MSRS = KVM_SET_MSRS;
 static const unsigned long REQUEST_GET_LAPIC = KVM_GET_LAPIC;
@@ -86,6 +88,7 @@ static const unsigned long REQUEST_SET_PIT2 = KVM_SET_PIT2;
 static const unsigned long REQUEST_GET_XCRS = KVM_GET_XCRS;
 static const unsigned long REQUEST_SET_XCRS = KVM_SET_XCRS;
 static const unsigned long REQUEST_TRANSLATE = KVM_TRANSLATE;
+static const unsigned long REQUEST_X86_SET_MSR_FILTER = KVM_X86_SET_MSR_FILTER;
 #endif
 
 #endif

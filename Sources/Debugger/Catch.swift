@@ -1,40 +1,110 @@
+import Interrupts
 import Primitives
 
-/// A device access that is to stop the machine: `monitor catch`.
+/// Something that is to stop the machine by itself: `monitor catch`.
 package struct Catch: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         case ports(ClosedRange<UInt16>)
         /// Memory-mapped devices, and addresses where nothing is. RAM is never caught: see watchpoints.
         case memory(ClosedRange<PhysicalAddress>)
+        /// Exceptions of these vectors, before their handlers run.
+        case exceptions(Set<UInt8>)
+        /// Reads and writes of a model-specific register, by its index.
+        case register(UInt32)
+        /// A processor that goes to sleep by HLT.
+        case halt
     }
 
     /// What `uncatch` names it by.
     package let number: Int
     package let kind: Kind
 
-    /// Reads `io PORT[-PORT]` or `mmio ADDRESS[-ADDRESS]`.
+    /// Reads what follows `catch`.
     init(number: Int, _ words: [Substring]) throws(Refusal) {
-        guard words.count == 2 else { throw Refusal("expected: catch io PORT[-PORT] or catch mmio ADDRESS[-ADDRESS]") }
-        let ends = words[1].split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+        let usage = CatchKind.usage
+        guard let name = words.first else { throw Refusal("expected: catch \(usage)") }
+        guard let row = CatchKind.table.first(where: { $0.name == name }) else {
+            throw Refusal("\(name) cannot be caught; expected: catch \(usage)")
+        }
+        guard words.count == (row.argument.isEmpty ? 1 : 2) else {
+            throw Refusal("expected: catch \(row.usage)")
+        }
+        self.number = number
+        kind = try row.parse(words.last ?? "")
+    }
+}
+
+/// A kind of thing that can be caught: its word, what follows it, and how that is read.
+struct CatchKind: Sendable {
+    let name: String
+    let argument: String
+    let parse: @Sendable (Substring) throws(Refusal) -> Catch.Kind
+
+    var usage: String { argument.isEmpty ? name : "\(name) \(argument)" }
+
+    static var usage: String { table.map(\.usage).joined(separator: " | ") }
+
+    static let table: [CatchKind] = [
+        CatchKind(name: "io", argument: "PORT[-PORT]") { word throws(Refusal) in
+            let (low, high) = try range(word)
+            guard high <= 0xffff else { throw Refusal("\(word): ports end at 0xffff") }
+            return .ports(UInt16(low)...UInt16(high))
+        },
+        CatchKind(name: "mmio", argument: "ADDRESS[-ADDRESS]") { word throws(Refusal) in
+            let (low, high) = try range(word)
+            return .memory(PhysicalAddress(low)...PhysicalAddress(high))
+        },
+        CatchKind(name: "exception", argument: "VECTOR|NAME|all") { word throws(Refusal) in
+            .exceptions(try vectors(word))
+        },
+        CatchKind(name: "msr", argument: "INDEX") { word throws(Refusal) in
+            guard let index = UInt32(exactly: try monitorNumber(word)) else {
+                throw Refusal("\(word): an MSR's index has 32 bits")
+            }
+            return .register(index)
+        },
+        CatchKind(name: "hlt", argument: "") { _ throws(Refusal) in .halt },
+    ]
+
+    private static func range(_ word: Substring) throws(Refusal) -> (UInt64, UInt64) {
+        let ends = word.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
         let low = try monitorNumber(ends[0])
         let high = ends.count == 2 ? try monitorNumber(ends[1]) : low
-        guard low <= high else { throw Refusal("\(words[1]) ends before it begins") }
-        self.number = number
-        switch words[0] {
-        case "io":
-            guard high <= 0xffff else { throw Refusal("\(words[1]): ports end at 0xffff") }
-            kind = .ports(UInt16(low)...UInt16(high))
-        case "mmio": kind = .memory(PhysicalAddress(low)...PhysicalAddress(high))
-        default: throw Refusal("\(words[0]) cannot be caught; io and mmio can")
+        guard low <= high else { throw Refusal("\(word) ends before it begins") }
+        return (low, high)
+    }
+
+    /// A number, "#PF", "pf", "page-fault" or "all".
+    private static func vectors(_ word: Substring) throws(Refusal) -> Set<UInt8> {
+        if word == "all" { return ExceptionVector.exceptions }
+        let name = word.lowercased()
+        let named =
+            ExceptionVector(mnemonic: name)
+            ?? ExceptionVector.table.first { $0.name.lowercased().split(separator: " ").joined(separator: "-") == name }
+            .map { ExceptionVector($0.vector) }
+        if let named, ExceptionVector.exceptions.contains(named.rawValue) { return [named.rawValue] }
+        guard let number = try? monitorNumber(word), number < 32, let vector = UInt8(exactly: number),
+            ExceptionVector.exceptions.contains(vector)
+        else {
+            let names = ExceptionVector.table.filter { $0.kind != .interrupt }.map(\.mnemonic)
+            throw Refusal("\(word) is no exception: there are \(names.joined(separator: ", ")), and all")
         }
+        return [vector]
     }
 }
 
 extension Catch: CustomStringConvertible {
-    package var description: String {
+    package var description: String { "\(number): \(what)" }
+
+    private var what: String {
         switch kind {
-        case .ports(let range): "\(number): ports \(hexadecimal(range.lowerBound))-\(hexadecimal(range.upperBound))"
-        case .memory(let range): "\(number): device memory \(range.lowerBound)-\(range.upperBound)"
+        case .ports(let range): "ports \(hexadecimal(range.lowerBound))-\(hexadecimal(range.upperBound))"
+        case .memory(let range): "device memory \(range.lowerBound)-\(range.upperBound)"
+        case .exceptions(ExceptionVector.exceptions): "every exception"
+        case .exceptions(let vectors):
+            "exception " + vectors.sorted().map { "\(ExceptionVector($0))" }.joined(separator: ", ")
+        case .register(let index): "MSR \(hexadecimal(index))"
+        case .halt: "HLT"
         }
     }
 }
@@ -51,9 +121,13 @@ func monitorNumber(_ text: some StringProtocol) throws(Refusal) -> UInt64 {
 
 extension Session {
     func addCatch(_ words: [Substring]) throws(Refusal) -> String {
-        let new = try Catch(number: (catches.last?.number ?? 0) + 1, words)
+        let new = try Catch(number: lastCatch + 1, words)
         catches.append(new)
-        rearrange()
+        do throws(Refusal) { try target.arrange(arrangement()) } catch {
+            catches.removeLast()
+            throw error
+        }
+        lastCatch += 1
         return "\(new)"
     }
 

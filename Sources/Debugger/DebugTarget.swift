@@ -64,6 +64,8 @@ package struct TargetTraits: Sendable {
     package var breakpointInstruction: [UInt8]?
     /// Where the guest's kernel was linked to be, as far as its file is known.
     package var linkAddress: VirtualAddress?
+    /// Hardware breakpoints are planted as well where user mode may run: debug registers do nothing there.
+    package var plantsInUserPages = false
 
     package init(
         layout: RegisterLayout, processorCount: Int, breakpointInstruction: [UInt8]?, linkAddress: VirtualAddress? = nil
@@ -105,6 +107,8 @@ package struct Arrangement: Equatable, Sendable {
     /// For each address of a breakpoint that may go on by itself: what each breakpoint there wants evaluated.
     package var programs: [VirtualAddress: [BreakpointProgram]] = [:]
     package var catches: [Catch] = []
+    /// A step takes no interrupt; otherwise it may end in a handler.
+    package var stepsHoldInterrupts = true
 
     package init() {}
 }

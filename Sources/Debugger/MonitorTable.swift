@@ -61,12 +61,12 @@ extension MonitorCommand {
         MonitorCommand(name: "info mtree", arguments: "", summary: "where memory and devices are") {
             session, _ throws(Refusal) in session.target.report(.memoryMap)
         },
-        MonitorCommand(name: "catch list", arguments: "", summary: "which device accesses stop the machine") {
+        MonitorCommand(name: "catch list", arguments: "", summary: "what is caught, and its numbers") {
             session, _ throws(Refusal) in session.listCatches()
         },
         MonitorCommand(
-            name: "catch", arguments: "io PORT[-PORT] | mmio ADDRESS[-ADDRESS]",
-            summary: "stop when the guest accesses a device there"
+            name: "catch", arguments: CatchKind.usage,
+            summary: "stop when the guest does that"
         ) { session, words throws(Refusal) in try session.addCatch(words) },
         MonitorCommand(name: "uncatch", arguments: "N", summary: "forget what catch list shows as N") {
             session, words throws(Refusal) in try session.removeCatch(words)

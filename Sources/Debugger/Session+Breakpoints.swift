@@ -18,7 +18,7 @@ extension Session {
                 if isNew { breakpoints.remove(request) }
                 throw error
             }
-            return
+            return plantInUserPage(request)
         }
         // An address that is not mapped yet is tried again at every resume.
         guard !breakpoints.planted.contains(request.address) else { return }
@@ -28,8 +28,8 @@ extension Session {
     func remove(_ request: BreakpointRequest) throws(Refusal) {
         breakpoints.remove(request)
         isArrangementStale = true
+        if !isPlantWanted(at: request.address) { lift(request.address) }
         guard request.kind == .software else { return try arrange() }
-        if !breakpoints.has(.software, at: request.address) { lift(request.address) }
         if target.traits.breakpointInstruction == nil { try arrange() }
     }
 
@@ -72,6 +72,7 @@ extension Session {
         // All that are stale before any is planted again: several addresses may share a place.
         for (number, frames) in unsettled { liftStale(on: number, frames, instruction) }
         for (number, frames) in unsettled { settle(number, frames, instruction) }
+        for request in breakpoints.hardware { plantInUserPage(request) }
     }
 
     private static let offsetMask: UInt64 = 1 << PlantedTable.pageBits - 1
@@ -114,6 +115,36 @@ extension Session {
         breakpoints.settle(page, in: isWhole ? first : nil)
     }
 
+    private func isPlantWanted(at address: VirtualAddress) -> Bool {
+        if breakpoints.has(.software, at: address) { return true }
+        return target.traits.plantsInUserPages && breakpoints.has(.hardware, at: address) && leadsToUserPage(address)
+    }
+
+    /// Plants for a hardware breakpoint too where the host's debug registers see nothing of user mode, and the address
+    /// is there.
+    private func plantInUserPage(_ request: BreakpointRequest) {
+        guard request.kind == .hardware, target.traits.plantsInUserPages,
+            let instruction = target.traits.breakpointInstruction
+        else { return }
+        let address = request.address
+        let place = leadsToUserPage(address) ? places(of: address).first : nil
+        if let entry = breakpoints.planted[address] {
+            var there = [UInt8](repeating: 0, count: instruction.count)
+            if entry.physical == place, target.memory.read(entry.physical, into: &there), there == instruction { return }
+            if breakpoints.has(.software, at: address) { return }
+            lift(address)
+            isArrangementStale = true
+        }
+        if let place, plant(address, instruction, at: place) { isArrangementStale = true }
+    }
+
+    private func leadsToUserPage(_ address: VirtualAddress) -> Bool {
+        (0..<target.traits.processorCount).contains { processor in
+            guard let found = try? target.translate(address, on: processor) else { return false }
+            return found.isPaged && found.isUser
+        }
+    }
+
     /// Where `address` leads: by the selected vCPU's tables first, then by the others'. A vCPU that waits for its
     /// start-up interrupt has none, and comes last.
     private func places(of address: VirtualAddress) -> [PhysicalAddress] {
@@ -122,11 +153,12 @@ extension Session {
         return (found.filter(\.isPaged) + found.filter { !$0.isPaged }).map(\.physical)
     }
 
-    private func arrangement() -> Arrangement {
+    func arrangement() -> Arrangement {
         var result = Arrangement()
         result.planted = breakpoints.planted
         result.programs = breakpoints.programs
         result.catches = catches
+        result.stepsHoldInterrupts = stepMask.contains(.withoutInterrupts)
         if target.traits.breakpointInstruction == nil {
             result.execution = breakpoints.softwarePages.values.flatMap(\.addresses).sorted()
         }

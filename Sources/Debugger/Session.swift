@@ -21,6 +21,8 @@ package final class Session {
     var catches: [Catch] = []
     /// The machine has not been told of all that is planted (see `settle`).
     var isArrangementStale = false
+    /// The highest number that a catch has had: none is used again.
+    var lastCatch = 0
     var features: ClientFeatures = []
     /// The vCPU that `g`, `m` and their like mean (`Hg`), and the one that `c` and `s` mean (`Hc`); nil for all.
     var selected = 0
@@ -28,6 +30,7 @@ package final class Session {
     /// Why the machine stands still now.
     package internal(set) var stop: StopEvent
     var physicalMemory = false
+    var stepMask = StepMask.all
     var listsThreadsInStops = false
     var wantsBareBinary = false
     /// The client speaks the extended protocol: it may run the program again.
@@ -209,8 +212,8 @@ package final class Session {
         case .registerInfo(let number): answerRegisterInfo(number)
         case .threadsInfo: break
         case .stepMaskBits: reply.text("ENABLE=1,NOIRQ=2,NOTIMER=4")
-        case .stepMask: reply.text("0x7")
-        case .setStepMask(let mask): mask == 7 ? reply.ok() : reply.error(.unsupported, "only 0x7 is offered")
+        case .stepMask: reply.text(hexadecimal(stepMask.rawValue))
+        case .setStepMask(let mask): answerRefusal { () throws(Refusal) in try setStepMask(mask) }
         case .physicalMemoryMode: reply.text(physicalMemory ? "1" : "0")
         case .setPhysicalMemoryMode(let on): setPhysicalMemory(on)
         }

@@ -32,7 +32,7 @@ package enum StopCause: Equatable, Sendable {
     /// The processor or KVM gave up.
     case hostFailure
     case haltedForGood
-    /// A device access that `monitor catch` waits for.
+    /// What `monitor catch` waits for.
     case caught
     /// An access that no memory or device answers.
     case memoryFault
@@ -89,7 +89,7 @@ extension StopCause {
         case .emulationFailure: "KVM could not emulate an instruction"
         case .hostFailure: "the host could not go on"
         case .haltedForGood: "halted for good"
-        case .caught: "caught a device access"
+        case .caught: "caught"
         case .memoryFault: "access outside of memory and devices"
         case .reset: "reset"
         case .ended(.poweredOff): "powered off"

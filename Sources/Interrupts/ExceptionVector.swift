@@ -81,6 +81,9 @@ package struct ExceptionVector: Hashable, Sendable {
         row(30, "#SX", "security exception", .fault, errorCode: true),
     ]
 
+    /// Every vector of the table that the program's own instructions raise.
+    package static let exceptions = Set(table.filter { $0.kind != .interrupt }.map(\.vector))
+
     private static let byVector: [Description?] = {
         var rows = [Description?](repeating: nil, count: 256)
         for row in table { rows[Int(row.vector)] = row }

@@ -22,12 +22,15 @@ package enum Exit: Equatable, Sendable {
     /// A signal, `immediate_exit`, or a start-up interrupt that a waiting processor took: nothing of the guest's.
     case interrupted
     case interruptWindowOpen
+    /// x86: a read of a model-specific register that the filter holds back (see `VM.filter`).
+    case registerRead(index: UInt32)
+    case registerWrite(index: UInt32, value: UInt64)
     case unknown(reason: UInt32)
 
-    /// Whether an instruction waits for the answer of a device, or of memory that the VMM writes.
+    /// Whether an instruction waits for the answer of a device, a register, or of memory that the VMM writes.
     package var isAccess: Bool {
         switch self {
-        case .io, .mmioRead, .mmioWrite: true
+        case .io, .mmioRead, .mmioWrite, .registerRead, .registerWrite: true
         default: false
         }
     }

@@ -13,5 +13,5 @@ package struct GuestDebug: Equatable, Sendable {
 
     package init() {}
 
-    package var isOff: Bool { !singleStep && !softwareBreakpoints && control == 0 }
+    package var isOff: Bool { !singleStep && !softwareBreakpoints && !blockInterrupts && control == 0 }
 }

@@ -46,6 +46,8 @@ struct RunPage {
         case KVM_EXIT_SYSTEM_EVENT: return .systemEvent(page.pointee.system_event.type)
         case KVM_EXIT_INTR: return .interrupted
         case KVM_EXIT_IRQ_WINDOW_OPEN: return .interruptWindowOpen
+        case KVM_EXIT_X86_RDMSR: return .registerRead(index: page.pointee.msr.index)
+        case KVM_EXIT_X86_WRMSR: return .registerWrite(index: page.pointee.msr.index, value: page.pointee.msr.data)
         default: return .unknown(reason: reason)
         }
     }
@@ -54,6 +56,12 @@ struct RunPage {
     func portData(_ access: Exit.PortAccess) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(
             start: UnsafeMutableRawPointer(page).advanced(by: access.dataOffset), count: access.size * access.count)
+    }
+
+    /// Answers a model-specific register's access; nil raises a general-protection fault.
+    func answerRegister(_ value: UInt64?) {
+        page.pointee.msr.error = value == nil ? 1 : 0
+        page.pointee.msr.data = value ?? 0
     }
 
     /// Answers an MMIO read.

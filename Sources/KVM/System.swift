@@ -48,6 +48,10 @@ extension System {
     package var syncRegisters: UInt32 { UInt32(bitPattern: check(KVM_CAP_SYNC_REGS)) }
     /// Bits of KVM_GUESTDBG_*: what KVM_SET_GUEST_DEBUG takes. 0 on kernels older than 5.13, which do not say.
     package var guestDebugControls: UInt32 { UInt32(bitPattern: check(KVM_CAP_SET_GUEST_DEBUG2)) }
+    /// Whether accesses to model-specific registers can be filtered and answered here (Linux 5.10).
+    package var filtersRegisters: Bool {
+        check(KVM_CAP_X86_USER_SPACE_MSR) != 0 && check(KVM_CAP_X86_MSR_FILTER) != 0
+    }
     package var hasReadOnlyMemory: Bool { check(KVM_CAP_READONLY_MEM) != 0 }
     package var maximumVCPUs: Int { Int(check(KVM_CAP_MAX_VCPUS)) }
 }

@@ -62,6 +62,10 @@ package struct VCPU: ~Copyable, Sendable {
         return value
     }
 
+    /// Answers an exit for a model-specific register: with what was read, or with anything for a write; nil makes the
+    /// instruction a general-protection fault.
+    package func answerRegister(_ value: UInt64?) { page.answerRegister(value) }
+
     /// Answers an MMIO read exit.
     package func answerMMIO(_ value: UInt64) { page.answerMMIO(value) }
 

@@ -128,17 +128,43 @@ extension VCPU {
     /// Queues a software exception or interrupt (INT3: vector 3 as an exception; INT n: soft interrupt), delivered
     /// at the next entry. The corresponding requests are `KVM_GET_VCPU_EVENTS` and `KVM_SET_VCPU_EVENTS`.
     package func injectSoftware(vector: UInt8, asException: Bool) throws(KVMError) {
+        try changeEvents { events in
+            if asException {
+                events.exception.injected = 1
+                events.exception.nr = vector
+                events.exception.has_error_code = 0
+            } else {
+                events.interrupt.injected = 1
+                events.interrupt.nr = vector
+                events.interrupt.soft = 1
+            }
+        }
+    }
+
+    /// Queues an exception with an error code, delivered at the next entry. The corresponding requests are
+    /// `KVM_GET_VCPU_EVENTS` and `KVM_SET_VCPU_EVENTS`.
+    package func inject(exception vector: UInt8, errorCode: UInt32) throws(KVMError) {
+        try changeEvents {
+            $0.exception.injected = 1
+            $0.exception.nr = vector
+            $0.exception.has_error_code = 1
+            $0.exception.error_code = errorCode
+        }
+    }
+
+    /// Drops an exception on its way, and what IRET does to non-maskable interrupts: they may come again.
+    package func returnFromHandler() throws(KVMError) {
+        try changeEvents {
+            $0.exception.injected = 0
+            $0.exception.pending = 0
+            $0.nmi.masked = 0
+        }
+    }
+
+    private func changeEvents(_ body: (inout kvm_vcpu_events) -> Void) throws(KVMError) {
         var events = kvm_vcpu_events()
         try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
-        if asException {
-            events.exception.injected = 1
-            events.exception.nr = vector
-            events.exception.has_error_code = 0
-        } else {
-            events.interrupt.injected = 1
-            events.interrupt.nr = vector
-            events.interrupt.soft = 1
-        }
+        body(&events)
         try descriptor.set("KVM_SET_VCPU_EVENTS", REQUEST_SET_VCPU_EVENTS, &events)
     }
 

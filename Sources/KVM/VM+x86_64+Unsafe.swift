@@ -3,6 +3,20 @@ import CLinux
 import Host
 import Primitives
 
+/// A model-specific register whose writes exit, and its reads if `reads`.
+package struct FilteredRegister: Hashable, Sendable {
+    package let index: UInt32
+    package let reads: Bool
+
+    package init(index: UInt32, reads: Bool) {
+        self.index = index
+        self.reads = reads
+    }
+
+    /// What one filter can hold.
+    package static let maximumCount = 16
+}
+
 extension VM {
     /// Three pages that Intel hosts without unrestricted guest mode need, at `address` (below 4 GiB, unused by the
     /// guest), and one more page before them. The corresponding requests are `KVM_SET_TSS_ADDR` and
@@ -19,6 +33,36 @@ extension VM {
     package func makeInterruptControllers() throws(KVMError) {
         let number = descriptor.number
         try request("KVM_CREATE_IRQCHIP") { clinux_ioctl_value(number, REQUEST_CREATE_IRQCHIP, 0) }
+    }
+
+    /// Lets accesses to model-specific registers that the filter holds back exit, instead of faulting.
+    /// The corresponding request is `KVM_ENABLE_CAP` for `KVM_CAP_X86_USER_SPACE_MSR`.
+    package func exitOnFilteredRegisters() throws(KVMError) {
+        var capability = kvm_enable_cap()
+        capability.cap = UInt32(KVM_CAP_X86_USER_SPACE_MSR)
+        capability.args.0 = UInt64(KVM_MSR_EXIT_REASON_FILTER)
+        try set("KVM_ENABLE_CAP", REQUEST_ENABLE_CAP, &capability)
+    }
+
+    /// Holds back the guest's accesses to exactly these registers, at most 16. The kernel never holds back those of the
+    /// x2APIC (0x800 to 0x8ff). The corresponding request is `KVM_X86_SET_MSR_FILTER`.
+    package func filter(_ registers: [FilteredRegister]) throws(KVMError) {
+        precondition(registers.count <= Int(KVM_MSR_FILTER_MAX_RANGES), "more registers than the filter has ranges")
+        var filter = kvm_msr_filter()
+        // SAFETY: one bit says that the only register of a range is denied; the kernel copies it during the request,
+        // and `denied` lives until then.
+        let denied = UnsafeMutablePointer<UInt8>.allocate(capacity: 8)
+        denied.initialize(repeating: 0, count: 8)
+        defer { denied.deallocate() }
+        withUnsafeMutableBytes(of: &filter.ranges) { bytes in
+            let ranges = bytes.bindMemory(to: kvm_msr_filter_range.self)
+            for (i, register) in registers.enumerated() {
+                let flags = (register.reads ? KVM_MSR_FILTER_READ : 0) | KVM_MSR_FILTER_WRITE
+                ranges[i] = kvm_msr_filter_range(
+                    flags: UInt32(flags), nmsrs: 1, base: register.index, bitmap: denied)
+            }
+        }
+        try set("KVM_X86_SET_MSR_FILTER", REQUEST_X86_SET_MSR_FILTER, &filter)
     }
 
     /// The kernel's 8254 timer, with port 0x61. The corresponding request is `KVM_CREATE_PIT2`.

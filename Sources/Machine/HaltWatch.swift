@@ -2,6 +2,7 @@ import Architecture
 import Debugger
 import Host
 import KVM
+import Primitives
 import Synchronization
 
 /// Finds out when no vCPU will ever run again: all halted with interrupts off, or never started.
@@ -11,20 +12,44 @@ import Synchronization
 /// with interrupts off is woken only by another processor; when there is no such other, it is over.
 final class HaltWatch: Sendable {
     /// Milliseconds between looks. What costs is one call of each vCPU, about 100 microseconds.
-    private static let interval = 500
+    enum Interval: Int {
+        case ordinary = 500
+        /// While the guest may load interrupt tables that must be known before it gets to user mode.
+        case whileBooting = 20
+        /// While halts are caught.
+        case close = 2
+    }
 
-    private let ended = Condition(false)
+    private let interval = Atomic<Int>(Interval.ordinary.rawValue)
+    private enum Call { case sleep, look, end }
+
+    private let call = Condition(Call.sleep)
     private let asks = Atomic<Bool>(false)
 
     /// The watch's thread.
     func live(_ machine: VirtualMachine) {
-        while ended.wait(milliseconds: Self.interval, until: { $0 ? () : nil }) == nil {
+        while wait() {
             asks.store(true, ordering: .releasing)
             for processor in machine.gate.moving { machine.processors[processor].kick() }
         }
     }
 
-    func quit() { ended.update { $0 = true } }
+    /// Sleeps until it is time to look; false at the end.
+    private func wait() -> Bool {
+        let answer = call.wait(milliseconds: interval.load(ordering: .relaxed)) { call -> Call? in
+            defer { if call == .look { call = .sleep } }
+            return call == .sleep ? nil : call
+        }
+        return answer != .end
+    }
+
+    /// From now on looks that often.
+    func look(every new: Interval) {
+        guard interval.exchange(new.rawValue, ordering: .relaxed) > new.rawValue else { return }
+        call.update { if $0 == .sleep { $0 = .look } }
+    }
+
+    func quit() { call.update { $0 = .end } }
 
     /// On a vCPU's own thread, after it was called: the stop if this was the last one that could have run.
     func examine(_ processor: Processor) throws(KVMError) -> StopEvent? {
@@ -48,5 +73,28 @@ final class HaltWatch: Sendable {
         return StopEvent(
             .haltedForGood, on: halted.index,
             account: "vCPU \(halted.index) halted for good: interrupts are off, and no other processor runs")
+    }
+}
+
+extension Processor {
+    /// The stop for `monitor catch hlt`, where the kernel puts the vCPU to sleep itself: on its own thread, after it
+    /// was called. A sleep that ends between two looks is not seen.
+    func caughtHalt() throws(KVMError) -> StopEvent? {
+        guard machine.catchesHalts else { return nil }
+        guard try vcpu.activity() == .halted else {
+            toldHalt = nil
+            return nil
+        }
+        try fetchRegisters()
+        guard programCounter != toldHalt else { return nil }
+        toldHalt = programCounter
+        return haltEvent
+    }
+
+    var haltEvent: StopEvent {
+        StopEvent(
+            .caught, on: index,
+            account: "vCPU \(index) halted at \(programCounter + -X86Instruction.halt.length)"
+                + (X86.takesInterrupts(registers) ? "" : " with interrupts off"))
     }
 }

@@ -26,6 +26,12 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var kernel = Level()
     package var user = Level()
     package var real = Level()
+    /// INT n at CPL 3 gets to its handler.
+    package var userInterrupts = false
+    /// SYSCALL at CPL 3 gets to CPL 0.
+    package var userSystemCalls = false
+    /// Accesses to model-specific registers can be held back and answered here.
+    package var filtersRegisters = false
     /// A step stays asked for until it is taken back, even past an instruction that loads the flags. Elsewhere
     /// KVM_SET_GUEST_DEBUG must be repeated before each step.
     package var stepPersists = false
@@ -43,6 +49,11 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     /// Kernel-mode code is emulated by software, instruction by instruction.
     package var emulatesKernelMode: Bool { kernel.breakpoint == .emulationFailure }
 
+    /// KVM needs no help in user mode.
+    package var debugsUserMode: Bool {
+        user.breakpoint != .guest && user.singleStep && userInterrupts && userSystemCalls
+    }
+
     package init() {}
 }
 
@@ -57,7 +68,11 @@ extension HostDebugCapabilities {
             rows += [
                 (
                     "\(name)_breakpoint", "INT3 in \(title)", level.breakpoint.rawValue,
-                    level.breakpoint.canBePlanted ? nil : "software breakpoints there use the 4 debug registers"
+                    level.breakpoint.canBePlanted
+                        ? nil
+                        : name == "user"
+                            ? "breakpoints there are seen through the guest's own handlers"
+                            : "software breakpoints there use the 4 debug registers"
                 ),
                 ("\(name)_single_step", "single step in \(title)", yes(level.singleStep), nil),
                 (
@@ -77,6 +92,18 @@ extension HostDebugCapabilities {
             ]
         }
         rows += [
+            (
+                "user_interrupts", "INT n in user mode gets to its handler", yes(userInterrupts),
+                userInterrupts ? nil : "stubvisor completes it, when the guest gets a #UD instead"
+            ),
+            (
+                "user_system_calls", "SYSCALL in user mode gets to the kernel", yes(userSystemCalls),
+                userSystemCalls ? nil : "stubvisor completes it, when the guest gets a #PF instead"
+            ),
+            (
+                "filters_registers", "accesses to MSRs can be caught", yes(filtersRegisters),
+                filtersRegisters ? nil : "Linux 5.10 or later has that"
+            ),
             ("step_persists", "a step stays armed", yes(stepPersists), nil),
             (
                 "read_only_memory_exits", "writes to read-only memory exit", yes(readOnlyMemoryExits),

@@ -32,6 +32,7 @@ final class Probe {
         var found = HostDebugCapabilities()
         found.blocksInterrupts = system.guestDebugControls & 0x10_0000 != 0
         found.synchronisesRegisters = system.syncRegisters & 3 == 3
+        found.filtersRegisters = system.filtersRegisters
         found.maximumProcessors = max(1, system.maximumVCPUs)
         let probe = try Probe(system)
         found.kernel = try probe.examine(.kernel)
@@ -41,6 +42,10 @@ final class Probe {
         if system.hasReadOnlyMemory { found.readOnlyMemoryExits = try probe.readOnlyMemoryExits() }
         // Last: a host that mishandles user mode may leave the vCPU in no good state.
         found.user = try probe.examine(.user)
+        found.userInterrupts = try probe.run(ProbeGuest.interrupt, .user, GuestDebug()) == .guestException(31)
+        _ = try probe.vcpu.setModelSpecific(X86.SystemCall.segments, to: ProbeGuest.systemCallSegments)
+        _ = try probe.vcpu.setModelSpecific(X86.SystemCall.target, to: ProbeGuest.handler(31))
+        found.userSystemCalls = try probe.run(ProbeGuest.systemCall, .user, GuestDebug()) == .guestException(31)
         return found
     }
 

@@ -32,6 +32,15 @@ enum ProbeGuest {
     /// `popf; nop; nop; hlt`
     static let loadFlags: [UInt8] = [0x9d, 0x90, 0x90, 0xf4]
 
+    /// `int 31; hlt`
+    static let interrupt: [UInt8] = [0xcd, 31, 0xf4]
+    /// `syscall; hlt`
+    static let systemCall: [UInt8] = [0x0f, 0x05, 0xf4]
+    /// IA32_STAR: selectors 8 and 0x10 for the kernel.
+    static let systemCallSegments: UInt64 = 8 << 32 | 0x13 << 48
+
+    static func handler(_ vector: UInt64) -> UInt64 { handlers + vector * 8 }
+
     /// Memory with the tables and handlers in place.
     static func memory() throws(KVMError) -> GuestMemory {
         guard let layout = try? MachineMemory(size: MachineMemory.sizes.lowerBound) else {
@@ -43,7 +52,7 @@ enum ProbeGuest {
             for (i, value) in values.enumerated() { memory.store(value, size: 8, at: PhysicalAddress(at) + i * 8) }
         }
         for vector in 0..<32 as Range<UInt64> {
-            let handler = handlers + vector * 8
+            let handler = handler(vector)
             // mov al, vector; out vectorPort, al; hlt
             let bytes = [0xb0, UInt8(vector), 0xe6, vectorPort, 0xf4]
             _ = memory.write(PhysicalAddress(handler), bytes[...])
@@ -60,6 +69,8 @@ enum ProbeGuest {
             ])
         // RSP0, at byte 4.
         memory.store(stackTop - 0x100, size: 8, at: PhysicalAddress(taskState + 4))
+        // No port is user mode's: the map of those that are would begin behind the segment's end.
+        memory.store(0x68, size: 2, at: PhysicalAddress(taskState + 0x66))
         // One 2 MiB page, present, writable, for users too.
         words(pageTables, [pageTables + 0x1007])
         words(pageTables + 0x1000, [pageTables + 0x2007])
@@ -90,7 +101,7 @@ enum ProbeGuest {
         case .kernel, .user:
             set("cr4", 0x20)
             set("cr3", pageTables)
-            set("efer", 0x500)
+            set("efer", 0x501)
             set("cr0", 0x8000_0011)
             let user = level == .user
             segment("cs", user ? 0x23 : 0x8, attributes: user ? 0xa0fb : 0xa09b)

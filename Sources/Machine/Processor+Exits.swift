@@ -26,6 +26,7 @@ extension Processor {
         case .shutdown:
             try fetchRegisters()
             if let outcome = try retry(exit) { return outcome }
+            if let outcome = try undeliverable() { return outcome }
             try takeBackCompleted()
             return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))
         case .internalError(let suberror, let data):
@@ -36,7 +37,10 @@ extension Processor {
         case .failEntry(let reason):
             return .stop(failure("the processor refused to enter the guest: hardware reason \(hexadecimal(reason))"))
         case .systemEvent(let type): return .stop(failure("KVM reports system event \(type)"))
+        case .registerRead(let index): return try access(index, writing: nil)
+        case .registerWrite(let index, let value): return try access(index, writing: value)
         case .halt:
+            if machine.catchesHalts { return .stop(haltEvent) }
             return .stop(StopEvent(.haltedForGood, on: index, account: "vCPU \(index) halted, and nothing can wake it"))
         case .interruptWindowOpen: return .goOn
         case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
@@ -124,11 +128,32 @@ extension Processor {
         return outcome
     }
 
+    /// Does what the guest wanted of a filtered register.
+    private func access(_ register: UInt32, writing value: UInt64?) throws(KVMError) -> Outcome {
+        let result: UInt64?
+        if let value {
+            result = try vcpu.setModelSpecific(register, to: value) ? value : nil
+        } else {
+            result = try vcpu.modelSpecific(register)
+        }
+        vcpu.answerRegister(result)
+        guard machine.caughtRegisters.contains(register) else { return .goOn }
+        try fetchRegisters()
+        let place = programCounter
+        _ = try vcpu.complete()
+        let number = (value ?? result).map { hexadecimal($0) }
+        let what = value == nil ? "read \(number ?? "nothing") from" : "wrote \(number ?? "") to"
+        var account = "vCPU \(index) \(what) MSR \(hexadecimal(register)) at \(place)"
+        if result == nil { account += ", which is a general-protection fault here" }
+        return .stop(StopEvent(.caught, on: index, account: account))
+    }
+
     // MARK: - Debug events
 
     private func classify(_ event: Exit.DebugExit) throws(KVMError) -> Outcome {
         let place = event.programCounter
         if event.code == 3 {
+            if let outcome = try reachedHandler(place) { return outcome }
             if stopsAtPlanted(place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
             // The guest's own: KVM keeps its length, so RIP stays where it is.
             try vcpu.injectSoftware(vector: 3, asException: true)
@@ -138,6 +163,7 @@ extension Processor {
             switch slot.access {
             case .execute where slot.address == place:
                 if slot.address == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
+                if let outcome = try reachedHandler(place) { return outcome }
                 return .stop(StopEvent(.breakpoint(place), on: index))
             case .execute: continue
             case .write, .readWrite: return .stop(watched(slot))
@@ -165,6 +191,7 @@ extension Processor {
     private func completeInstruction() throws(KVMError) -> Outcome {
         try fetchRegisters()
         let place = programCounter
+        if let outcome = try reachedHandler(place) { return outcome }
         if stopsAtPlanted(place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
         let bytes = machine.instruction(at: place, seenBy: self)
         let instruction = X86Instruction(bytes)

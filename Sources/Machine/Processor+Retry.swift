@@ -46,7 +46,7 @@ extension Processor {
     /// Whether an event that is delivered on the stack in use would fail for a trapped page.
     func hasTrappedStack() -> Bool {
         guard !machine.slots.trapped.isEmpty else { return false }
-        let top = X86.stackPointer(registers)
+        let top = X86.stackTop(registers)
         // Five or six words of 8 bytes, and 15 more to align them: Intel SDM volume 3, section 6.14.2.
         return !trappedPages([top + -1, top + -64]).isEmpty
     }
@@ -129,7 +129,7 @@ extension Processor {
     /// What the delivery of an event pushed: from where the stack's top is now to where it was, or, on a stack of its
     /// own, a frame of five words.
     private func pushes(_ start: RegisterFile) -> [PageWatch.Touch] {
-        let (top, old) = (X86.stackPointer(registers), X86.stackPointer(start))
+        let (top, old) = (X86.stackTop(registers), X86.stackTop(start))
         let distance = old.rawValue &- top.rawValue
         let size = distance < 128 ? Int(distance) : 40
         guard let there = try? X86.paging(registers).translate(top, in: machine.guestMemory).physical else { return [] }

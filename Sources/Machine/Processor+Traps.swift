@@ -51,7 +51,7 @@ extension Processor {
             vcpu.answerMMIO(machine.guestMemory.load(address, size: size))
             note(address, size, isWrite: false)
         case .mmioWrite(let address, let data, let size):
-            machine.guestMemory.store(data, size: size, at: address)
+            machine.hidden.store(data, size: size, at: address)
             note(address, size, isWrite: true)
         default: break
         }
@@ -100,7 +100,7 @@ extension Processor {
             default:
                 switch try handle(exit) {
                 case .goOn where exit.isAccess: continue
-                case .goOn, .park: return nil
+                case .goOn, .park, .pass: return nil
                 case .stop(let event): return event
                 }
             }

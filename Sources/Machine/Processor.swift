@@ -58,6 +58,19 @@ final class Processor: @unchecked Sendable {
     var isPageStale = false
     /// An INT n that was completed here, until the guest is seen to have gone on.
     var completed: (instruction: X86Instruction, at: VirtualAddress)?
+    /// Hidden breakpoints on the guest's exception handlers.
+    var handlers = HandlerWatch()
+    /// The user-mode step that waits for the trap flag's exception.
+    var trapStep: TrapStep?
+    /// A user-mode step ended otherwise, and flags that the guest has saved still have the trap flag.
+    var owesTrap = false
+    /// The guest's own INT3 under a breakpoint that is being passed.
+    var ownBreakpoint: VirtualAddress?
+    /// A breakpoint whose instruction faulted while it was passed: it is not told again when the instruction is retried
+    /// with the same stack.
+    var interruptedPass: (at: VirtualAddress, stack: UInt64)?
+    /// Where this vCPU was last told to be halted, while it has not moved since (`monitor catch hlt`).
+    var toldHalt: VirtualAddress?
     /// A kick that came meanwhile.
     private var owesLook = false
     /// It was found halted with interrupts off (see HaltWatch).
@@ -134,8 +147,9 @@ final class Processor: @unchecked Sendable {
             switch order {
             case .stay, .proceed: return nil
             case .run:
-                if let event = try passReportedAmongOthers() { return event }
-                return try enter(machine.armed)
+                // In non-stop mode others may be moving.
+                if machine.tellsEach, standsOnReported, let event = try passAlone() { return event }
+                return try enter(.running)
             case .step: return try step()
             case .stepRange(let range):
                 while true {
@@ -149,17 +163,21 @@ final class Processor: @unchecked Sendable {
         }
     }
 
+    /// Whether it still stands on what the last stop here was for.
+    private var standsOnReported: Bool {
+        guard let address = reported, address == programCounter else { return false }
+        return machine.hasBreakpoint(at: address) || isHandler(address)
+    }
+
     /// Passes the breakpoint that the last stop here was for, while the others still stand.
     private func passReported() -> StopEvent? {
-        guard let address = reported, address == programCounter, machine.hasBreakpoint(at: address) else { return nil }
+        guard standsOnReported else { return nil }
         return whileMoving { () throws(KVMError) in try passUndisturbed() }
     }
 
-    /// The same in non-stop mode, where others may be moving.
-    private func passReportedAmongOthers() throws(KVMError) -> StopEvent? {
-        guard machine.tellsEach, let address = reported, address == programCounter,
-            machine.hasBreakpoint(at: address)
-        else { return nil }
+    /// Passes it while no other vCPU runs.
+    private func passAlone() throws(KVMError) -> StopEvent? {
+        if isPassing { return try pass() }
         return try machine.gate.exclusively(index) { () throws(KVMError) in try passUndisturbed() }
     }
 
@@ -199,17 +217,25 @@ final class Processor: @unchecked Sendable {
         statistics.stopped()
         // What cannot be fetched stays as it was; the next request on the vCPU says why.
         try? fetchRegisters()
-        if case .breakpoint(let address) = event?.cause { reported = address }
+        switch event?.cause {
+        case .breakpoint(let address): reported = address
+        case .caught where isHandler(programCounter): reported = programCounter
+        default: break
+        }
         return event
     }
 
     // MARK: - Into the guest and out
 
-    /// Runs with `debug` armed until an event, or nil when the machine is stopping.
-    func enter(_ debug: GuestDebug) throws(KVMError) -> StopEvent? {
-        try arm(debug)
+    enum Pace { case running, stepping }
+
+    /// Runs until an event, or nil when the machine is stopping.
+    func enter(_ pace: Pace) throws(KVMError) -> StopEvent? {
         reported = nil
         while true {
+            // One instruction needs no other handlers than before, and its own breakpoint may be lifted.
+            if pace == .running { try watchHandlers() }
+            try arm(guestDebug(pace))
             statistics.entering()
             let exit = try vcpu.run()
             isPageStale = false
@@ -217,7 +243,12 @@ final class Processor: @unchecked Sendable {
             switch try handle(exit) {
             case .goOn:
                 // KVM forgets a step when the instruction needed the VMM: it ends here, not one instruction later.
-                if debug.singleStep, exit.isAccess, let event = try finishStep() { return event }
+                if pace == .stepping, exit.isAccess, let event = try finishStep() { return event }
+            case .pass where pace == .stepping:
+                // The instruction faulted: its handler is next.
+                return StopEvent(.stepped, on: index)
+            case .pass:
+                if let event = try passAlone() { return event }
             case .park: return nil
             case .stop(let event):
                 guard case .breakpoint(let address) = event.cause else { return event }
@@ -226,9 +257,7 @@ final class Processor: @unchecked Sendable {
                     return event
                 }
                 hits.breakpoints[address]!.passed += 1
-                let event = try machine.gate.exclusively(index) { () throws(KVMError) in try passUndisturbed() }
-                if let event { return event }
-                try arm(debug)
+                if let event = try passAlone() { return event }
             }
         }
     }
@@ -242,10 +271,35 @@ final class Processor: @unchecked Sendable {
             switch try handle(exit) {
             case .goOn where exit.isAccess: continue
             case .goOn: return nil
-            case .park: return StopEvent(.stepped, on: index)
+            case .park, .pass: return StopEvent(.stepped, on: index)
             case .stop(let event): return event
             }
         }
+    }
+
+    /// What KVM is to be told; a step keeps the breakpoint it stands on from holding it back.
+    private func guestDebug(_ pace: Pace) -> GuestDebug {
+        let slots = currentSlots
+        var debug = GuestDebug()
+        debug.softwareBreakpoints = machine.plants || !handlers.entries.isEmpty
+        debug.addresses = slots.addresses
+        switch pace {
+        case .running: debug.control = slots.control
+        case .stepping:
+            let place = programCounter
+            debug.control = slots.control(executing: { self.handlers.slots.contains($0) && $0 != place })
+            debug.singleStep = true
+        }
+        let holds = pace == .stepping ? machine.arrangement.stepsHoldInterrupts : trapStep?.passes == true
+        debug.blockInterrupts = holds && machine.capabilities.blocksInterrupts
+        return debug
+    }
+
+    /// Ends KVM's own stepping, which would not let go of the trap flag.
+    func disarmStep() throws(KVMError) {
+        guard armed.singleStep else { return }
+        isArmed = false
+        try arm(guestDebug(.running))
     }
 
     func arm(_ debug: GuestDebug) throws(KVMError) {
@@ -257,6 +311,8 @@ final class Processor: @unchecked Sendable {
 
     enum Outcome {
         case goOn
+        /// The instruction here is to be executed although a breakpoint stands on it.
+        case pass
         case park
         case stop(StopEvent)
     }
@@ -271,6 +327,7 @@ final class Processor: @unchecked Sendable {
         if machine.gate.isStopping { return .park }
         machine.gate.makeWay(index)
         if isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
+        if let event = try caughtHalt() { return .stop(event) }
         return try machine.haltWatch.examine(self).map { .stop($0) } ?? .goOn
     }
 
@@ -289,6 +346,13 @@ final class Processor: @unchecked Sendable {
         }
         registers.present = [.general, .system]
         registers.changed = []
+    }
+
+    /// Gives KVM general and system registers.
+    func storeAll() throws(KVMError) {
+        try vcpu.set(.system, from: registers.storage, at: X86.Storage.system)
+        registers.changed = .general
+        try storeChangedRegisters()
     }
 
     /// Gives KVM the general registers that were changed while parked; the others went at once (see `take`).

@@ -8,7 +8,7 @@ import Primitives
 /// A vCPU's state before its first instruction.
 struct ProcessorSnapshot {
     private let blocks: [(block: RegisterBlock, bytes: [UInt8])]
-    private let modelSpecific: [UInt64]
+    private let modelSpecific: [(index: UInt32, value: UInt64)]
     /// XCR0; nil on hosts without XSAVE.
     private let extendedControl: UInt64?
 
@@ -22,14 +22,20 @@ struct ProcessorSnapshot {
         for block in Self.order { blocks.append((block, try processor.vcpu.get(block))) }
         self.blocks = blocks
         extendedControl = try? processor.vcpu.extendedControl()
-        modelSpecific = try processor.vcpu.modelSpecific(X86.modelSpecificRegisters.map(\.index))
+        var modelSpecific: [(UInt32, UInt64)] = []
+        for index in processor.machine.resettableRegisters {
+            if let value = try processor.vcpu.modelSpecific(index) { modelSpecific.append((index, value)) }
+        }
+        self.modelSpecific = modelSpecific
     }
 
     func restore(to processor: Processor) throws(KVMError) {
         if let extendedControl { try processor.vcpu.setExtendedControl(extendedControl) }
         for (block, bytes) in blocks { try processor.vcpu.set(block, from: bytes, at: 0) }
-        for (register, value) in zip(X86.modelSpecificRegisters, modelSpecific) {
-            _ = try processor.vcpu.setModelSpecific(register.index, to: value)
+        for (index, value) in modelSpecific {
+            if try processor.vcpu.modelSpecific(index) == value { continue }
+            // Some are read-only.
+            _ = try processor.vcpu.setModelSpecific(index, to: value)
         }
         processor.forgetRegisters()
     }
@@ -38,6 +44,11 @@ struct ProcessorSnapshot {
 /// What a reset brings back: vCPUs and the kernel's interrupt controllers. The image is placed again; memory that it
 /// does not cover stays, as it does on hardware.
 struct MachineSnapshot {
+    /// The time-stamp counter and its offset: time goes on.
+    static let time: Set<UInt32> = [0x10, 0x3b]
+    /// The memory type range registers, which KVM's list leaves out.
+    static let memoryTypes: [UInt32] = Array(0x200...0x20f) + [0x250, 0x258, 0x259, 0x2ff] + Array(0x268...0x26f)
+
     private let processors: [ProcessorSnapshot]
     private let interruptControllers: InterruptControllerState
 
@@ -51,6 +62,7 @@ struct MachineSnapshot {
     func restore(to machine: VirtualMachine) throws(KVMError) {
         machine.bus { $0.reset() }
         try machine.vm.setInterruptControllers(interruptControllers)
+        for processor in machine.processors { processor.forgetHandlers() }
         machine.guestMemory.place(machine.configuration.image)
         for (processor, snapshot) in zip(machine.processors, processors) { try snapshot.restore(to: processor) }
     }

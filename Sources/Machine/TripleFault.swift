@@ -20,14 +20,7 @@ struct TripleFault {
         place = processor.programCounter
         instruction = processor.machine.instruction(at: place, seenBy: processor)
         faultAddress = X86.faultAddress(processor.registers)
-        let (base, limit) = X86.interruptTable(processor.registers)
-        let mode: InterruptGate.Mode =
-            switch X86.mode(processor.registers) {
-            case .real: .real
-            case .long, .compatibility: .long
-            case .virtual8086, .protected16, .protected32: .protected
-            }
-        table = InterruptTable(base: base, limit: limit, mode: mode)
+        table = processor.interruptTable
     }
 
     /// A few lines for the user.
@@ -65,10 +58,23 @@ struct TripleFault {
         if let operand = X86MemoryOperand(instruction, processor.registers), let found = origin(of: operand) {
             return found
         }
+        if let fault = protectionFault {
+            let vector = ExceptionVector(fault.vector.rawValue)
+            return (vector, "\(fault.isCertain ? "" : "probably ")\(vector): \(fault.reason)")
+        }
         if entries.contains(faultAddress), let fault = translationFault(faultAddress) {
             return (nil, "an exception whose IDT entry is not mapped: \(fault)")
         }
         return (nil, "an exception of this instruction that left no trace" + undeliverable)
+    }
+
+    /// What the instruction checks besides memory.
+    private var protectionFault: X86ProtectionFault? {
+        let processor = processor
+        return X86ProtectionFault(
+            instruction, processor.registers,
+            X86ProtectionFault.Memory(
+                read: { processor.read($0, count: $1) }, descriptor: { processor.descriptor($0) }))
     }
 
     /// What the instruction's operand says.
@@ -148,28 +154,17 @@ struct TripleFault {
         }
     }
 
-    private func failure(
+    /// Why the guest's tables cannot deliver `vector`, if so.
+    func failure(
         delivering vector: ExceptionVector, for cause: InterruptTable.Cause = .event
     ) -> InterruptTable.Failure? {
         let number = vector.rawValue
-        let bytes = read(table.entryAddress(of: number), count: table.mode.entrySize)
+        let bytes = processor.read(table.entryAddress(of: number), count: table.mode.entrySize)
         switch table.gate(for: number, entry: bytes, cause: cause) {
         case .failure(let failure): return failure
         case .success(let gate):
-            return table.failure(entering: gate, descriptor: descriptor(gate.selector), cpl: level, cause: cause)
+            return table.failure(
+                entering: gate, descriptor: processor.descriptor(gate.selector), cpl: level, cause: cause)
         }
-    }
-
-    /// The 8 bytes in the GDT that a selector names.
-    private func descriptor(_ selector: UInt16) -> UInt64? {
-        let (base, limit) = X86.descriptorTable(processor.registers)
-        let offset = Int(selector & ~7)
-        guard selector & 4 == 0, offset + 7 <= Int(limit), let bytes = read(base + offset, count: 8) else { return nil }
-        return bytes.number(at: 0, count: 8)
-    }
-
-    private func read(_ address: VirtualAddress, count: Int) -> [UInt8]? {
-        let bytes = processor.machine.instruction(at: address, count: count, seenBy: processor)
-        return bytes.count == count ? bytes : nil
     }
 }

@@ -7,13 +7,15 @@ import Primitives
 extension VirtualMachine: DebugTarget {
     package var traits: TargetTraits {
         let level = X86.mode(processors[0].registers) == .real ? capabilities.real : capabilities.kernel
-        return TargetTraits(
+        var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
             breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil,
             linkAddress: configuration.linkAddress)
+        traits.plantsInUserPages = !capabilities.user.executionBreakpoint
+        return traits
     }
 
-    package var memory: any PhysicalMemory { guestMemory }
+    package var memory: any PhysicalMemory { hidden }
 
     package func registers(of processor: Int, having blocks: RegisterBlocks) -> RegisterFile {
         processors[processor].fetch(blocks)
@@ -45,6 +47,7 @@ extension VirtualMachine: DebugTarget {
                 throw Refusal("all \(X86DebugRegisters.slotCount) debug registers are in use")
             }
         }
+        try check(wanted.catches)
         var byPages: [Arrangement.Watchpoint] = []
         for watchpoint in wanted.watchpoints {
             if capabilities.kernel.dataBreakpoint, registers.cover(watchpoint) { continue }
@@ -72,39 +75,27 @@ extension X86DebugRegisters {
 
 // What vCPU threads ask about what is armed.
 extension VirtualMachine {
-    /// KVM_SET_GUEST_DEBUG's argument for a vCPU that runs.
-    var armed: GuestDebug {
-        var debug = GuestDebug()
-        debug.softwareBreakpoints = !arrangement.planted.isEmpty
-        debug.addresses = debugRegisters.addresses
-        debug.control = debugRegisters.control
-        return debug
-    }
+    /// Whether a client's INT3 is anywhere.
+    var plants: Bool { !arrangement.planted.isEmpty }
 
-    /// The same for one that steps.
-    var armedForStep: GuestDebug {
-        var debug = armed
-        debug.control = debugRegisters.dataControl
-        return debug
+    /// Whether vCPUs must know where the guest's exception handlers are.
+    var watchesHandlers: Bool {
+        !capabilities.debugsUserMode || !caughtVectors.isEmpty
     }
 
     func hasBreakpoint(at address: VirtualAddress) -> Bool {
         arrangement.execution.contains(address) || arrangement.planted.contains(address)
     }
 
-    /// The place behind `address` and what lay there before it was replaced, whichever address it was planted through.
-    func planted(
-        at address: VirtualAddress, seenBy processor: Processor
-    ) -> (physical: PhysicalAddress, original: [UInt8])? {
-        guard !arrangement.planted.isEmpty,
-            let physical = try? X86.paging(processor.registers).translate(address, in: guestMemory).physical,
-            let original = arrangement.planted.original(at: physical)
-        else { return nil }
-        return (physical, original)
+    /// Where `address` leads by the vCPU's page tables.
+    func physical(_ address: VirtualAddress, seenBy processor: Processor) -> PhysicalAddress? {
+        try? X86.paging(processor.registers).translate(address, in: guestMemory).physical
     }
 
+    /// Whether something is planted on the memory behind `address`, whichever address it was planted through.
     func isPlanted(at address: VirtualAddress, seenBy processor: Processor) -> Bool {
-        planted(at: address, seenBy: processor) != nil
+        guard plants, let place = physical(address, seenBy: processor) else { return false }
+        return arrangement.planted.original(at: place) != nil
     }
 
     /// Up to `count` bytes of the instruction at `address`, without what is planted: fewer where its page ends.
@@ -114,12 +105,10 @@ extension VirtualMachine {
         var result: [UInt8] = []
         while result.count < count {
             let place = address + result.count
-            guard let physical = try? X86.paging(processor.registers).translate(place, in: guestMemory).physical else {
-                break
-            }
+            guard let physical = physical(place, seenBy: processor) else { break }
             let page = Int(MemorySlots.pageSize - place.rawValue % MemorySlots.pageSize)
             var bytes = [UInt8](repeating: 0, count: min(count - result.count, page))
-            guard guestMemory.read(physical, into: &bytes) else { break }
+            guard hidden.read(physical, into: &bytes) else { break }
             arrangement.planted.mask(&bytes, readFrom: physical, planting: [X86Instruction.breakpointOpcode])
             result += bytes
         }

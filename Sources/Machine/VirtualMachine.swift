@@ -24,6 +24,10 @@ package final class VirtualMachine: @unchecked Sendable {
     let attendant: any Attendant
     /// The registers that clients see.
     let layout: RegisterLayout
+    /// Breakpoints that clients know nothing of, and guest memory without them.
+    let hidden: HiddenBreakpoints
+    /// The model-specific registers that a reset brings back.
+    let resettableRegisters: [UInt32]
     private(set) var processors: [Processor] = []
     private(set) var gate: Gate!
     /// The state that a reset brings back.
@@ -50,9 +54,13 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Watched pages whose reads, or whose accesses, go unseen until the next resume: the guest could not go on.
     var relaxedPages: Set<UInt64> = []
     var releasedPages: Set<UInt64> = []
+    /// The registers that KVM's filter holds back now.
+    var filtered: [FilteredRegister] = []
 
+    /// `capabilities` takes the place of the probe's findings.
     package init(
-        _ configuration: MachineConfiguration, console: Console, attendant: any Attendant
+        _ configuration: MachineConfiguration, console: Console, attendant: any Attendant,
+        capabilities known: HostDebugCapabilities? = nil
     ) throws(MachineError) {
         self.configuration = configuration
         self.console = console
@@ -63,12 +71,16 @@ package final class VirtualMachine: @unchecked Sendable {
         do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
             throw .host("\(memory.size >> 20) MiB of guest memory", error)
         }
+        hidden = HiddenBreakpoints(guestMemory)
         let features: [CPUIDEntry]
         do throws(KVMError) {
             let system = try System()
-            capabilities = try Probe.run(system)
+            if let known { capabilities = known } else { capabilities = try Probe.run(system) }
             features = try system.supportedProcessor()
             layout = X86.layout(configuration.width, X86ExtendedState(features))
+            resettableRegisters =
+                try system.modelSpecificRegisters().filter { !MachineSnapshot.time.contains($0) }
+                + MachineSnapshot.memoryTypes
             vm = try system.makeVM()
         } catch {
             throw MachineError(error)
@@ -82,6 +94,7 @@ package final class VirtualMachine: @unchecked Sendable {
         try vm.reserveIntelPages(at: Self.intelPages)
         try vm.makeInterruptControllers()
         try vm.makeTimer()
+        if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters() }
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             try vcpu.setProcessor(identify(features, as: index, of: configuration.processorCount))
@@ -129,6 +142,7 @@ package final class VirtualMachine: @unchecked Sendable {
         console.flush()
         if stop.cause == .held, configuration.isRunning, !hasStarted {
             hasStarted = true
+            applyArrangement()
             return .resume(.run(processors.count))
         }
         hasStarted = true
@@ -139,7 +153,7 @@ package final class VirtualMachine: @unchecked Sendable {
         if owesReset {
             do throws(Refusal) { try reset() } catch { return .end(.died(error.reason)) }
         }
-        applyTraps()
+        applyArrangement()
         return verdict
     }
 
@@ -174,5 +188,14 @@ package final class VirtualMachine: @unchecked Sendable {
             try vm.setInterruptLine(line.line, false)
             try vm.setInterruptLine(line.line, true)
         }
+    }
+
+    /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
+    private func applyArrangement() {
+        applyTraps()
+        applyFilter()
+        let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
+        haltWatch.look(
+            every: catchesHalts ? .close : isBooting && !capabilities.debugsUserMode ? .whileBooting : .ordinary)
     }
 }

@@ -55,7 +55,7 @@ struct DebugRegisterTests {
         #expect(registers.addresses == slots.map(\.address.rawValue) + [UInt64](repeating: 0, count: 4 - slots.count))
         #expect(registers.free == 4 - slots.count)
         // The execution slots off, the others where they were.
-        #expect(registers.dataControl == control(slots.map { $0.access == .execute ? nil : $0 }))
+        #expect(registers.control(executing: { _ in false }) == control(slots.map { $0.access == .execute ? nil : $0 }))
     }
 
     @Test("DR7 of known settings")
@@ -64,7 +64,7 @@ struct DebugRegisterTests {
         #expect(registers.control == 0)
         take(Slot(VirtualAddress(0x1000), .execute, length: 1), in: &registers)
         #expect(registers.control == 0x101)
-        #expect(registers.dataControl == 0)
+        #expect(registers.control(executing: { _ in false }) == 0)
         take(Slot(VirtualAddress(0x2000), .write, length: 4), in: &registers)
         #expect(registers.control == 0xd0_0105)
         take(Slot(VirtualAddress(0x3000), .readWrite, length: 8), in: &registers)

@@ -40,6 +40,9 @@ package enum X86 {
         static let flags = Storage.general + 136
         static let codeSegment = Storage.system
         static let stackSegment = Storage.system + 120
+        /// DS, ES, FS, GS.
+        static let dataSegments = [24, 48, 72, 96].map { Storage.system + $0 }
+        static let taskSegment = Storage.system + 144
         static let cr0 = Storage.system + 224
         static let cr2 = Storage.system + 232
         static let cr3 = Storage.system + 240
@@ -47,7 +50,6 @@ package enum X86 {
         static let cr8 = Storage.system + 256
         static let efer = Storage.system + 264
         static let apicBase = Storage.system + 272
-        static let taskSegment = Storage.system + 144
         static let localTable = Storage.system + 168
         static let gdtBase = Storage.system + 192
         static let gdtLimit = Storage.system + 200
@@ -101,15 +103,6 @@ package enum X86 {
     /// RSI and RDI: where string instructions read and write, but for segment bases.
     package static func stringPointers(_ file: RegisterFile) -> [UInt64] {
         [file.field(Storage.general + 32), file.field(Storage.general + 40)]
-    }
-
-    /// The linear address of the stack's top.
-    package static func stackPointer(_ file: RegisterFile) -> VirtualAddress {
-        let pointer = file.field(Field.stackPointer)
-        if mode(file) == .long { return VirtualAddress(pointer) }
-        // SS.B: a 32-bit stack.
-        let mask: UInt64 = file.storage[Field.stackSegment + 17] != 0 ? 0xffff_ffff : 0xffff
-        return VirtualAddress(file.field(Field.stackSegment) &+ pointer & mask)
     }
 
     /// RFLAGS.IF: whether the processor takes maskable interrupts.

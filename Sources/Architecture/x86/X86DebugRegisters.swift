@@ -40,13 +40,16 @@ package struct X86DebugRegisters: Equatable, Sendable {
     }
 
     /// DR7 with every slot on.
-    package var control: UInt64 { control { _ in true } }
+    package var control: UInt64 { register { _ in true } }
 
-    /// DR7 with the data slots on: while stepping, an execution slot would hold its own instruction back.
-    package var dataControl: UInt64 { control { $0.access != .execute } }
+    /// DR7 with the data slots on, and of the execution slots those that `isArmed` names: while stepping, an execution
+    /// slot would hold its own instruction back.
+    package func control(executing isArmed: (VirtualAddress) -> Bool) -> UInt64 {
+        register { $0.access != .execute || isArmed($0.address) }
+    }
 
     /// Local enable bits, LE, and four bits of access and length a slot.
-    private func control(of isOn: (Slot) -> Bool) -> UInt64 {
+    private func register(of isOn: (Slot) -> Bool) -> UInt64 {
         guard slots.contains(where: isOn) else { return 0 }
         var value: UInt64 = 0x100
         for (i, slot) in slots.enumerated() where isOn(slot) {

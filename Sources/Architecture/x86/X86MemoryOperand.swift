@@ -8,6 +8,10 @@ package struct X86MemoryOperand: Sendable {
     package private(set) var opcode: UInt16 = 0
     /// The middle field of the ModRM byte, which completes some opcodes; 0 where there is none.
     package private(set) var extended: UInt8 = 0
+    /// The same where it names a register: with REX's bit.
+    package var extendedRegister: UInt8 { extended | (rex >> 2 & 1) << 3 }
+    /// Bytes of an operand that REX.W widens.
+    package var isWide: Bool { rex & 8 != 0 }
     /// The register that is the operand, where it is none in memory; by its number in the instruction encoding.
     package private(set) var register: UInt8?
     /// The memory operand's linear address, but for segment bases other than FS and GS.
@@ -17,8 +21,6 @@ package struct X86MemoryOperand: Sendable {
     package private(set) var isRelative = false
     /// Prefix 66.
     package private(set) var hasOperandPrefix = false
-    /// REX.W: 64-bit operands.
-    package var isWide: Bool { rex & 8 != 0 }
 
     private var bytes: ArraySlice<UInt8>
     private var rex: UInt8 = 0

@@ -1,0 +1,254 @@
+import Architecture
+import Debugger
+import Interrupts
+import KVM
+import Primitives
+
+// User mode on hosts whose KVM leaves it to the guest: exceptions there reach the guest's own handlers, whose first
+// instructions are watched. What was meant for the debugger is taken back before the handler has run, and steps borrow
+// the trap flag.
+
+/// A step that waits for the trap flag's exception.
+struct TrapStep {
+    let instruction: X86StepInstruction
+    let start: VirtualAddress
+    /// The guest's own trap flag.
+    let hadTrapFlag: Bool
+    /// It passes a breakpoint: should the instruction fault, its handler is not waited for.
+    let passes: Bool
+}
+
+extension Processor {
+    /// Whether this vCPU is in user mode and KVM does not debug it there.
+    var isUnseenUser: Bool { !machine.capabilities.user.singleStep && X86.privilege(registers) == 3 }
+
+    // MARK: - Exceptions taken back
+
+    /// Undoes the delivery of a user-mode exception that is not the guest's business; nil where it is.
+    func tookBack(_ vector: UInt8, _ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
+        switch ExceptionVector(vector) {
+        case .debug: return try takeBackTrap(frame)
+        case .breakpoint: return try takeBackBreakpoint(frame)
+        case .invalidOpcode: return try completeUserInterrupt(frame)
+        case .pageFault: return try completeSystemCall(frame)
+        default: return nil
+        }
+    }
+
+    /// The registers as they were before the frame was pushed; false where the guest's tables do not allow it.
+    func restore(_ frame: X86InterruptFrame) -> Bool {
+        var file = registers
+        guard X86.leave(frame, &file, descriptor: descriptor) else { return false }
+        registers = file
+        return true
+    }
+
+    /// Goes back to the interrupted program, with `settle` for what is to differ; false where that cannot be.
+    private func leave(_ frame: X86InterruptFrame, _ settle: () -> Void) throws(KVMError) -> Bool {
+        guard restore(frame) else { return false }
+        settle()
+        try storeAll()
+        return true
+    }
+
+    private func takeBackTrap(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
+        if let trapStep {
+            guard try leave(frame, { self.settle(trapStep) }) else { return nil }
+            try clearStepStatus()
+            return .stop(StopEvent(.stepped, on: index))
+        }
+        // One left over from a step that something else ended, in flags that the guest had saved.
+        guard owesTrap, frame.flags & X86.trapFlag != 0 else { return nil }
+        owesTrap = false
+        guard try leave(frame, { X86.setFlags(&self.registers, to: frame.flags & ~X86.trapFlag) }) else { return nil }
+        try clearStepStatus()
+        return .goOn
+    }
+
+    /// Gives the trap flag back, also where the instruction has stored it.
+    private func settle(_ step: TrapStep) {
+        let flags = X86.flagsRegister(registers)
+        switch step.instruction {
+        case .popFlags, .interruptReturn: return
+        case .pushFlags where !step.hadTrapFlag:
+            let place = X86.stackTop(registers)
+            if let low = read(place + 1, count: 1), let physical = machine.physical(place + 1, seenBy: self) {
+                _ = machine.hidden.write(physical, [low[0] & ~1])
+            }
+        default: break
+        }
+        X86.setFlags(&registers, to: step.hadTrapFlag ? flags | X86.trapFlag : flags & ~X86.trapFlag)
+    }
+
+    /// DR6.BS is the debugger's, not the guest's (Intel SDM volume 3, section 18.2.3).
+    private func clearStepStatus() throws(KVMError) {
+        var block = try vcpu.get(.debug)
+        let status: UInt64 = block.number(at: 32, count: 8)
+        guard status[bit: 14] else { return }
+        block.store(status & ~(1 << 14), at: 32, count: 8)
+        try vcpu.set(.debug, from: block, at: 0)
+    }
+
+    private func takeBackBreakpoint(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
+        var before = frame
+        before.instructionOffset &-= 1
+        let old = registers
+        guard restore(before) else { return nil }
+        let place = programCounter
+        if let interruptedPass, interruptedPass == (place, X86.stackPointer(registers)) {
+            self.interruptedPass = nil
+            try storeAll()
+            return .pass
+        }
+        guard let event = breakpointEvent(at: place) else {
+            registers = old
+            return nil
+        }
+        try storeAll()
+        return .stop(event)
+    }
+
+    /// A breakpoint's instruction faulted instead of being passed: the guest's handler comes first, and the instruction
+    /// will be tried again.
+    func interruptPass(_ frame: X86InterruptFrame) -> Outcome? {
+        guard let trapStep, trapStep.passes else { return nil }
+        interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
+        if !trapStep.hadTrapFlag, let place = machine.physical(frame.flagsAddress + 1, seenBy: self),
+            let high = read(frame.flagsAddress + 1, count: 1)
+        {
+            _ = machine.hidden.write(place, [high[0] & ~1])
+        }
+        return .stop(StopEvent(.stepped, on: index))
+    }
+
+    /// What an INT3 at `place` in user mode is, where it is not the guest's own.
+    private func breakpointEvent(at place: VirtualAddress) -> StopEvent? {
+        if place == journey?.to { return StopEvent(.stepped, on: index) }
+        if place == ownBreakpoint {
+            ownBreakpoint = nil
+            return nil
+        }
+        guard place != journey?.from, machine.isPlanted(at: place, seenBy: self) else {
+            return nil
+        }
+        return StopEvent(.breakpoint(place), on: index)
+    }
+
+    /// A shutdown in user mode whose exception was the debugger's, or the host's: the guest has no handler for it. Nil
+    /// where it is the guest's own triple fault.
+    func undeliverable() throws(KVMError) -> Outcome? {
+        guard isUnseenUser else { return nil }
+        let fault = TripleFault(self)
+        let outcome: Outcome
+        if let trapStep, fault.cannotDeliver(ExceptionVector.debug.rawValue), programCounter != trapStep.start {
+            settle(trapStep)
+            outcome = .stop(StopEvent(.stepped, on: index))
+        } else if machine.capabilities.user.breakpoint == .guest,
+            fault.cannotDeliver(ExceptionVector.breakpoint.rawValue),
+            let event = breakpointEvent(at: programCounter + -1)
+        {
+            X86.advance(&registers, by: -1)
+            outcome = .stop(event)
+        } else if !machine.capabilities.userInterrupts, fault.cannotDeliver(ExceptionVector.invalidOpcode.rawValue),
+            case .softwareInterrupt(let vector) = X86Instruction(read(programCounter, count: 2) ?? [])
+        {
+            X86.setFlags(&registers, to: X86.flagsRegister(registers) & ~X86.resumeFlag)
+            try vcpu.returnFromHandler()
+            try interruptFromUser(vector, length: 2)
+            return .goOn
+        } else {
+            return nil
+        }
+        try storeChangedRegisters()
+        try vcpu.returnFromHandler()
+        return outcome
+    }
+
+    // MARK: - Steps
+
+    /// Executes the next instruction of user mode: nil where the machine stops before it is done.
+    func stepInUserMode() throws(KVMError) -> StopEvent? {
+        let start = programCounter
+        let bytes = machine.instruction(at: start, seenBy: self)
+        let instruction = X86StepInstruction(bytes, registers)
+        let mask = instruction == .systemCall ? try vcpu.modelSpecific(X86.SystemCall.flagMask) ?? 0 : 0
+        switch instruction {
+        case .interrupt(let length):
+            return try lifting { () throws(KVMError) in try run(from: start, to: start + length) }
+        case .systemCall where mask & X86.trapFlag != 0:
+            // Nothing would trap before SYSRET has brought the flags back.
+            return try lifting { () throws(KVMError) in try run(from: start, to: start + 2) }
+        default: return try lifting { () throws(KVMError) in try stepByTrapFlag(instruction, passes: false) }
+        }
+    }
+
+    /// Goes past a breakpoint's instruction in user mode; nil when that is done, or the instruction faulted.
+    func passInUserMode() throws(KVMError) -> StopEvent? {
+        let bytes = machine.instruction(at: programCounter, seenBy: self)
+        switch X86Instruction(bytes) {
+        case .breakpoint:
+            ownBreakpoint = programCounter
+            X86.advance(&registers, by: 1)
+            try storeChangedRegisters()
+            try vcpu.injectSoftware(vector: ExceptionVector.breakpoint.rawValue, asException: true)
+            return nil
+        case .softwareInterrupt(let vector):
+            try interruptFromUser(vector, length: 2)
+            return nil
+        case .halt, .other:
+            let instruction = X86StepInstruction(bytes, registers)
+            let event = try lifting { () throws(KVMError) in try stepByTrapFlag(instruction, passes: true) }
+            return event?.cause == .stepped ? nil : event
+        }
+    }
+
+    private func stepByTrapFlag(
+        _ instruction: X86StepInstruction, passes: Bool
+    ) throws(KVMError) -> StopEvent? {
+        let flags = X86.flagsRegister(registers)
+        trapStep = TrapStep(
+            instruction: instruction, start: programCounter, hadTrapFlag: flags & X86.trapFlag != 0,
+            passes: passes)
+        defer { trapStep = nil }
+        // KVM drops the flag with its own stepping.
+        try disarmStep()
+        X86.setFlags(&registers, to: flags | X86.trapFlag)
+        try storeChangedRegisters()
+        let event = try enter(.running)
+        try fetchRegisters()
+        if event?.cause == .stepped { return event }
+        // Something else ended it: the flag is taken back, at once or when the guest has it back.
+        guard let trapStep, !trapStep.hadTrapFlag else { return event }
+        if X86.privilege(registers) == 3 {
+            X86.setFlags(&registers, to: X86.flagsRegister(registers) & ~X86.trapFlag)
+            try storeChangedRegisters()
+        } else {
+            owesTrap = true
+        }
+        return event
+    }
+
+    /// Does an IRET or SYSRET that leaves for user mode, behind which KVM would not stop; false where the next
+    /// instruction is none.
+    func returnToUserMode() throws(KVMError) -> Bool {
+        guard !machine.capabilities.user.singleStep, X86.mode(registers) != .real, X86.privilege(registers) == 0
+        else { return false }
+        let isLong = X86.mode(registers) == .long
+        switch X86StepInstruction(machine.instruction(at: programCounter, seenBy: self), registers) {
+        case .interruptReturn(let size) where isLong ? size == 8 : size == 4:
+            let frame = X86InterruptFrame(
+                at: X86.stackTop(registers), wordSize: size, hasErrorCode: false, read: { self.read($0, count: $1) })
+            guard let frame, frame.isUser, restore(frame) else { return false }
+            X86.dropPrivilegedSegments(&registers)
+            try vcpu.returnFromHandler()
+        case .systemReturn where isLong:
+            guard let star = try vcpu.modelSpecific(X86.SystemCall.segments) else { return false }
+            X86.setInstructionOffset(&registers, to: X86.systemCallReturn(registers).rawValue)
+            X86.setFlags(&registers, to: X86.savedFlags(registers) & X86.SystemCall.restoredFlags | 2)
+            X86.enterUser(&registers, star: star)
+        default: return false
+        }
+        try storeAll()
+        return true
+    }
+}
