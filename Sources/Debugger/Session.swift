@@ -28,6 +28,7 @@ package final class Session {
     var physicalMemory = false
     var listsThreadsInStops = false
     var wantsBareBinary = false
+    var savedRegisters = SavedRegisters()
     /// The client speaks the extended protocol: it may run the program again.
     var isExtended = false
     let layout: RegisterLayout
@@ -172,7 +173,10 @@ package final class Session {
         case .hostInfo: answerHostInfo()
         case .processInfo: answerProcessInfo()
         case .registerInfo(let number): answerRegisterInfo(number)
-        case .threadsInfo: break
+        case .threadsInfo: answerThreadsInfo()
+        case .threadStopInfo(let thread): answerThreadStopInfo(thread)
+        case .saveRegisters(let thread): saveRegisters(thread)
+        case .restoreRegisters(let state, let thread): restoreRegisters(state, thread)
         case .stepMaskBits: reply.text("ENABLE=1,NOIRQ=2,NOTIMER=4")
         case .stepMask: reply.text("0x7")
         case .setStepMask(let mask): mask == 7 ? reply.ok() : reply.error(.unsupported, "only 0x7 is offered")

@@ -20,7 +20,8 @@ struct StreamTests {
         "vCont;r100,110:p1.1;c", "c", "s", "C05", "s100", "vCont?", "qXfer:features:read:target.xml:0,100",
         "qXfer:threads:read::0,ffb", "qRcmd,68656c70", "qRcmd,696e666f2072656769737465727320", "qRcmd,627265616b",
         "qRcmd,67766132677061203078313030", "qSearch:memory:0;800;ab", "qCRC:0,100", "qMemoryRegionInfo:100",
-        "qHostInfo", "QListThreadsInStopReply", "QEnableErrorStrings", "Qqemu.PhyMemMode:1", "Qqemu.PhyMemMode:0", "D",
+        "qHostInfo", "QListThreadsInStopReply", "jThreadsInfo", "qThreadStopInfo2", "QSaveRegisterState;thread:1;",
+        "QRestoreRegisterState:1;thread:1;", "QEnableErrorStrings", "Qqemu.PhyMemMode:1", "Qqemu.PhyMemMode:0", "D",
         "vKill;1", "k", "vAttach;1", "QNonStop:1", "vCtrlC", "vStopped", "nonsense", "",
     ]
 
