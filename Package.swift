@@ -54,7 +54,7 @@ let package = Package(
         + tests.map {
             .testTarget(
                 name: $0.name, dependencies: dependencies($0.of),
-                exclude: $0.name == "DebuggerTests" ? ["Transcripts"] : [])
+                exclude: ["DebuggerTests", "LiveTests"].contains($0.name) ? ["Transcripts"] : [])
         },
     swiftLanguageModes: [.v6]
 )
