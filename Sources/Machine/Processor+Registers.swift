@@ -20,7 +20,7 @@ extension Processor {
         pending = nil
         reported = nil
         isArmed = false
-        fetch([.general, .system])
+        fetch(.ofEveryExit)
     }
 
     /// Makes `blocks` present. What KVM refuses to give reads as zero.
@@ -71,7 +71,7 @@ extension Processor {
     func prepare(_ start: StartState) throws(KVMError) {
         try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
         try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
-        registers.present = [.general, .system]
+        registers.present = .ofEveryExit
         // The others wait for a start-up interrupt, in the state of a reset.
         guard index == 0 else { return }
         set(start)

@@ -11,7 +11,10 @@ extension Processor {
         let start = programCounter
         let instruction = nextInstruction()
         switch instruction {
-        case .other: return try lifting { () throws(KVMError) in try enterStepping() }
+        case .other:
+            let event = try lifting { () throws(KVMError) in try enterStepping() }
+            if event?.cause == .stepped { try fetchRegisters() }
+            return event
         case .halt:
             // It ends with an interrupt, and the step behind its handler.
             try sleepBehindHalt()
@@ -61,9 +64,7 @@ extension Processor {
         var debug = machine.armedForStep
         debug.singleStep = true
         debug.blockInterrupts = machine.capabilities.blocksInterrupts
-        let event = try enter(debug)
-        if event?.cause == .stepped { try fetchRegisters() }
-        return event
+        return try enter(debug)
     }
 
     /// Runs until the instruction at `end` is next, with a debug register that no client knows of. The breakpoint at

@@ -32,6 +32,8 @@ final class Processor: @unchecked Sendable {
     var isPassing = false
     /// The registers in the run page are older than KVM's.
     private var isPageStale = false
+    /// `registers` has the general and system ones of the last exit.
+    private var isCurrent = false
     /// An INT n that was completed here, until the guest is seen to have gone on.
     var completed: (instruction: X86Instruction, at: VirtualAddress)?
     /// A kick that came meanwhile.
@@ -146,7 +148,7 @@ final class Processor: @unchecked Sendable {
         while true {
             statistics.entering()
             let exit = try vcpu.run()
-            isPageStale = false
+            (isPageStale, isCurrent) = (false, false)
             statistics.exited(vcpu.reason(of: exit))
             switch try handle(exit) {
             case .goOn:
@@ -168,7 +170,7 @@ final class Processor: @unchecked Sendable {
     private func finishStep() throws(KVMError) -> StopEvent? {
         while true {
             let exit = try vcpu.complete()
-            isPageStale = false
+            (isPageStale, isCurrent) = (false, false)
             if exit == .interrupted { return StopEvent(.stepped, on: index) }
             switch try handle(exit) {
             case .goOn where exit.isAccess: continue
@@ -209,8 +211,9 @@ final class Processor: @unchecked Sendable {
 
     var programCounter: VirtualAddress { X86.programCounter(registers) }
 
-    /// General and system registers, without a request where they came with the exit.
+    /// General and system registers, without a request where they came with the exit, and once for each exit.
     func fetchRegisters() throws(KVMError) {
+        if isCurrent { return }
         if machine.capabilities.synchronisesRegisters, !isPageStale {
             vcpu.copySynchronised(
                 general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
@@ -218,8 +221,9 @@ final class Processor: @unchecked Sendable {
             try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
             try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
         }
-        registers.present = [.general, .system]
+        registers.present = .ofEveryExit
         registers.changed = []
+        isCurrent = true
     }
 
     /// Gives KVM the general registers that were changed while parked; the others went at once (see `take`).
