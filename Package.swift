@@ -31,11 +31,12 @@ let programs: [(name: String, imports: [String])] = [
 let tests: [(name: String, of: [String])] = [
     ("PrimitivesTests", ["Primitives", "TestSupport"]),
     ("DevicesTests", ["Devices", "Interrupts", "Primitives"]),
-    ("BootTests", ["Boot", "Architecture", "Primitives"]),
+    ("BootTests", ["Boot", "Architecture", "Primitives", "TestSupport"]),
     ("ArchitectureTests", ["Architecture", "Primitives", "TestSupport"]),
     ("RemoteProtocolTests", ["RemoteProtocol", "Primitives", "TestSupport"]),
     ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives", "TestSupport"]),
     ("MachineTests", ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Primitives", "TestSupport"]),
+    ("FuzzTests", ["RemoteProtocol", "Debugger", "Boot", "Architecture", "Primitives", "TestSupport"]),
     ("LiveTests", ["stubvisor", "stubvisor-bench"]),
 ]
 
@@ -50,7 +51,7 @@ let package = Package(
     targets: [.systemLibrary(name: "CLinux")]
         + modules.map { .target(name: $0.name, dependencies: dependencies($0.imports)) }
         + programs.map { .executableTarget(name: $0.name, dependencies: dependencies($0.imports)) }
-        + [.target(name: "TestSupport", path: "Tests/TestSupport")]
+        + [.target(name: "TestSupport", dependencies: ["Boot", "Primitives"], path: "Tests/TestSupport")]
         + tests.map {
             .testTarget(
                 name: $0.name, dependencies: dependencies($0.of),

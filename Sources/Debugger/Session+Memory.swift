@@ -6,6 +6,8 @@ import RemoteProtocol
 extension Session {
     /// A walk is done once for each page of this size, the smallest there is.
     private static let pageSize = 0x1000
+    /// Bytes that one request may search or sum up: seconds of work. Tables can map any number over and over.
+    private static let longestScan = 1 << 28
 
     func readMemory(_ address: VirtualAddress, _ count: Int, binary: Bool) {
         // LLDB asks with an empty read whether `x` works; it then wants the bytes alone, gdb with a `b` before them.
@@ -88,6 +90,7 @@ extension Session {
     }
 
     func searchMemory(_ address: VirtualAddress, _ count: Int, _ pattern: ArraySlice<UInt8>) {
+        guard count <= Self.longestScan else { return refuseScan() }
         let chunk = 1 << 16
         var done = 0
         while done < count {
@@ -102,6 +105,10 @@ extension Session {
             done += chunk
         }
         reply.text("0")
+    }
+
+    private func refuseScan() {
+        reply.error(.invalid, "one request goes through \(Self.longestScan >> 20) MiB at most")
     }
 
     private func firstIndex(of pattern: ArraySlice<UInt8>, in bytes: [UInt8]) -> Int? {
@@ -119,6 +126,7 @@ extension Session {
 
     /// GDB manual, "qCRC": the polynomial 0x04c11db7, most significant bit first, starting at all ones.
     func checkMemory(_ address: VirtualAddress, _ count: Int) {
+        guard count <= Self.longestScan else { return refuseScan() }
         var crc: UInt32 = 0xffff_ffff
         var done = 0
         while done < count {

@@ -19,13 +19,14 @@ extension Session {
         let isExecutable: Bool
     }
 
-    /// How many pages or holes a region is followed over, so that no guest's tables keep a client waiting.
+    /// How many pages or holes one answer follows, so that no guest's tables keep a client waiting.
     private static let longestWalk = 1 << 16
 
-    /// The region from the page that `address` is on, upwards.
-    func region(from address: VirtualAddress) -> Region {
+    /// The region from the page that `address` is on, upwards, as far as `walk` pages or holes lead.
+    func region(from address: VirtualAddress, _ walk: inout Int) -> Region {
         var region = piece(at: address.rawValue)
-        for _ in 0..<Self.longestWalk where region.last != .max {
+        while region.last != .max, walk > 0 {
+            walk -= 1
             let next = piece(at: region.last + 1)
             guard next.rights == region.rights else { break }
             region.last = next.last
@@ -38,7 +39,8 @@ extension Session {
         let (size, rights): (UInt64, Rights?)
         do throws(TranslationFault) {
             let found = try target.translate(VirtualAddress(address), on: selected)
-            size = found.pageSize
+            // Without paging all 2^64 bytes are one piece.
+            size = found.isPaged ? found.pageSize : 0
             rights = Rights(
                 isWritable: found.isWritable, isUser: found.isUser, isExecutable: found.isExecutable)
         } catch {
@@ -49,7 +51,8 @@ extension Session {
     }
 
     func answerMemoryRegion(_ address: VirtualAddress) {
-        let region = region(from: address)
+        var walk = Self.longestWalk
+        let region = region(from: address, &walk)
         reply.text("start:")
         reply.number(region.start)
         reply.text(";size:")
@@ -64,8 +67,9 @@ extension Session {
     func describeRegions() -> String {
         var lines: [String] = []
         var next: UInt64 = 0
-        while lines.count < 1000 {
-            let region = region(from: VirtualAddress(next))
+        var walk = 4 * Self.longestWalk
+        while lines.count < 1000, walk > 0 {
+            let region = region(from: VirtualAddress(next), &walk)
             if let rights = region.rights {
                 let text =
                     (rights.isUser ? "u" : "-") + "r" + (rights.isWritable ? "w" : "-")

@@ -81,12 +81,6 @@ struct StreamTests {
 
     private static let alphabet = Array("$#}+-*:;,=0123456789abcdefgGmMxXzZpPqQvHTcCsSDk.?!".utf8) + [0, 3, 255]
 
-    private func noise(_ random: inout Seeded) -> [UInt8] {
-        let count = Int.random(in: 0...50, using: &random)
-        return random.chance(50)
-            ? random.bytes(count) : (0..<count).map { _ in Self.alphabet.randomElement(using: &random)! }
-    }
-
     private func spoiledPacket(_ random: inout Seeded) -> [UInt8] {
         var packet = Array(Self.packets.randomElement(using: &random)!.utf8)
         for _ in 0..<Int.random(in: 0...3, using: &random) {
@@ -99,28 +93,6 @@ struct StreamTests {
             }
         }
         return packet
-    }
-
-    @Test("100,000 random byte strings do no harm", arguments: 1...4 as ClosedRange<UInt64>)
-    func noise(seed: UInt64) {
-        var random = Seeded(seed)
-        var client = conversation(seed)
-        for round in 0..<25_000 {
-            if round % 500 == 0 { client = conversation(seed &+ UInt64(round)) }
-            let bytes =
-                switch Int.random(in: 0..<4, using: &random) {
-                case 0: noise(&random)
-                case 1: frame(noise(&random))
-                default: frame(spoiledPacket(&random))
-                }
-            for received in client.exchange(bytes) {
-                if case .garbage(let bytes) = received { Issue.record("round \(round): sent \(bytes)") }
-            }
-        }
-        #expect(client.demands.count < 25_000)
-        // It still talks. Whatever packet was cut off ends here.
-        _ = client.exchange(Array("#00".utf8))
-        #expect(client.exchange(frame("qAttached")).last?.text == "1")
     }
 
     @Test(
