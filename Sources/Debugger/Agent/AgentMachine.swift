@@ -114,6 +114,8 @@ extension AgentExpression {
         // The first argument is on top.
         var formatter = AgentFormat(step.format, arguments: Array(arguments.reversed()))
         stack.removeLast(count)
-        formatter.append(to: &output, maximum: maximum) { context.number(at: $0, size: 1).map(UInt8.init(truncatingIfNeeded:)) }
+        formatter.append(to: &output, maximum: maximum) {
+            context.number(at: $0, size: 1).map(UInt8.init(truncatingIfNeeded:))
+        }
     }
 }
