@@ -201,9 +201,11 @@ package final class Session {
         make(demand)
     }
 
+    /// k: the end, of which LLDB wants to be told.
     private func end() -> Bool {
         make(.kill)
-        return false
+        if listsThreadsInStops { reply.stop(.killed(.kill, process: nil)) }
+        return listsThreadsInStops
     }
 
     private func extend() {

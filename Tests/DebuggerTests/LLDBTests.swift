@@ -100,6 +100,13 @@ struct LLDBTests {
         #expect(fields(String(reply.dropFirst(3))).keys.sorted() == ["06", "07", "10", "core", "thread"])
     }
 
+    @Test("k is answered, for LLDB waits for that; gdb does not")
+    func kill() {
+        let (lldb, gdb) = (client(), Conversation())
+        #expect(lldb.replies("k") == ["X09"] && lldb.demands == [.kill])
+        #expect(gdb.replies("k").isEmpty && gdb.demands == [.kill])
+    }
+
     @Test("a thread that does not exist has no stop") func noThread() {
         #expect(client().ask("qThreadStopInfo9").hasPrefix("E"))
     }

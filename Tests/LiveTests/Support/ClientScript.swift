@@ -22,6 +22,7 @@ struct ClientScript: CustomTestStringConvertible, Sendable {
         ClientScript(name: "smp-gdb", guest: "smp", options: ["--cpus", "2"], clients: [.gdb, .gdb16]),
         ClientScript(name: "hello-lldb", guest: "hello", clients: [.lldb]),
         ClientScript(name: "smp-lldb", guest: "smp", options: ["--cpus", "2"], clients: [.lldb]),
+        ClientScript(name: "loop32-lldb", guest: "loop32", clients: [.lldb]),
     ]
 
     static func all(of client: ScriptedClient) -> [ClientScript] { all.filter { $0.clients.contains(client) } }
