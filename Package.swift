@@ -39,6 +39,7 @@ let tests: [(name: String, of: [String])] = [
         "MachineTests",
         ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Interrupts", "Primitives", "TestSupport"]
     ),
+    ("FuzzTests", ["RemoteProtocol", "Debugger", "Boot", "Architecture", "Primitives", "TestSupport"]),
     ("LiveTests", ["stubvisor", "stubvisor-bench", "TestSupport"]),
 ]
 
@@ -53,11 +54,11 @@ let package = Package(
     targets: [.systemLibrary(name: "CLinux")]
         + modules.map { .target(name: $0.name, dependencies: dependencies($0.imports)) }
         + programs.map { .executableTarget(name: $0.name, dependencies: dependencies($0.imports)) }
-        + [.target(name: "TestSupport", path: "Tests/TestSupport")]
+        + [.target(name: "TestSupport", dependencies: ["Boot", "Primitives"], path: "Tests/TestSupport")]
         + tests.map {
             .testTarget(
                 name: $0.name, dependencies: dependencies($0.of),
-                exclude: $0.name == "DebuggerTests" ? ["Transcripts"] : [])
+                exclude: ["DebuggerTests", "LiveTests"].contains($0.name) ? ["Transcripts"] : [])
         },
     swiftLanguageModes: [.v6]
 )

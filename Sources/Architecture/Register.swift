@@ -18,6 +18,8 @@ package struct RegisterBlocks: OptionSet, Sendable {
     package static let modelSpecific = Self(rawValue: 16)
     /// x86: XCR0, 8 bytes.
     package static let extendedControl = Self(rawValue: 32)
+    /// What a stop brings along.
+    package static let ofEveryExit: Self = [.general, .system]
 }
 
 /// One register as a client sees it.
@@ -75,7 +77,7 @@ package struct RegisterLayout: Sendable {
     init(_ rows: [Row], types: String, architectureName: String, expedited: [String], programCounter: String) {
         registers = rows.enumerated().map { $1.numbered($0) }
         self.architectureName = architectureName
-        countInG = rows.firstIndex { !RegisterBlocks([.general, .system]).contains($0.block) } ?? rows.count
+        countInG = rows.firstIndex { !RegisterBlocks.ofEveryExit.contains($0.block) } ?? rows.count
         let names = registers.map(\.name)
         self.expedited = expedited.map { name in names.firstIndex(of: name)! }
         self.programCounter = names.firstIndex(of: programCounter)!

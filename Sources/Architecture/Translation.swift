@@ -31,11 +31,17 @@ extension TranslationFault {
     /// two, and never more than that. Zero is all 2^64.
     package var span: UInt64 {
         switch self {
-        case .nonCanonical: 1 << 46
+        // The bits from 63 to the first that differs stay different all over it.
+        case .nonCanonical(let address): 1 << UInt64(63 - Self.alikeAtTop(address.rawValue))
         // 512 entries a table; 32-bit paging has 1024, and so leads nowhere for twice as much.
         case .notPresent(_, let level, _), .tableOutsideMemory(_, let level, _): 1 << UInt64(12 + 9 * (level - 1))
         }
     }
+}
+
+extension TranslationFault {
+    /// How many bits from 63 downwards are alike.
+    private static func alikeAtTop(_ value: UInt64) -> Int { (value[bit: 63] ? ~value : value).leadingZeroBitCount }
 }
 
 extension TranslationFault: CustomStringConvertible {

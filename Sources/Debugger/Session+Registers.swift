@@ -6,10 +6,15 @@ import RemoteProtocol
 extension Session {
     func readRegisters(_ thread: ThreadID?) {
         guard let processor = processor(thread) else { return reply.error(.noThread, "no such thread") }
+        reply.hex(generalRegisters(of: processor)[...])
+    }
+
+    /// The data of `g`.
+    func generalRegisters(of processor: Int) -> [UInt8] {
         let file = target.registers(of: processor, having: [])
         var bytes: [UInt8] = []
         for register in layout.registers[..<layout.countInG] { file.append(register, to: &bytes) }
-        reply.hex(bytes[...])
+        return bytes
     }
 
     func writeRegisters(_ bytes: ArraySlice<UInt8>, _ thread: ThreadID?) {

@@ -69,7 +69,7 @@ extension Session {
         var stop = Stop(event.cause.signal, thread: threadID(event.processor), core: event.processor)
         stop.reason = reason(event.cause)
         stop.registers = expedited(of: event.processor)
-        if listsThreadsInStops { stop.threads = allThreads }
+        if listsThreadsInStops { stop.details = details(of: event.processor, listingThreads: true) }
         return .stopped(stop)
     }
 

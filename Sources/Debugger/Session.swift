@@ -33,6 +33,7 @@ package final class Session {
     var stepMask = StepMask.all
     var listsThreadsInStops = false
     var wantsBareBinary = false
+    var savedRegisters = SavedRegisters()
     /// The client speaks the extended protocol: it may run the program again.
     var isExtended = false
     /// Nil in all-stop mode, where one stop is the whole machine's.
@@ -210,7 +211,10 @@ package final class Session {
         case .hostInfo: answerHostInfo()
         case .processInfo: answerProcessInfo()
         case .registerInfo(let number): answerRegisterInfo(number)
-        case .threadsInfo: break
+        case .threadsInfo: answerThreadsInfo()
+        case .threadStopInfo(let thread): answerThreadStopInfo(thread)
+        case .saveRegisters(let thread): saveRegisters(thread)
+        case .restoreRegisters(let state, let thread): restoreRegisters(state, thread)
         case .stepMaskBits: reply.text("ENABLE=1,NOIRQ=2,NOTIMER=4")
         case .stepMask: reply.text(hexadecimal(stepMask.rawValue))
         case .setStepMask(let mask): answerRefusal { () throws(Refusal) in try setStepMask(mask) }
@@ -235,9 +239,11 @@ package final class Session {
         make(demand)
     }
 
+    /// k: the end, of which LLDB wants to be told.
     private func end() -> Bool {
         make(.kill)
-        return false
+        if listsThreadsInStops { reply.stop(.killed(.kill, process: nil)) }
+        return listsThreadsInStops
     }
 
     private func extend() {

@@ -89,8 +89,8 @@ extension VCPU {
         if debug.blockInterrupts { request.control |= UInt32(KVM_GUESTDBG_BLOCKIRQ) }
         if debug.control != 0 { request.control |= UInt32(KVM_GUESTDBG_USE_HW_BP) }
         withUnsafeMutableBytes(of: &request.arch.debugreg) { slots in
-            for (i, address) in debug.addresses.enumerated() {
-                slots.storeBytes(of: address, toByteOffset: i * 8, as: UInt64.self)
+            for i in debug.addresses.indices {
+                slots.storeBytes(of: debug.addresses[i], toByteOffset: i * 8, as: UInt64.self)
             }
             slots.storeBytes(of: debug.control, toByteOffset: 7 * 8, as: UInt64.self)
         }

@@ -20,7 +20,7 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
 
     /// Where `address` is in this process.
     func host(_ address: PhysicalAddress) -> UnsafeMutableRawPointer {
-        precondition(layout.ranges.contains { $0.contains(address) }, "\(address) is not memory")
+        precondition(contains(address, count: 1), "\(address) is not memory")
         let hole = MachineMemory.deviceHole
         let cut = address < hole.upperBound ? 0 : hole.upperBound.rawValue - hole.lowerBound.rawValue
         return mapping.start + Int(address.rawValue - cut)

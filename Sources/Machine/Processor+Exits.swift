@@ -15,7 +15,7 @@ extension Processor {
             let result = machine.bus { $0.memory.read(at: address, size: size, now: machine.now) }
             vcpu.answerMMIO(result.value)
             let outcome = caught(result, size, at: address, isWrite: false, try apply(result))
-            if case .stop = outcome { _ = try vcpu.complete() }
+            if case .stop = outcome { _ = try complete() }
             return outcome
         case .mmioWrite(let address, let data, let size): return try write(data, size, at: address)
         case .debug(let event): return try classify(event)
@@ -74,7 +74,7 @@ extension Processor {
             }
         }
         // The guest must stand behind the instruction, not inside it.
-        if case .stop = outcome { _ = try vcpu.complete() }
+        if case .stop = outcome { _ = try complete() }
         return outcome
     }
 
@@ -124,7 +124,7 @@ extension Processor {
         var written = result
         written.value = data
         let outcome = caught(written, size, at: address, isWrite: true, try apply(result))
-        if case .stop = outcome { _ = try vcpu.complete() }
+        if case .stop = outcome { _ = try complete() }
         return outcome
     }
 
@@ -140,7 +140,7 @@ extension Processor {
         guard machine.caughtRegisters.contains(register) else { return .goOn }
         try fetchRegisters()
         let place = programCounter
-        _ = try vcpu.complete()
+        _ = try complete()
         let number = (value ?? result).map { hexadecimal($0) }
         let what = value == nil ? "read \(number ?? "nothing") from" : "wrote \(number ?? "") to"
         var account = "vCPU \(index) \(what) MSR \(hexadecimal(register)) at \(place)"

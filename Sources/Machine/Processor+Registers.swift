@@ -21,7 +21,8 @@ extension Processor {
         touched = []
         reported = nil
         isArmed = false
-        fetch([.general, .system])
+        noteReplacement()
+        fetch(.ofEveryExit)
     }
 
     /// Makes `blocks` present. What KVM refuses to give reads as zero.
@@ -137,7 +138,7 @@ extension Processor {
     func prepare(_ start: StartState) throws(KVMError) {
         try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
         try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
-        registers.present = [.general, .system]
+        registers.present = .ofEveryExit
         // The others wait for a start-up interrupt, in the state of a reset.
         guard index == 0 else { return }
         set(start)

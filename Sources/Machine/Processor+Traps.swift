@@ -92,8 +92,7 @@ extension Processor {
     /// Performs what else the instruction under way accesses, to its end; the stop that a device makes of it.
     private func completeAccesses() throws(KVMError) -> StopEvent? {
         while true {
-            let exit = try vcpu.complete()
-            isPageStale = false
+            let exit = try complete()
             switch exit {
             case .interrupted, .debug: return nil
             case _ where isTrapped(exit): perform(exit)

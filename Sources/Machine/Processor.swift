@@ -55,7 +55,9 @@ final class Processor: @unchecked Sendable {
     /// A breakpoint that does not stop is being passed: that is one step, and nothing comes between.
     var isPassing = false
     /// The registers in the run page are older than KVM's.
-    var isPageStale = false
+    private(set) var isPageStale = false
+    /// `registers` has the general and system ones of the last exit.
+    private var isCurrent = false
     /// An INT n that was completed here, until the guest is seen to have gone on.
     var completed: (instruction: X86Instruction, at: VirtualAddress)?
     /// Hidden breakpoints on the guest's exception handlers.
@@ -237,8 +239,7 @@ final class Processor: @unchecked Sendable {
             if pace == .running { try watchHandlers() }
             try arm(guestDebug(pace))
             statistics.entering()
-            let exit = try vcpu.run()
-            isPageStale = false
+            let exit = try run()
             statistics.exited(vcpu.reason(of: exit))
             switch try handle(exit) {
             case .goOn:
@@ -265,8 +266,7 @@ final class Processor: @unchecked Sendable {
     /// Completes a stepped instruction that accessed a device; nil where it came to nothing yet.
     private func finishStep() throws(KVMError) -> StopEvent? {
         while true {
-            let exit = try vcpu.complete()
-            isPageStale = false
+            let exit = try complete()
             if exit == .interrupted { return StopEvent(.stepped, on: index) }
             switch try handle(exit) {
             case .goOn where exit.isAccess: continue
@@ -335,8 +335,24 @@ final class Processor: @unchecked Sendable {
 
     var programCounter: VirtualAddress { X86.programCounter(registers) }
 
-    /// General and system registers, without a request where they came with the exit.
+    /// Runs the guest until it exits. `registers` are those of before then.
+    private func run() throws(KVMError) -> Exit {
+        defer { (isPageStale, isCurrent) = (false, false) }
+        return try vcpu.run()
+    }
+
+    /// Completes the instruction whose access the last exit was: what else it needs, or `.interrupted`.
+    func complete() throws(KVMError) -> Exit {
+        defer { (isPageStale, isCurrent) = (false, false) }
+        return try vcpu.complete()
+    }
+
+    /// KVM was given other registers than `registers` and the run page have.
+    func noteReplacement() { (isPageStale, isCurrent) = (true, false) }
+
+    /// General and system registers, without a request where they came with the exit, and once for each exit.
     func fetchRegisters() throws(KVMError) {
+        if isCurrent { return }
         if machine.capabilities.synchronisesRegisters, !isPageStale {
             vcpu.copySynchronised(
                 general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
@@ -344,8 +360,9 @@ final class Processor: @unchecked Sendable {
             try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
             try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
         }
-        registers.present = [.general, .system]
+        registers.present = .ofEveryExit
         registers.changed = []
+        isCurrent = true
     }
 
     /// Gives KVM general and system registers.

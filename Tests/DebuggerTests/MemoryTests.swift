@@ -266,4 +266,13 @@ struct MemoryTests {
         #expect(hole.hasPrefix("start:9000;size:"))
         #expect(!hole.contains("permissions"))
     }
+
+    @Test("a region of addresses that are not canonical reaches to the upper half")
+    func hole() {
+        let target = SimulatedTarget()
+        target.canonicalBits = 48
+        let client = Conversation(target)
+        #expect(client.ask("qMemoryRegionInfo:800000000000") == "start:800000000000;size:ffff000000000000;")
+        #expect(client.ask("qMemoryRegionInfo:123456789abcdef0") == "start:800000000000;size:ffff000000000000;")
+    }
 }

@@ -43,6 +43,8 @@ final class SimulatedTarget: DebugTarget {
     var files: [RegisterFile]
     /// Physical pages by virtual ones; nil where every address is its own.
     var pages: [UInt64: UInt64]?
+    /// Bits of a virtual address, of which those above repeat the highest; nil for all 64.
+    var canonicalBits: Int64?
     /// Everything that was armed, the last one being in force.
     private(set) var arrangements: [Arrangement] = []
     /// Says why an arrangement cannot be granted.
@@ -122,6 +124,11 @@ final class SimulatedTarget: DebugTarget {
         translations += 1
         if walksTables { return try X86.paging(files[processor]).translate(address, in: ram) }
         var physical = PhysicalAddress(address.rawValue)
+        if let canonicalBits {
+            let unused = 64 - canonicalBits
+            let extended = Int64(bitPattern: address.rawValue << UInt64(unused)) >> unused
+            if UInt64(bitPattern: extended) != address.rawValue { throw .nonCanonical(address) }
+        }
         if let pages {
             let page = address.rawValue & ~(Self.pageSize - 1)
             guard let frame = pages[page] else {
