@@ -130,7 +130,9 @@ extension Session {
         let place = leadsToUserPage(address) ? places(of: address).first : nil
         if let entry = breakpoints.planted[address] {
             var there = [UInt8](repeating: 0, count: instruction.count)
-            if entry.physical == place, target.memory.read(entry.physical, into: &there), there == instruction { return }
+            if entry.physical == place, target.memory.read(entry.physical, into: &there), there == instruction {
+                return
+            }
             if breakpoints.has(.software, at: address) { return }
             lift(address)
             isArrangementStale = true

@@ -145,7 +145,9 @@ extension FuzzEntry {
         var rest = stream[...]
         while let first = rest.popFirst() {
             if first == Mark.ack || first == Mark.nak { continue }
-            guard first == Mark.start || first == Mark.notification, let end = rest.firstIndex(of: Mark.end), end + 2 < rest.endIndex else {
+            guard first == Mark.start || first == Mark.notification, let end = rest.firstIndex(of: Mark.end),
+                end + 2 < rest.endIndex
+            else {
                 return "no packet: \(String(decoding: rest.prefix(80), as: UTF8.self))"
             }
             // An escape may double a byte.
