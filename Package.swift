@@ -30,14 +30,18 @@ let programs: [(name: String, imports: [String])] = [
 /// Test targets with what they look into. `LiveTests` drives the built programs with real clients.
 let tests: [(name: String, of: [String])] = [
     ("PrimitivesTests", ["Primitives", "TestSupport"]),
-    ("DevicesTests", ["Devices", "Interrupts", "Primitives"]),
+    ("DevicesTests", ["Devices", "Interrupts", "Primitives", "TestSupport"]),
     ("InterruptsTests", ["Interrupts", "Primitives", "TestSupport"]),
-    ("BootTests", ["Boot", "Architecture", "Primitives"]),
+    ("BootTests", ["Boot", "Architecture", "Primitives", "TestSupport"]),
     ("ArchitectureTests", ["Architecture", "Primitives", "TestSupport"]),
     ("RemoteProtocolTests", ["RemoteProtocol", "Primitives", "TestSupport"]),
     ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives", "TestSupport"]),
-    ("MachineTests", ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Primitives", "TestSupport"]),
-    ("LiveTests", ["stubvisor", "stubvisor-bench"]),
+    (
+        "MachineTests",
+        ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Interrupts", "Primitives", "TestSupport"]
+    ),
+    ("FuzzTests", ["RemoteProtocol", "Debugger", "Boot", "Architecture", "Primitives", "TestSupport"]),
+    ("LiveTests", ["stubvisor", "stubvisor-bench", "TestSupport"]),
 ]
 
 func dependencies(_ names: [String]) -> [Target.Dependency] { names.map { .target(name: $0) } }
@@ -51,11 +55,11 @@ let package = Package(
     targets: [.systemLibrary(name: "CLinux")]
         + modules.map { .target(name: $0.name, dependencies: dependencies($0.imports)) }
         + programs.map { .executableTarget(name: $0.name, dependencies: dependencies($0.imports)) }
-        + [.target(name: "TestSupport", path: "Tests/TestSupport")]
+        + [.target(name: "TestSupport", dependencies: ["Boot", "Primitives"], path: "Tests/TestSupport")]
         + tests.map {
             .testTarget(
                 name: $0.name, dependencies: dependencies($0.of),
-                exclude: $0.name == "DebuggerTests" ? ["Transcripts"] : [])
+                exclude: ["DebuggerTests", "LiveTests"].contains($0.name) ? ["Transcripts"] : [])
         },
     swiftLanguageModes: [.v6]
 )

@@ -42,6 +42,14 @@ document cpus
 Every CPU: where it is (gdb's threads) and what it does (stubvisor's status).
 end
 
+define sysregs
+    info registers cr0 cr2 cr3 cr4 cr8 efer xcr0 apic_base gdtr_base gdtr_limit idtr_base idtr_limit tr ldtr
+    info registers fs_base gs_base k_gs_base star lstar fmask dr6 dr7
+end
+document sysregs
+The CPU's system registers, flags by name. (gdb's `info registers system` knows no registers on x86.)
+end
+
 define csip
     # Segment registers hold paragraphs in real mode. A stub without $ip has the linear address in $pc still.
     if $_isvoid($ip)

@@ -16,6 +16,10 @@ package struct RegisterBlocks: OptionSet, Sendable {
     package static let debug = Self(rawValue: 8)
     /// x86: the values of `X86.modelSpecificRegisters`, 8 bytes each.
     package static let modelSpecific = Self(rawValue: 16)
+    /// x86: XCR0, 8 bytes.
+    package static let extendedControl = Self(rawValue: 32)
+    /// What a stop brings along.
+    package static let ofEveryExit: Self = [.general, .system]
 }
 
 /// One register as a client sees it.
@@ -51,6 +55,8 @@ package struct Register: Sendable {
         case attributes
         /// x87: the full tag word, made from the abridged one (Intel SDM volume 1, section 10.5.1.1).
         case tagWord
+        /// x86: XSAVE state beyond SSE: `component` is its bit in XSTATE_BV, without which all of `area` means zero.
+        case extended(component: Int, area: Range<Int>)
     }
 }
 
@@ -71,7 +77,7 @@ package struct RegisterLayout: Sendable {
     init(_ rows: [Row], types: String, architectureName: String, expedited: [String], programCounter: String) {
         registers = rows.enumerated().map { $1.numbered($0) }
         self.architectureName = architectureName
-        countInG = rows.firstIndex { !RegisterBlocks([.general, .system]).contains($0.block) } ?? rows.count
+        countInG = rows.firstIndex { !RegisterBlocks.ofEveryExit.contains($0.block) } ?? rows.count
         let names = registers.map(\.name)
         self.expedited = expedited.map { name in names.firstIndex(of: name)! }
         self.programCounter = names.firstIndex(of: programCounter)!

@@ -14,7 +14,9 @@ package struct RegisterFile: Sendable {
     /// Appends the register's value, little-endian, in its width on the wire.
     package func append(_ register: Register, to output: inout [UInt8]) {
         switch register.form {
-        case .plain, .selector:
+        case .extended(let component, _) where !X86.isInUse(component, storage):
+            output.append(contentsOf: repeatElement(0, count: register.bits / 8))
+        case .plain, .selector, .extended:
             output.append(contentsOf: storage[register.offset..<register.offset + register.width])
             output.append(contentsOf: repeatElement(0, count: register.bits / 8 - register.width))
         case .programCounter, .attributes, .tagWord:
@@ -23,11 +25,19 @@ package struct RegisterFile: Sendable {
         }
     }
 
+    /// The register's value, little-endian, in its width on the wire.
+    package func bytes(of register: Register) -> [UInt8] {
+        var bytes: [UInt8] = []
+        append(register, to: &bytes)
+        return bytes
+    }
+
     /// The register's value; of one wider than 64 bits, the lowest 64.
     package func number(_ register: Register) -> UInt64 {
         let stored: UInt64 = storage.number(at: register.offset, count: min(register.width, 8))
         switch register.form {
-        case .plain, .selector: return stored
+        case .extended(let component, _) where !X86.isInUse(component, storage): return 0
+        case .plain, .selector, .extended: return stored
         case .programCounter: return (stored &+ X86.codeBase(self)) & .mask(register.bits)
         case .attributes: return X86.gatherAttributes(storage, at: register.offset)
         case .tagWord: return X86.expandTags(UInt8(truncatingIfNeeded: stored), storage)
@@ -37,19 +47,28 @@ package struct RegisterFile: Sendable {
     /// Stores a value of the register's width on the wire; bytes beyond its storage are dropped.
     package mutating func set(_ register: Register, to bytes: some Collection<UInt8>) {
         changed.formUnion(register.block)
-        if register.block == .floatingPoint { X86.useFloatingPoint(&storage) }
         let value = Array(bytes.prefix(8)).littleEndianNumber
         switch register.form {
+        case .extended(let component, let area):
+            X86.use(component, at: area, &storage)
+            store(bytes, register)
         case .plain:
-            for (i, byte) in bytes.prefix(register.width).enumerated() { storage[register.offset + i] = byte }
+            if register.block == .floatingPoint { X86.useFloatingPoint(&storage) }
+            store(bytes, register)
         case .selector(let segment):
             storage.store(value, at: register.offset, count: register.width)
             if X86.mode(self) == .real { storage.store((value & 0xffff) << 4, at: segment, count: 8) }
         case .programCounter:
             storage.store((value &- X86.codeBase(self)), at: register.offset, count: register.width)
         case .attributes: X86.scatterAttributes(value, into: &storage, at: register.offset)
-        case .tagWord: storage[register.offset] = X86.abridgeTags(value)
+        case .tagWord:
+            X86.useFloatingPoint(&storage)
+            storage[register.offset] = X86.abridgeTags(value)
         }
+    }
+
+    private mutating func store(_ bytes: some Collection<UInt8>, _ register: Register) {
+        for (i, byte) in bytes.prefix(register.width).enumerated() { storage[register.offset + i] = byte }
     }
 
     package mutating func set(_ register: Register, to value: UInt64) {

@@ -10,6 +10,10 @@ package struct Translation: Equatable, Sendable {
     package var isExecutable: Bool
     /// False while paging is off, where every address leads to itself.
     package var isPaged = true
+    /// Flags of the entry that maps the page; the processor sets the last two.
+    package var isGlobal = false
+    package var isAccessed = false
+    package var isDirty = false
 }
 
 /// Why an address leads nowhere.
@@ -27,11 +31,17 @@ extension TranslationFault {
     /// two, and never more than that. Zero is all 2^64.
     package var span: UInt64 {
         switch self {
-        case .nonCanonical: 1 << 46
+        // The bits from 63 to the first that differs stay different all over it.
+        case .nonCanonical(let address): 1 << UInt64(63 - Self.alikeAtTop(address.rawValue))
         // 512 entries a table; 32-bit paging has 1024, and so leads nowhere for twice as much.
         case .notPresent(_, let level, _), .tableOutsideMemory(_, let level, _): 1 << UInt64(12 + 9 * (level - 1))
         }
     }
+}
+
+extension TranslationFault {
+    /// How many bits from 63 downwards are alike.
+    private static func alikeAtTop(_ value: UInt64) -> Int { (value[bit: 63] ? ~value : value).leadingZeroBitCount }
 }
 
 extension TranslationFault: CustomStringConvertible {

@@ -51,7 +51,10 @@ package struct MachineMemory: Equatable, Sendable {
 
     /// Whether every byte of `range` is RAM.
     package func contains(_ range: Range<PhysicalAddress>) -> Bool {
-        ranges.contains { $0.lowerBound <= range.lowerBound && range.upperBound <= $0.upperBound }
+        // Without a list of ranges: every access to guest memory asks this.
+        let (lower, upper) = (range.lowerBound.rawValue, range.upperBound.rawValue)
+        if upper <= endBelow4GiB { return true }
+        return lower >= Self.deviceHole.upperBound.rawValue && upper <= end.rawValue
     }
 
     /// Whether `size` bytes from `start` are all RAM; false too where the sum leaves 64 bits.

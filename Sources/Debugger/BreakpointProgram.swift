@@ -79,6 +79,7 @@ extension AgentExpression.Failure: CustomStringConvertible {
         case .noMemory(let address): "\(address) is not mapped"
         case .divisionByZero: "division by zero"
         case .tooManySteps: "it takes more than \(AgentExpression.maximumSteps) steps"
+        case .tooMuchOutput: "it prints more than \(AgentExpression.maximumOutput) bytes"
         }
     }
 }

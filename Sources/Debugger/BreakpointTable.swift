@@ -3,78 +3,89 @@ import RemoteProtocol
 
 /// The client's breakpoints and watchpoints, and the instructions replaced for them.
 ///
-/// A breakpoint is planted from its insertion to its removal. What lies under it is kept here: reads are masked and
-/// writes go to the kept bytes, so that no client ever sees one.
+/// A breakpoint is planted from its insertion to its removal. What lies under it is kept in `planted`: reads are masked
+/// and writes go to the kept bytes, so that no client ever sees one.
 struct BreakpointTable {
-    private(set) var requests: [BreakpointRequest] = []
-    /// What is evaluated at the breakpoints that have conditions or commands.
-    private(set) var programs: [BreakpointRequest: BreakpointProgram] = [:]
-    private(set) var planted: [Arrangement.Planted] = []
+    private struct Entry {
+        /// Grows with each insertion.
+        let order: Int
+        var program: BreakpointProgram
+    }
+
+    private var entries: [BreakpointRequest: Entry] = [:]
+    private var nextOrder = 0
+    private var byAddress: [VirtualAddress: [BreakpointRequest]] = [:]
+    /// Software breakpoints on one page.
+    struct SoftwarePage {
+        var addresses: Set<VirtualAddress> = []
+        /// The physical page where all of them were planted, as far as is known.
+        var frame: PhysicalAddress?
+    }
+
+    /// Software breakpoints by page number.
+    private(set) var softwarePages: [UInt64: SoftwarePage] = [:]
+    /// All that are no software breakpoints, in the order of their insertion.
+    private(set) var hardware: [BreakpointRequest] = []
+    /// By address, where at least one breakpoint has something to evaluate.
+    private(set) var programs: [VirtualAddress: [BreakpointProgram]] = [:]
+    var planted = PlantedTable()
+
+    /// Every one, in the order of insertion.
+    var requests: [BreakpointRequest] {
+        entries.sorted { $0.value.order < $1.value.order }.map(\.key)
+    }
 
     /// Takes a request; one of the same kind, place and length is replaced, with what it wanted evaluated.
     mutating func insert(_ request: BreakpointRequest, _ program: BreakpointProgram) {
         let request = request.withoutTail
-        if !requests.contains(request) { requests.append(request) }
-        programs[request] = program
+        let order = entries[request]?.order ?? nextOrder
+        if order == nextOrder {
+            nextOrder += 1
+            byAddress[request.address, default: []].append(request)
+            if request.kind == .software {
+                let page = Self.page(request.address)
+                softwarePages[page, default: SoftwarePage()].addresses.insert(request.address)
+                softwarePages[page]!.frame = nil
+            } else {
+                hardware.append(request)
+            }
+        }
+        entries[request] = Entry(order: order, program: program)
+        gatherPrograms(at: request.address)
     }
 
     mutating func remove(_ request: BreakpointRequest) {
         let request = request.withoutTail
-        requests.removeAll { $0 == request }
-        programs[request] = nil
+        guard entries.removeValue(forKey: request) != nil else { return }
+        byAddress[request.address]!.removeAll { $0 == request }
+        if byAddress[request.address]!.isEmpty { byAddress[request.address] = nil }
+        if request.kind != .software {
+            hardware.removeAll { $0 == request }
+        } else if !has(.software, at: request.address) {
+            let page = Self.page(request.address)
+            softwarePages[page]!.addresses.remove(request.address)
+            if softwarePages[page]!.addresses.isEmpty { softwarePages[page] = nil }
+        }
+        gatherPrograms(at: request.address)
     }
 
-    func contains(_ request: BreakpointRequest) -> Bool { requests.contains(request.withoutTail) }
+    /// Notes that all breakpoints of a page are planted in `frame`, or in no single one.
+    mutating func settle(_ page: UInt64, in frame: PhysicalAddress?) { softwarePages[page]?.frame = frame }
 
-    /// By address, where at least one breakpoint has something to evaluate.
-    var programsByAddress: [VirtualAddress: [BreakpointProgram]] {
-        let evaluated = Set(programs.filter { $0.value != BreakpointProgram() }.map(\.key.address))
-        return Dictionary(grouping: programs.filter { evaluated.contains($0.key.address) }, by: \.key.address)
-            .mapValues { $0.map(\.value) }
-    }
+    func contains(_ request: BreakpointRequest) -> Bool { entries[request.withoutTail] != nil }
 
     func has(_ kind: BreakpointKind, at address: VirtualAddress) -> Bool {
-        requests.contains { $0.kind == kind && $0.address == address }
+        byAddress[address]?.contains { $0.kind == kind } ?? false
     }
 
-    func isPlanted(at address: VirtualAddress) -> Bool { planted.contains { $0.address == address } }
+    var isEmpty: Bool { entries.isEmpty }
 
-    mutating func record(_ entry: Arrangement.Planted) { planted.append(entry) }
-
-    mutating func forget(at address: VirtualAddress) { planted.removeAll { $0.address == address } }
-
-    /// Puts the guest's own bytes over those of `instruction` planted in `bytes`, which were read from `start`. What
-    /// the guest has written over a planted one is its own already.
-    func mask(_ bytes: inout [UInt8], readFrom start: PhysicalAddress, planting instruction: [UInt8]) {
-        for entry in planted {
-            eachOverlap(of: entry, start, bytes.count) { inside, place in
-                if bytes[inside] == instruction[place] { bytes[inside] = entry.original[place] }
-            }
-        }
+    private mutating func gatherPrograms(at address: VirtualAddress) {
+        let all = (byAddress[address] ?? []).compactMap { entries[$0]?.program }
+        programs[address] = all.contains { $0 != BreakpointProgram() } ? all : nil
     }
 
-    /// Makes a write of `bytes` to `start` go around what is planted: the bytes under it are kept here instead.
-    mutating func divert(_ bytes: inout [UInt8], writtenTo start: PhysicalAddress, planting instruction: [UInt8]) {
-        // Two addresses of one place each keep what was written, not what the first of them put there.
-        let written = bytes
-        for i in planted.indices {
-            var original = planted[i].original
-            eachOverlap(of: planted[i], start, bytes.count) { inside, place in
-                original[place] = written[inside]
-                bytes[inside] = instruction[place]
-            }
-            planted[i].original = original
-        }
-    }
-
-    private func eachOverlap(
-        of entry: Arrangement.Planted, _ start: PhysicalAddress, _ count: Int, _ body: (Int, Int) -> Void
-    ) {
-        for place in entry.original.indices {
-            let distance = entry.physical.rawValue &+ UInt64(place) &- start.rawValue
-            if distance < UInt64(count) { body(Int(distance), place) }
-        }
-    }
+    private static func page(_ address: VirtualAddress) -> UInt64 { address.rawValue >> PlantedTable.pageBits }
 }
 
 extension BreakpointRequest {

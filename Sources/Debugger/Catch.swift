@@ -142,12 +142,13 @@ func monitorNumber(_ text: some StringProtocol) throws(Refusal) -> UInt64 {
 
 extension Session {
     func addCatch(_ words: [Substring]) throws(Refusal) -> String {
-        let new = try Catch(number: (catches.last?.number ?? 0) + 1, words)
+        let new = try Catch(number: lastCatch + 1, words)
         catches.append(new)
         do throws(Refusal) { try target.arrange(arrangement()) } catch {
             catches.removeLast()
             throw error
         }
+        lastCatch += 1
         return "\(new)"
     }
 

@@ -13,10 +13,18 @@ package protocol DebugTarget: AnyObject {
     /// Takes back registers from `registers(of:having:)` with some changed.
     func setRegisters(_ file: RegisterFile, of processor: Int) throws(Refusal)
 
+    /// Model-specific register `index` of a vCPU, by RDMSR's numbers: any that the host knows.
+    func modelSpecific(_ index: UInt32, of processor: Int) throws(Refusal) -> UInt64
+    func setModelSpecific(_ index: UInt32, to value: UInt64, of processor: Int) throws(Refusal)
+
     /// Walks the page tables that the vCPU uses now.
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation
 
     var memory: any PhysicalMemory { get }
+
+    /// Up to `count` bytes of the registers of the device at `address`, at least 1, as they would be read by a vCPU but
+    /// without what a read does to them. Refuses where there is no device.
+    func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8]
 
     /// Makes this all that is armed from the next resume on; refuses, and changes nothing, where the host cannot.
     func arrange(_ arrangement: Arrangement) throws(Refusal)
@@ -51,6 +59,10 @@ package enum ReportTopic: Equatable, Sendable {
     case capabilities
     /// Where memory and devices are.
     case memoryMap
+    /// By what means the breakpoint at an address works, and how often it was hit.
+    case breakpoint(VirtualAddress)
+    /// By what means a watchpoint works, how often it was hit, and how many exits it caused beside that.
+    case watchpoint(Arrangement.Watchpoint)
 }
 
 /// What does not change about a target, or only with its mode.
@@ -59,8 +71,15 @@ package struct TargetTraits: Sendable {
     package var processorCount: Int
     /// What to plant for a software breakpoint; nil where it would reach the guest and debug registers must serve.
     package var breakpointInstruction: [UInt8]?
+    /// Where the guest's kernel was linked to be, as far as its file is known.
+    package var linkAddress: VirtualAddress?
+    /// Hardware breakpoints are planted as well where user mode may run: debug registers do nothing there.
+    package var plantsInUserPages = false
 
-    package init(layout: RegisterLayout, processorCount: Int, breakpointInstruction: [UInt8]?) {
+    package init(
+        layout: RegisterLayout, processorCount: Int, breakpointInstruction: [UInt8]?, linkAddress: VirtualAddress? = nil
+    ) {
+        self.linkAddress = linkAddress
         self.layout = layout
         self.processorCount = processorCount
         self.breakpointInstruction = breakpointInstruction
@@ -90,7 +109,7 @@ package struct Arrangement: Equatable, Sendable {
         package var access: WatchAccess
     }
 
-    package var planted: [Planted] = []
+    package var planted = PlantedTable()
     /// Breakpoints that need a debug register.
     package var execution: [VirtualAddress] = []
     package var watchpoints: [Watchpoint] = []

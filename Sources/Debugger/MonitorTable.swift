@@ -17,9 +17,15 @@ extension MonitorCommand {
             session, _ throws(Refusal) in session.status()
         },
         MonitorCommand(
-            name: "info registers", arguments: "[CPU]",
-            summary: "every register of a vCPU, the selected one's if none is named"
+            name: "info registers", arguments: "[CPU] [general | system | float | vector]",
+            summary: "the registers of a vCPU, the selected one's if none is named"
         ) { session, words throws(Refusal) in try session.allRegisters(words) },
+        MonitorCommand(
+            name: "msr read", arguments: "N", summary: "a model-specific register, by number or name (EFER, LSTAR, ...)"
+        ) { session, words throws(Refusal) in try session.readModelSpecific(words) },
+        MonitorCommand(name: "msr write", arguments: "N VALUE", summary: "change a model-specific register") {
+            session, words throws(Refusal) in try session.writeModelSpecific(words)
+        },
         MonitorCommand(name: "info cpus", arguments: "", summary: "each vCPU: mode, privilege level, where it is") {
             session, _ throws(Refusal) in session.processors().joined(separator: "\n")
         },
@@ -30,7 +36,7 @@ extension MonitorCommand {
         MonitorCommand(name: "exits reset", arguments: "", summary: "count VM exits from zero") {
             session, _ throws(Refusal) in session.target.report(.exitsReset)
         },
-        MonitorCommand(name: "breakpoints", arguments: "", summary: "what is set and how it is done") {
+        MonitorCommand(name: "breakpoints", arguments: "", summary: "what is set, by what means, and what it cost") {
             session, _ throws(Refusal) in session.describeBreakpoints()
         },
         MonitorCommand(
@@ -38,9 +44,16 @@ extension MonitorCommand {
         ) {
             session, _ throws(Refusal) in session.describeRegions()
         },
+        MonitorCommand(
+            name: "info tlb", arguments: "",
+            summary: "each page: where it leads, rights (user, read, write, execute), global, accessed, dirty"
+        ) { session, _ throws(Refusal) in session.describePages() },
         MonitorCommand(name: "gva2gpa", arguments: "ADDRESS", summary: "where a virtual address leads") {
             session, words throws(Refusal) in try session.translation(words)
         },
+        MonitorCommand(
+            name: "kaslr", arguments: "", summary: "where a Linux guest's kernel is, beside where it was linked"
+        ) { session, _ throws(Refusal) in try session.describeSlide() },
         MonitorCommand(name: "xp", arguments: "[/FMT] ADDRESS", summary: "physical memory: xp/8xw 0x1000") {
             session, words throws(Refusal) in try session.dump(words)
         },
@@ -114,7 +127,7 @@ extension Session {
     }
 
     /// The vCPU that a command's first word names, or the selected one.
-    fileprivate func processor(_ words: [Substring]) throws(Refusal) -> Int {
+    func processor(_ words: [Substring]) throws(Refusal) -> Int {
         guard let word = words.first else { return selected }
         guard let number = Int(word), (0..<target.traits.processorCount).contains(number) else {
             throw Refusal("\(word) is no vCPU: they are 0 to \(target.traits.processorCount - 1)")
@@ -122,54 +135,21 @@ extension Session {
         return number
     }
 
-    fileprivate func allRegisters(_ words: [Substring]) throws(Refusal) -> String {
-        let processor = try processor(words)
-        let blocks = layout.registers.reduce(into: RegisterBlocks()) { $0.formUnion($1.block) }
-        let file = target.registers(of: processor, having: blocks)
-        var lines: [String] = []
-        var line = ""
-        for register in layout.registers {
-            var bytes: [UInt8] = []
-            file.append(register, to: &bytes)
-            var digits: [UInt8] = []
-            digits.appendHex(bytes.reversed())
-            let text = "\(register.name) " + String(decoding: digits, as: UTF8.self)
-            let column = 28
-            if line.count + max(text.count, column) > 112 {
-                lines.append(line)
-                line = ""
-            }
-            line += text + String(repeating: " ", count: max(1, column - text.count))
-        }
-        return (lines + [line]).joined(separator: "\n")
-    }
-
-    fileprivate func describeBreakpoints() -> String {
-        if breakpoints.requests.isEmpty { return "none" }
-        return breakpoints.requests.map { request in
-            switch request.kind {
-            case .software where breakpoints.isPlanted(at: request.address): "\(request.address) breakpoint, planted"
-            case .software where target.traits.breakpointInstruction == nil:
-                "\(request.address) breakpoint, in a debug register"
-            case .software: "\(request.address) breakpoint, waiting for the address to be mapped"
-            case .hardware: "\(request.address) hardware breakpoint"
-            case .writeWatchpoint: "\(request.address) watchpoint on writes, \(request.length) bytes"
-            case .readWatchpoint: "\(request.address) watchpoint on reads, \(request.length) bytes"
-            case .accessWatchpoint: "\(request.address) watchpoint on any access, \(request.length) bytes"
-            }
-        }.joined(separator: "\n")
-    }
-
     fileprivate func translation(_ words: [Substring]) throws(Refusal) -> String {
         guard let word = words.first else { throw Refusal("an address is missing") }
         let number = try monitorNumber(word)
         do throws(TranslationFault) {
             let found = try target.translate(VirtualAddress(number), on: selected)
-            let rights = [
+            guard found.isPaged else { return "\(VirtualAddress(number)) -> \(found.physical), paging is off" }
+            var flags = [
                 found.isWritable ? "writable" : "read-only", found.isUser ? "user" : "kernel",
                 found.isExecutable ? "executable" : "no-execute",
-            ].joined(separator: ", ")
-            return "\(VirtualAddress(number)) -> \(found.physical), \(found.pageSize >> 10) KiB page, \(rights)"
+            ]
+            if found.isGlobal { flags.append("global") }
+            if found.isAccessed { flags.append("accessed") }
+            if found.isDirty { flags.append("dirty") }
+            return "\(VirtualAddress(number)) -> \(found.physical), \(found.pageSize >> 10) KiB page, "
+                + flags.joined(separator: ", ")
         } catch {
             throw Refusal("\(error)")
         }

@@ -8,47 +8,143 @@ extension Session {
         guard request.length >= 0, request.length <= 1 << 30 else {
             throw Refusal("\(request.length) bytes are too many")
         }
-        guard request.length > 0 || !request.kind.isWatchpoint else { throw Refusal("nothing cannot be watched") }
+        guard request.length > 0 || watchpoint(request) == nil else { throw Refusal("nothing cannot be watched") }
         let program = try BreakpointProgram(parsing: request.tail)
         let isNew = !breakpoints.contains(request)
         breakpoints.insert(request, program)
-        do throws(Refusal) {
-            try target.arrange(arrangement())
-        } catch {
-            if isNew { breakpoints.remove(request) }
-            throw error
+        isArrangementStale = true
+        guard request.kind == .software, let instruction = target.traits.breakpointInstruction else {
+            do throws(Refusal) { try arrange() } catch {
+                if isNew { breakpoints.remove(request) }
+                throw error
+            }
+            return plantInUserPage(request)
         }
         // An address that is not mapped yet is tried again at every resume.
-        if isNew, request.kind == .software, plant(request.address) { rearrange() }
+        guard !breakpoints.planted.contains(request.address) else { return }
+        if let place = places(of: request.address).first { _ = plant(request.address, instruction, at: place) }
     }
 
     func remove(_ request: BreakpointRequest) throws(Refusal) {
         breakpoints.remove(request)
-        if request.kind == .software, !breakpoints.has(.software, at: request.address) { lift(request.address) }
+        isArrangementStale = true
+        if !isPlantWanted(at: request.address) { lift(request.address) }
+        guard request.kind == .software else { return try arrange() }
+        if target.traits.breakpointInstruction == nil { try arrange() }
+    }
+
+    /// The client is gone: nothing of its stays armed.
+    func removeAll() {
+        for entry in breakpoints.planted.all { lift(entry.address) }
+        breakpoints = BreakpointTable()
+        isArrangementStale = true
+    }
+
+    /// Tells the machine what is armed now, which it may refuse: what needs debug registers or pages.
+    private func arrange() throws(Refusal) {
         try target.arrange(arrangement())
+        isArrangementStale = false
     }
 
     /// Tells the machine what is armed now. It accepted all of it before.
-    func rearrange() { try? target.arrange(arrangement()) }
+    func rearrange() { try? arrange() }
+
+    /// Tells the machine what changed since it was told last. Planting alone needs no word before the machine runs, so
+    /// that a thousand breakpoints are not told a thousand times.
+    package func settle() {
+        if isArrangementStale { rearrange() }
+    }
 
     /// Before the machine runs: plants what could not be planted before, and what the guest has overwritten since.
     func replant() {
         guard let instruction = target.traits.breakpointInstruction else { return }
-        let addresses = breakpoints.requests.filter { $0.kind == .software }.map(\.address)
-        let stale = addresses.filter { breakpoints.isPlanted(at: $0) && !stands(at: $0, instruction) }
-        // All of them before any is planted again: several addresses may share a place.
-        for address in stale { lift(address) }
-        var changed = !stale.isEmpty
-        for address in addresses where !breakpoints.isPlanted(at: address) { changed = plant(address) || changed }
-        if changed { rearrange() }
+        var unsettled: [(page: UInt64, frames: [PhysicalAddress])] = []
+        var bytes = [UInt8](repeating: 0, count: 1 << PlantedTable.pageBits)
+        for (number, page) in breakpoints.softwarePages {
+            let frames = places(of: VirtualAddress(number << PlantedTable.pageBits))
+            if let frame = page.frame, frames.contains(frame), target.memory.read(frame, into: &bytes),
+                page.addresses.allSatisfy({ Self.stands(instruction, at: $0, in: bytes) })
+            {
+                continue
+            }
+            unsettled.append((number, frames))
+        }
+        // All that are stale before any is planted again: several addresses may share a place.
+        for (number, frames) in unsettled { liftStale(on: number, frames, instruction) }
+        for (number, frames) in unsettled { settle(number, frames, instruction) }
+        for request in breakpoints.hardware { plantInUserPage(request) }
     }
 
-    /// Whether what was planted for `address` is still there, and `address` still leads to it.
-    private func stands(at address: VirtualAddress, _ instruction: [UInt8]) -> Bool {
-        guard let entry = breakpoints.planted.first(where: { $0.address == address }) else { return false }
-        var bytes = [UInt8](repeating: 0, count: instruction.count)
-        return target.memory.read(entry.physical, into: &bytes) && bytes == instruction
-            && places(of: address).contains(entry.physical)
+    private static let offsetMask: UInt64 = 1 << PlantedTable.pageBits - 1
+
+    /// Whether `bytes`, those of a page, have the instruction where `address` is.
+    private static func stands(_ instruction: [UInt8], at address: VirtualAddress, in bytes: [UInt8]) -> Bool {
+        let offset = Int(address.rawValue & offsetMask)
+        return bytes.count - offset >= instruction.count
+            && instruction.indices.allSatisfy { bytes[offset + $0] == instruction[$0] }
+    }
+
+    /// Lifts what was planted on a page and has been overwritten, or where its address leads no more.
+    private func liftStale(on page: UInt64, _ frames: [PhysicalAddress], _ instruction: [UInt8]) {
+        var there = [UInt8](repeating: 0, count: instruction.count)
+        for address in breakpoints.softwarePages[page]?.addresses ?? [] {
+            guard let entry = breakpoints.planted[address] else { continue }
+            let frame = PhysicalAddress(entry.physical.rawValue & ~Self.offsetMask)
+            if frames.contains(frame), target.memory.read(entry.physical, into: &there), there == instruction {
+                continue
+            }
+            lift(address)
+            isArrangementStale = true
+        }
+    }
+
+    /// Plants what is not planted on a page that leads to `frames`.
+    private func settle(_ page: UInt64, _ frames: [PhysicalAddress], _ instruction: [UInt8]) {
+        guard let first = frames.first else { return }
+        var isWhole = true
+        for address in breakpoints.softwarePages[page]?.addresses ?? [] {
+            let place = first + Int(address.rawValue & Self.offsetMask)
+            if let entry = breakpoints.planted[address] {
+                isWhole = isWhole && entry.physical == place
+            } else if plant(address, instruction, at: place) {
+                isArrangementStale = true
+            } else {
+                isWhole = false
+            }
+        }
+        breakpoints.settle(page, in: isWhole ? first : nil)
+    }
+
+    private func isPlantWanted(at address: VirtualAddress) -> Bool {
+        if breakpoints.has(.software, at: address) { return true }
+        return target.traits.plantsInUserPages && breakpoints.has(.hardware, at: address) && leadsToUserPage(address)
+    }
+
+    /// Plants for a hardware breakpoint too where the host's debug registers see nothing of user mode, and the address
+    /// is there.
+    private func plantInUserPage(_ request: BreakpointRequest) {
+        guard request.kind == .hardware, target.traits.plantsInUserPages,
+            let instruction = target.traits.breakpointInstruction
+        else { return }
+        let address = request.address
+        let place = leadsToUserPage(address) ? places(of: address).first : nil
+        if let entry = breakpoints.planted[address] {
+            var there = [UInt8](repeating: 0, count: instruction.count)
+            if entry.physical == place, target.memory.read(entry.physical, into: &there), there == instruction {
+                return
+            }
+            if breakpoints.has(.software, at: address) { return }
+            lift(address)
+            isArrangementStale = true
+        }
+        if let place, plant(address, instruction, at: place) { isArrangementStale = true }
+    }
+
+    private func leadsToUserPage(_ address: VirtualAddress) -> Bool {
+        (0..<target.traits.processorCount).contains { processor in
+            guard let found = try? target.translate(address, on: processor) else { return false }
+            return found.isPaged && found.isUser
+        }
     }
 
     /// Where `address` leads: by the selected vCPU's tables first, then by the others'. A vCPU that waits for its
@@ -62,62 +158,56 @@ extension Session {
     func arrangement() -> Arrangement {
         var result = Arrangement()
         result.planted = breakpoints.planted
-        result.programs = breakpoints.programsByAddress
+        result.programs = breakpoints.programs
         result.catches = catches
         result.stepsHoldInterrupts = stepMask.contains(.withoutInterrupts)
-        let planting = target.traits.breakpointInstruction != nil
-        for request in breakpoints.requests {
-            switch request.kind {
-            case .software: if !planting { result.execution.append(request.address) }
-            case .hardware: result.execution.append(request.address)
-            case .writeWatchpoint: result.watchpoints.append(watchpoint(request, .write))
-            case .readWatchpoint: result.watchpoints.append(watchpoint(request, .read))
-            case .accessWatchpoint: result.watchpoints.append(watchpoint(request, .readWrite))
+        if target.traits.breakpointInstruction == nil {
+            result.execution = breakpoints.softwarePages.values.flatMap(\.addresses).sorted()
+        }
+        for request in breakpoints.hardware {
+            if let watchpoint = watchpoint(request) {
+                result.watchpoints.append(watchpoint)
+            } else {
+                result.execution.append(request.address)
             }
         }
         return result
     }
 
-    private func watchpoint(_ request: BreakpointRequest, _ access: WatchAccess) -> Arrangement.Watchpoint {
-        Arrangement.Watchpoint(address: request.address, count: request.length, access: access)
+    /// What a request means to the machine, where it is no breakpoint.
+    func watchpoint(_ request: BreakpointRequest) -> Arrangement.Watchpoint? {
+        let access: WatchAccess
+        switch request.kind {
+        case .software, .hardware: return nil
+        case .writeWatchpoint: access = .write
+        case .readWatchpoint: access = .read
+        case .accessWatchpoint: access = .readWrite
+        }
+        return Arrangement.Watchpoint(address: request.address, count: request.length, access: access)
     }
 
-    /// Replaces the instruction at `address`; false where there is nothing to replace, or planting is not the means.
-    private func plant(_ address: VirtualAddress) -> Bool {
-        guard let instruction = target.traits.breakpointInstruction, let physical = places(of: address).first else {
-            return false
-        }
-        if let shared = breakpoints.planted.first(where: { $0.physical == physical }) {
-            breakpoints.record(Arrangement.Planted(address: address, physical: physical, original: shared.original))
+    /// Replaces the instruction at `place`, where `address` leads; false where there is nothing to replace.
+    private func plant(_ address: VirtualAddress, _ instruction: [UInt8], at place: PhysicalAddress) -> Bool {
+        if let original = breakpoints.planted.original(at: place) {
+            breakpoints.planted.record(address, at: place, original: original)
             return true
         }
         var original = [UInt8](repeating: 0, count: instruction.count)
-        guard target.memory.read(physical, into: &original), target.memory.write(physical, instruction[...]) else {
+        guard target.memory.read(place, into: &original), target.memory.write(place, instruction[...]) else {
             return false
         }
-        breakpoints.record(Arrangement.Planted(address: address, physical: physical, original: original))
+        breakpoints.planted.record(address, at: place, original: original)
         return true
     }
 
     /// Puts the guest's instruction back, unless another address still stops there or the guest has put one itself.
     private func lift(_ address: VirtualAddress) {
-        guard let entry = breakpoints.planted.first(where: { $0.address == address }) else { return }
-        breakpoints.forget(at: address)
-        guard !breakpoints.planted.contains(where: { $0.physical == entry.physical }),
+        guard let (place, original) = breakpoints.planted.forget(address),
             let instruction = target.traits.breakpointInstruction
         else { return }
         var there = [UInt8](repeating: 0, count: instruction.count)
-        if target.memory.read(entry.physical, into: &there), there == instruction {
-            _ = target.memory.write(entry.physical, entry.original[...])
-        }
-    }
-}
-
-extension BreakpointKind {
-    fileprivate var isWatchpoint: Bool {
-        switch self {
-        case .software, .hardware: false
-        case .writeWatchpoint, .readWatchpoint, .accessWatchpoint: true
+        if target.memory.read(place, into: &there), there == instruction {
+            _ = target.memory.write(place, original[...])
         }
     }
 }

@@ -13,6 +13,7 @@ extension Session {
             ServerFeature("QNonStop"),
             ServerFeature("qXfer:features:read"),
             ServerFeature("qXfer:threads:read"),
+            ServerFeature("qXfer:memory-map:read"),
             ServerFeature("vContSupported"),
             ServerFeature("multiprocess"),
             ServerFeature("swbreak"),
@@ -29,9 +30,24 @@ extension Session {
             reply.transfer(layout.targetDescription, offset: offset, count: min(count, Self.packetSize - 8))
         case .features: reply.error(.malformed, "the only annex is target.xml")
         case .threads: reply.transfer(threadList(), offset: offset, count: min(count, Self.packetSize - 8))
-        case .memoryMap: break
+        case .memoryMap: reply.transfer(Self.memoryMap, offset: offset, count: min(count, Self.packetSize - 8))
         }
     }
+
+    /// GDB manual, "Memory Map Format". gdb asks once, holds every address against it, virtual ones for most of a
+    /// session, and refuses those outside; so where RAM is, which `monitor info mtree` says, would be wrong here. Any
+    /// address may be memory: two halves, since a length has 64 bits.
+    private static let memoryMap = Array(
+        """
+        <?xml version="1.0"?>
+        <!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN" \
+        "http://sourceware.org/gdb/gdb-memory-map.dtd">
+        <memory-map>
+          <memory type="ram" start="0x0" length="0x8000000000000000"/>
+          <memory type="ram" start="0x8000000000000000" length="0x8000000000000000"/>
+        </memory-map>
+
+        """.utf8)
 
     /// GDB manual, "Thread List Format".
     private func threadList() -> [UInt8] {

@@ -4,7 +4,7 @@ import RemoteProtocol
 
 // Memory by virtual address through the selected vCPU's page tables, or by physical address in QEMU's physical mode.
 extension Session {
-    /// A walk is done once for each page of this size, the smallest there is.
+    /// Writes are done by pages of this size, the smallest there is.
     private static let pageSize = 0x1000
 
     func readMemory(_ address: VirtualAddress, _ count: Int, binary: Bool) {
@@ -28,28 +28,50 @@ extension Session {
         answerRefusal { () throws(Refusal) in try write(address, bytes) }
     }
 
-    /// As many of `count` bytes as can be read, and why there are no more.
+    /// As many of `count` bytes as can be read, and why there are no more. Each page is walked to once, and copied in one
+    /// piece.
     func read(_ address: VirtualAddress, _ count: Int) -> (bytes: [UInt8], fault: String?) {
         var result: [UInt8] = []
         result.reserveCapacity(count)
         while result.count < count {
-            let place = address + result.count
+            let rest = count - result.count
             do throws(Refusal) {
-                let physical = try self.physical(place)
-                let part = min(count - result.count, Self.pageSize - Int(place.rawValue % UInt64(Self.pageSize)))
-                var bytes = [UInt8](repeating: 0, count: part)
-                guard target.memory.read(physical, into: &bytes) else {
-                    return (result, "physical \(physical) is not memory")
+                let run = try run(at: address + result.count)
+                let inMemory = min(target.memory.extent(from: run.physical), run.count)
+                if inMemory > 0 {
+                    append(min(rest, Int(clamping: inMemory)), from: run.physical, to: &result)
+                } else {
+                    result += try target.inspect(run.physical, count: min(rest, Int(clamping: run.count)), by: selected)
                 }
-                if let instruction = target.traits.breakpointInstruction {
-                    breakpoints.mask(&bytes, readFrom: physical, planting: instruction)
-                }
-                result += bytes
             } catch {
                 return (result, error.reason)
             }
         }
         return (result, nil)
+    }
+
+    /// Appends bytes of memory as the guest has them, without what is planted.
+    private func append(_ count: Int, from physical: PhysicalAddress, to result: inout [UInt8]) {
+        guard let instruction = target.traits.breakpointInstruction, breakpoints.planted.reaches(into: physical, count)
+        else {
+            precondition(target.memory.append(count, from: physical, to: &result), "a range of memory has a gap")
+            return
+        }
+        var bytes: [UInt8] = []
+        precondition(target.memory.append(count, from: physical, to: &bytes), "a range of memory has a gap")
+        breakpoints.planted.mask(&bytes, readFrom: physical, planting: instruction)
+        result += bytes
+    }
+
+    /// Where an address leads, and for how many bytes on, at least 1, physical addresses go on with virtual ones.
+    private func run(at address: VirtualAddress) throws(Refusal) -> (physical: PhysicalAddress, count: UInt64) {
+        if physicalMemory { return (PhysicalAddress(address.rawValue), max(1, 0 &- address.rawValue)) }
+        do throws(TranslationFault) {
+            let found = try target.translate(address, on: selected)
+            return (found.physical, found.pageSize - address.rawValue & (found.pageSize - 1))
+        } catch {
+            throw Refusal("\(error)")
+        }
     }
 
     /// Writes all of `bytes` or, where some address leads nowhere, none.
@@ -61,7 +83,7 @@ extension Session {
             let physical = try self.physical(place)
             let part = rest.prefix(Self.pageSize - Int(place.rawValue % UInt64(Self.pageSize)))
             guard target.memory.word(at: PhysicalAddress(physical.rawValue & ~7)) != nil else {
-                throw Refusal("physical \(physical) is not memory")
+                throw Refusal("physical \(physical) is not memory; what devices there are is the guest's to write")
             }
             parts.append((physical, Array(part)))
             rest = rest.dropFirst(part.count)
@@ -69,13 +91,13 @@ extension Session {
         for (physical, part) in parts {
             var part = part
             if let instruction = target.traits.breakpointInstruction {
-                breakpoints.divert(&part, writtenTo: physical, planting: instruction)
+                let isDiverted = breakpoints.planted.divert(&part, writtenTo: physical, planting: instruction)
+                isArrangementStale = isArrangementStale || isDiverted
             }
             guard target.memory.write(physical, part[...]) else {
                 throw Refusal("physical \(physical) is not memory")
             }
         }
-        rearrange()
     }
 
     func physical(_ address: VirtualAddress) throws(Refusal) -> PhysicalAddress {
@@ -85,52 +107,5 @@ extension Session {
         } catch {
             throw Refusal("\(error)")
         }
-    }
-
-    func searchMemory(_ address: VirtualAddress, _ count: Int, _ pattern: ArraySlice<UInt8>) {
-        let chunk = 1 << 16
-        var done = 0
-        while done < count {
-            let wanted = min(count - done, chunk + pattern.count - 1)
-            let (bytes, fault) = read(address + done, wanted)
-            if let at = firstIndex(of: pattern, in: bytes) {
-                reply.text("1,")
-                return reply.number((address + (done + at)).rawValue)
-            }
-            if bytes.isEmpty, let fault { return reply.error(.badAddress, fault) }
-            if bytes.count < wanted { break }
-            done += chunk
-        }
-        reply.text("0")
-    }
-
-    private func firstIndex(of pattern: ArraySlice<UInt8>, in bytes: [UInt8]) -> Int? {
-        guard let first = pattern.first else { return 0 }
-        var start = 0
-        while start + pattern.count <= bytes.count {
-            guard let hit = bytes[start...].firstIndex(of: first), hit + pattern.count <= bytes.count else {
-                return nil
-            }
-            if bytes[hit..<hit + pattern.count].elementsEqual(pattern) { return hit }
-            start = hit + 1
-        }
-        return nil
-    }
-
-    /// GDB manual, "qCRC": the polynomial 0x04c11db7, most significant bit first, starting at all ones.
-    func checkMemory(_ address: VirtualAddress, _ count: Int) {
-        var crc: UInt32 = 0xffff_ffff
-        var done = 0
-        while done < count {
-            let (bytes, fault) = read(address + done, min(count - done, 1 << 16))
-            if bytes.isEmpty { return reply.error(.badAddress, fault ?? "nothing there") }
-            for byte in bytes {
-                crc ^= UInt32(byte) << 24
-                for _ in 0..<8 { crc = crc[bit: 31] ? crc << 1 ^ 0x04c1_1db7 : crc << 1 }
-            }
-            done += bytes.count
-        }
-        reply.text("C")
-        reply.number(UInt64(crc))
     }
 }

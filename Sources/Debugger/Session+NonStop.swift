@@ -86,6 +86,7 @@ extension Session {
     package func continuation() -> ResumePlan? {
         guard nonStop?.isMoving == true else { return nil }
         replant()
+        settle()
         return nonStop?.plan()
     }
 

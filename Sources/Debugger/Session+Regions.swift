@@ -2,7 +2,7 @@ import Architecture
 import Primitives
 import RemoteProtocol
 
-// The address space as ranges of one kind: what LLDB asks with qMemoryRegionInfo, and `monitor info mem`.
+// The address space as ranges of one kind: what LLDB asks with qMemoryRegionInfo, `monitor info mem` and `info tlb`.
 extension Session {
     /// Addresses that are mapped with the same rights, or not at all.
     struct Region: Equatable {
@@ -17,35 +17,72 @@ extension Session {
         let isWritable: Bool
         let isUser: Bool
         let isExecutable: Bool
+
+        init(_ page: Translation) {
+            isWritable = page.isWritable
+            isUser = page.isUser
+            isExecutable = page.isExecutable
+        }
+
+        var text: String { "\(isUser ? "u" : "-")r\(isWritable ? "w" : "-")\(isExecutable ? "x" : "-")" }
     }
 
-    /// How many pages or holes a region is followed over, so that no guest's tables keep a client waiting.
-    private static let longestWalk = 1 << 16
+    /// A page, or a hole of the size of one.
+    private struct Piece {
+        let start: UInt64
+        let last: UInt64
+        /// Where `start` leads; nil for a hole.
+        let page: Translation?
+    }
+
+    /// How many pages and holes are followed for one answer, so that no guest's tables keep a client waiting: those of
+    /// LLDB's question, which is asked at every stop, and of a command.
+    private static let (shortWalk, longWalk) = (1 << 16, 1 << 20)
+    private static let mostLines = 1000
+
+    private func piece(at address: UInt64, _ paging: X86Paging) -> Piece {
+        if let hole = paging.hole, hole.contains(address) {
+            return Piece(start: hole.lowerBound, last: hole.upperBound, page: nil)
+        }
+        let (size, page): (UInt64, Translation?)
+        do throws(TranslationFault) {
+            let found = try target.translate(VirtualAddress(address), on: selected)
+            (size, page) = (found.pageSize, found)
+        } catch {
+            (size, page) = (error.span, nil)
+        }
+        let start = address & ~(size &- 1)
+        var aligned = page
+        aligned?.physical.rawValue &-= address &- start
+        return Piece(start: start, last: start &+ (size &- 1), page: aligned)
+    }
+
+    /// Hands over pages and holes from `address` up, at most `limit`, until `body` wants no more. Whether it came to the
+    /// end of all addresses.
+    private func eachPiece(from address: UInt64, limit: Int, _ body: (Piece) -> Bool) -> Bool {
+        let paging = X86.paging(target.registers(of: selected, having: []))
+        let end = paging.lastAddress
+        var next = address
+        for _ in 0..<limit {
+            let piece = piece(at: next, paging)
+            guard body(piece) else { return false }
+            if piece.last >= end { return true }
+            next = piece.last + 1
+        }
+        return false
+    }
 
     /// The region from the page that `address` is on, upwards.
     func region(from address: VirtualAddress) -> Region {
-        var region = piece(at: address.rawValue)
-        for _ in 0..<Self.longestWalk where region.last != .max {
-            let next = piece(at: region.last + 1)
-            guard next.rights == region.rights else { break }
-            region.last = next.last
+        var region: Region?
+        _ = eachPiece(from: address.rawValue, limit: Self.shortWalk + 1) { piece in
+            let rights = piece.page.map { Rights($0) }
+            if region == nil { region = Region(start: piece.start, last: piece.last, rights: rights) }
+            guard region?.rights == rights else { return false }
+            region?.last = piece.last
+            return true
         }
-        return region
-    }
-
-    /// The page or the hole around one address.
-    private func piece(at address: UInt64) -> Region {
-        let (size, rights): (UInt64, Rights?)
-        do throws(TranslationFault) {
-            let found = try target.translate(VirtualAddress(address), on: selected)
-            size = found.pageSize
-            rights = Rights(
-                isWritable: found.isWritable, isUser: found.isUser, isExecutable: found.isExecutable)
-        } catch {
-            (size, rights) = (error.span, nil)
-        }
-        let start = address & ~(size &- 1)
-        return Region(start: start, last: start &+ (size &- 1), rights: rights)
+        return region!
     }
 
     func answerMemoryRegion(_ address: VirtualAddress) {
@@ -62,22 +99,60 @@ extension Session {
 
     /// Every mapped region, a line each: `info mem`.
     func describeRegions() -> String {
-        var lines: [String] = []
-        var next: UInt64 = 0
-        while lines.count < 1000 {
-            let region = region(from: VirtualAddress(next))
-            if let rights = region.rights {
-                let text =
-                    (rights.isUser ? "u" : "-") + "r" + (rights.isWritable ? "w" : "-")
-                    + (rights.isExecutable ? "x" : "-")
-                let size = region.last &- region.start &+ 1
-                lines.append(
-                    "\(hexadecimal(region.start, digits: 16))-\(hexadecimal(region.last, digits: 16)) "
-                        + "\(hexadecimal(size, digits: 16)) \(text)")
-            }
-            if region.last == .max { return lines.isEmpty ? "nothing is mapped" : lines.joined(separator: "\n") }
-            next = region.last + 1
+        describeMappings {
+            $0.map { Rights($0) } == $1.map { Rights($0) }
+        } line: { start, last, page, _ in
+            "\(Self.range(start, last)) \(hexadecimal(last &- start &+ 1, digits: 16)) \(Rights(page).text)"
         }
-        return (lines + ["and more"]).joined(separator: "\n")
+    }
+
+    /// Every page, a line for those that follow each other in both spaces and are alike: `info tlb`.
+    func describePages() -> String {
+        describeMappings { page, next in
+            guard var page, let next, next.physical.rawValue == page.physical.rawValue &+ page.pageSize else {
+                return false
+            }
+            page.physical = next.physical
+            return page == next
+        } line: { start, last, page, count in
+            let size = page.pageSize < 1 << 20 ? "\(page.pageSize >> 10) KiB" : "\(page.pageSize >> 20) MiB"
+            let flags = "\(page.isGlobal ? "g" : "-")\(page.isAccessed ? "a" : "-")\(page.isDirty ? "d" : "-")"
+            let physical = hexadecimal(page.physical.rawValue, digits: 12)
+            return "\(Self.range(start, last)) -> \(physical) \(Rights(page).text) \(flags) \(count) x \(size)"
+        }
+    }
+
+    private static func range(_ start: UInt64, _ last: UInt64) -> String {
+        "\(hexadecimal(start, digits: 16))-\(hexadecimal(last, digits: 16))"
+    }
+
+    /// Lines for runs of pages: each run begins with a page, and goes on while `continues` says so of two neighbours.
+    /// `line` gets a run's first and last address, first page and number of pages.
+    private func describeMappings(
+        _ continues: (Translation?, Translation?) -> Bool, line: (UInt64, UInt64, Translation, Int) -> String
+    ) -> String {
+        var lines: [String] = []
+        var run: (start: UInt64, last: UInt64, first: Translation, newest: Translation, count: Int)?
+        var isPaged = true
+        func close() {
+            if let run { lines.append(line(run.start, run.last, run.first, run.count)) }
+            run = nil
+        }
+        let isWhole = eachPiece(from: 0, limit: Self.longWalk) { piece in
+            if let page = piece.page, let old = run, continues(old.newest, page) {
+                run = (old.start, piece.last, old.first, page, old.count + 1)
+                return true
+            }
+            close()
+            guard let page = piece.page else { return true }
+            isPaged = page.isPaged
+            run = (piece.start, piece.last, page, page, 1)
+            return isPaged && lines.count < Self.mostLines
+        }
+        if !isPaged { return "paging is off: every address is a physical one" }
+        let isCut = !isWhole
+        if lines.count < Self.mostLines { close() }
+        if lines.isEmpty { lines.append("nothing is mapped") }
+        return (lines + (isCut ? ["and perhaps more"] : [])).joined(separator: "\n")
     }
 }

@@ -45,6 +45,7 @@ extension Session {
         }
         // Someone who only steps cannot run into what is not planted under it.
         if plan.actions.contains(.run) { replant() }
+        settle()
         make(.resume(plan))
         return false
     }
@@ -68,7 +69,7 @@ extension Session {
         var stop = Stop(event.cause.signal, thread: threadID(event.processor), core: event.processor)
         stop.reason = reason(event.cause)
         stop.registers = expedited(of: event.processor)
-        if listsThreadsInStops { stop.threads = allThreads }
+        if listsThreadsInStops { stop.details = details(of: event.processor, listingThreads: true) }
         return .stopped(stop)
     }
 

@@ -19,6 +19,10 @@ package final class Session {
     var reply = Reply()
     var breakpoints = BreakpointTable()
     var catches: [Catch] = []
+    /// The machine has not been told of all that is planted (see `settle`).
+    var isArrangementStale = false
+    /// The highest number that a catch has had: none is used again.
+    var lastCatch = 0
     var features: ClientFeatures = []
     /// The vCPU that `g`, `m` and their like mean (`Hg`), and the one that `c` and `s` mean (`Hc`); nil for all.
     var selected = 0
@@ -29,6 +33,7 @@ package final class Session {
     var stepMask = StepMask.all
     var listsThreadsInStops = false
     var wantsBareBinary = false
+    var savedRegisters = SavedRegisters()
     /// The client speaks the extended protocol: it may run the program again.
     var isExtended = false
     /// Nil in all-stop mode, where one stop is the whole machine's.
@@ -37,6 +42,11 @@ package final class Session {
     private var demand: Demand?
     /// Packets that came while the machine ran: answered when it has stopped.
     private var early: [[UInt8]] = []
+    /// `next` ended because enough is owed already: send it, and call again before waiting for input.
+    package private(set) var isBehind = false
+
+    /// Bytes owed to the client, and packets kept while the machine runs, from which on nothing more is taken.
+    private static let (mostOwed, mostEarly) = (1 << 20, 1 << 12)
 
     /// Bytes of the largest packet, either way.
     static let packetSize = 0x2_0000
@@ -58,6 +68,7 @@ package final class Session {
     /// Answers packets until one makes a demand of the machine; nil when more input is needed. What to send gathers
     /// in `framer.outgoing`.
     package func next() -> Demand? {
+        isBehind = false
         while let packet = nextPacket() {
             let command = Command(parsing: packet)
             reply.clear()
@@ -67,6 +78,10 @@ package final class Session {
             if let demand {
                 self.demand = nil
                 return demand
+            }
+            if framer.outgoing.count >= Self.mostOwed {
+                isBehind = true
+                return nil
             }
         }
         return nil
@@ -94,7 +109,8 @@ package final class Session {
                 return true
             case .packet(let packet):
                 early.append(Array(packet))
-                if nonStop != nil { return true }
+                // Nobody asks so much of a machine that runs: it stops and answers.
+                if nonStop != nil || early.count >= Self.mostEarly { return true }
             case .ack, .nak, .badChecksum, .oversized: continue
             }
         }
@@ -125,15 +141,20 @@ package final class Session {
     /// The client is gone: nothing of its stays behind.
     package func close() {
         catches = []
-        for request in breakpoints.requests { try? remove(request) }
-        try? target.arrange(Arrangement())
+        removeAll()
+        settle()
     }
 
-    /// Shows the user a line at once.
+    /// Shows the user some text at once, in as many packets as it takes.
     func console(_ text: String) {
-        var output = Reply()
-        output.console(Array(text.utf8)[...])
-        framer.frame(output.bytes)
+        var rest = Array(text.utf8)[...]
+        while !rest.isEmpty {
+            var output = Reply()
+            // Two digits a byte, behind an O.
+            output.console(rest.prefix((Self.packetSize - 1) / 2))
+            framer.frame(output.bytes)
+            rest = rest.dropFirst((Self.packetSize - 1) / 2)
+        }
     }
 
     func make(_ demand: Demand) { self.demand = demand }
@@ -148,7 +169,8 @@ package final class Session {
         case .supported(let features): support(features)
         case .startNoAckMode, .symbols: reply.ok()
         case .extendedMode: extend()
-        case .mustReplyEmpty, .traceStatus, .sectionOffsets: break
+        case .mustReplyEmpty, .traceStatus: break
+        case .sectionOffsets: answerSectionOffsets()
         case .errorStrings: enableErrorStrings()
         case .nonStop(let on): setNonStop(on)
         case .attached: reply.text("1")
@@ -189,7 +211,10 @@ package final class Session {
         case .hostInfo: answerHostInfo()
         case .processInfo: answerProcessInfo()
         case .registerInfo(let number): answerRegisterInfo(number)
-        case .threadsInfo: break
+        case .threadsInfo: answerThreadsInfo()
+        case .threadStopInfo(let thread): answerThreadStopInfo(thread)
+        case .saveRegisters(let thread): saveRegisters(thread)
+        case .restoreRegisters(let state, let thread): restoreRegisters(state, thread)
         case .stepMaskBits: reply.text("ENABLE=1,NOIRQ=2,NOTIMER=4")
         case .stepMask: reply.text(hexadecimal(stepMask.rawValue))
         case .setStepMask(let mask): answerRefusal { () throws(Refusal) in try setStepMask(mask) }
@@ -214,9 +239,11 @@ package final class Session {
         make(demand)
     }
 
+    /// k: the end, of which LLDB wants to be told.
     private func end() -> Bool {
         make(.kill)
-        return false
+        if listsThreadsInStops { reply.stop(.killed(.kill, process: nil)) }
+        return listsThreadsInStops
     }
 
     private func extend() {

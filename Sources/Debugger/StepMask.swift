@@ -1,7 +1,7 @@
 import Primitives
 
-/// What QEMU's `Qqemu.sstep` chooses (QEMU documentation, "GDB usage", Changing single-stepping behaviour). Time goes on
-/// while the guest is stepped, so a timer can be kept away only with every other interrupt.
+/// What QEMU's `Qqemu.sstep` chooses (QEMU documentation, "GDB usage", Changing single-stepping behaviour). Time goes
+/// on while the guest is stepped, so a timer can be kept away only with every other interrupt.
 struct StepMask: OptionSet {
     let rawValue: UInt64
 

@@ -9,6 +9,16 @@ import Host
 package struct InterruptControllerState: Sendable {
     fileprivate var chips: [kvm_irqchip] = []
     fileprivate var timer = kvm_pit_state2()
+
+    /// Whether one of the 8259s has delivered `vector` and waits for its end; true for each vector of one that does
+    /// not wait.
+    package func isInService(_ vector: UInt8) -> Bool {
+        chips.prefix(2).contains { chip in
+            let state = chip.chip.pic
+            guard vector & ~7 == state.irq_base & ~7 else { return false }
+            return state.auto_eoi != 0 || state.isr >> (vector & 7) & 1 != 0
+        }
+    }
 }
 
 extension VM {
@@ -26,6 +36,14 @@ extension VM {
         }
         try set("KVM_GET_PIT2", REQUEST_GET_PIT2, &state.timer)
         return state
+    }
+
+    /// The I/O APIC's state, `struct kvm_ioapic_state`. The corresponding request is `KVM_GET_IRQCHIP`.
+    package func ioAPIC() throws(KVMError) -> [UInt8] {
+        var chip = kvm_irqchip()
+        chip.chip_id = Self.chips.upperBound
+        try set("KVM_GET_IRQCHIP", REQUEST_GET_IRQCHIP, &chip)
+        return withUnsafeBytes(of: &chip.chip.ioapic) { Array($0) }
     }
 
     /// The corresponding requests are `KVM_SET_IRQCHIP` and `KVM_SET_PIT2`.

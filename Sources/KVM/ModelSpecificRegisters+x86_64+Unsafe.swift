@@ -3,6 +3,22 @@ import CLinux
 import Host
 import Primitives
 
+extension System {
+    /// The registers that KVM saves and restores, by their indexes. The corresponding request is
+    /// `KVM_GET_MSR_INDEX_LIST`.
+    package func modelSpecificRegisters() throws(KVMError) -> [UInt32] {
+        let (room, number) = (1024, descriptor.number)
+        var list = [UInt8](repeating: 0, count: 4 + room * 4)
+        list.store(room, at: 0, count: 4)
+        // SAFETY: the first word says how many words follow it; the kernel refuses rather than write more.
+        _ = try request("KVM_GET_MSR_INDEX_LIST") {
+            list.withUnsafeMutableBytes { clinux_ioctl(number, REQUEST_GET_MSR_INDEX_LIST, $0.baseAddress) }
+        }
+        let count: Int = list.number(at: 0, count: 4)
+        return (0..<min(count, room)).map { list.number(at: 4 + $0 * 4, count: 4) }
+    }
+}
+
 // Model-specific registers: a `kvm_msrs` header of 8 bytes, then 16 bytes an entry: index, reserved, value.
 extension VCPU {
     private static let header = 8
@@ -16,7 +32,7 @@ extension VCPU {
         return indexes.indices.map { list.number(at: Self.header + $0 * Self.entry + 8, count: 8) }
     }
 
-    /// The value of one register; nil where KVM does not know it. The corresponding request is `KVM_GET_MSRS`.
+    /// The value of one register, or nil where KVM does not know it. The corresponding request is `KVM_GET_MSRS`.
     package func modelSpecific(_ index: UInt32) throws(KVMError) -> UInt64? {
         var list = Self.list([(index, 0)])
         guard try access("KVM_GET_MSRS", REQUEST_GET_MSRS, &list) == 1 else { return nil }

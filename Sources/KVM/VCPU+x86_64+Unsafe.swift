@@ -89,8 +89,8 @@ extension VCPU {
         if debug.blockInterrupts { request.control |= UInt32(KVM_GUESTDBG_BLOCKIRQ) }
         if debug.control != 0 { request.control |= UInt32(KVM_GUESTDBG_USE_HW_BP) }
         withUnsafeMutableBytes(of: &request.arch.debugreg) { slots in
-            for (i, address) in debug.addresses.enumerated() {
-                slots.storeBytes(of: address, toByteOffset: i * 8, as: UInt64.self)
+            for i in debug.addresses.indices {
+                slots.storeBytes(of: debug.addresses[i], toByteOffset: i * 8, as: UInt64.self)
             }
             slots.storeBytes(of: debug.control, toByteOffset: 7 * 8, as: UInt64.self)
         }
@@ -104,6 +104,25 @@ extension VCPU {
         translation.linear_address = address.rawValue
         try descriptor.set("KVM_TRANSLATE", REQUEST_TRANSLATE, &translation)
         return translation.valid != 0 ? PhysicalAddress(translation.physical_address) : nil
+    }
+
+    /// The vector of the external interrupt that was delivered last, or failed to be.
+    /// The corresponding request is `KVM_GET_VCPU_EVENTS`.
+    package func lastInterrupt() throws(KVMError) -> UInt8 {
+        var events = kvm_vcpu_events()
+        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
+        return events.interrupt.nr
+    }
+
+    /// Queues an external interrupt that its controller has handed over already, delivered at the next entry.
+    /// The corresponding requests are `KVM_GET_VCPU_EVENTS` and `KVM_SET_VCPU_EVENTS`.
+    package func injectInterrupt(vector: UInt8) throws(KVMError) {
+        var events = kvm_vcpu_events()
+        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
+        events.interrupt.injected = 1
+        events.interrupt.nr = vector
+        events.interrupt.soft = 0
+        try descriptor.set("KVM_SET_VCPU_EVENTS", REQUEST_SET_VCPU_EVENTS, &events)
     }
 
     /// Queues a software exception or interrupt (INT3: vector 3 as an exception; INT n: soft interrupt), delivered

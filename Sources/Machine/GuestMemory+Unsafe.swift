@@ -16,9 +16,11 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
         mapping = try Mapping(anonymous: Int(layout.size))
     }
 
+    package var ranges: [Range<PhysicalAddress>] { layout.ranges }
+
     /// Where `address` is in this process.
     func host(_ address: PhysicalAddress) -> UnsafeMutableRawPointer {
-        precondition(layout.ranges.contains { $0.contains(address) }, "\(address) is not memory")
+        precondition(contains(address, count: 1), "\(address) is not memory")
         let hole = MachineMemory.deviceHole
         let cut = address < hole.upperBound ? 0 : hole.upperBound.rawValue - hole.lowerBound.rawValue
         return mapping.start + Int(address.rawValue - cut)
@@ -38,6 +40,12 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
         return true
     }
 
+    package func append(_ count: Int, from address: PhysicalAddress, to bytes: inout [UInt8]) -> Bool {
+        guard contains(address, count: count) else { return false }
+        if count > 0 { bytes.append(contentsOf: UnsafeRawBufferPointer(start: host(address), count: count)) }
+        return true
+    }
+
     package func write(_ address: PhysicalAddress, _ bytes: ArraySlice<UInt8>) -> Bool {
         guard contains(address, count: bytes.count) else { return false }
         if bytes.isEmpty { return true }
@@ -50,11 +58,29 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
         return host(address).load(as: UInt64.self)
     }
 
-    /// Stores the low `size` bytes of `value`.
+    /// Stores the low `size` bytes of `value`, of 1 to 8; those of a whole power of two at once, as processors do.
     func store(_ value: UInt64, size: Int, at address: PhysicalAddress) {
-        var bytes: [UInt8] = []
-        bytes.append(littleEndian: value)
-        _ = write(address, bytes.prefix(size))
+        guard contains(address, count: size) else { return }
+        switch size {
+        case 1: host(address).storeBytes(of: UInt8(truncatingIfNeeded: value), as: UInt8.self)
+        case 2: host(address).storeBytes(of: UInt16(truncatingIfNeeded: value), as: UInt16.self)
+        case 4: host(address).storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+        case 8: host(address).storeBytes(of: value, as: UInt64.self)
+        default:
+            for i in 0..<size { store(value >> UInt64(i * 8), size: 1, at: address + i) }
+        }
+    }
+
+    /// The `size` bytes at `address`, of 1 to 8, or 0 where there is no memory.
+    func load(_ address: PhysicalAddress, size: Int) -> UInt64 {
+        guard contains(address, count: size) else { return 0 }
+        switch size {
+        case 1: return UInt64(host(address).load(as: UInt8.self))
+        case 2: return UInt64(host(address).loadUnaligned(as: UInt16.self))
+        case 4: return UInt64(host(address).loadUnaligned(as: UInt32.self))
+        case 8: return host(address).loadUnaligned(as: UInt64.self)
+        default: return (0..<size).reduce(0) { $0 | load(address + $1, size: 1) << UInt64($1 * 8) }
+        }
     }
 
     /// Puts an image in place, with its zeroes.

@@ -12,13 +12,15 @@ import Synchronization
 /// with interrupts off is woken only by another processor; when there is no such other, it is over.
 final class HaltWatch: Sendable {
     /// Milliseconds between looks. What costs is one call of each vCPU, about 100 microseconds.
-    private static let longest = 500
-    private static let shortest = 2
+    enum Interval: Int {
+        case ordinary = 500
+        /// While the guest may load interrupt tables that must be known before it gets to user mode.
+        case whileBooting = 20
+        /// While halts are caught.
+        case close = 2
+    }
 
-    /// Before the next look: short while halts are caught, and after a resume where the guest may load an interrupt
-    /// table that must be known before it gets to user mode.
-    private let interval = Atomic<Int>(HaltWatch.longest)
-
+    private let interval = Atomic<Int>(Interval.ordinary.rawValue)
     private enum Call { case sleep, look, end }
 
     private let call = Condition(Call.sleep)
@@ -27,8 +29,6 @@ final class HaltWatch: Sendable {
     /// The watch's thread.
     func live(_ machine: VirtualMachine) {
         while wait() {
-            let next = machine.catchesHalts ? Self.shortest : min(interval.load(ordering: .relaxed) * 2, Self.longest)
-            interval.store(next, ordering: .relaxed)
             asks.store(true, ordering: .releasing)
             for processor in machine.gate.moving { machine.processors[processor].kick() }
         }
@@ -43,9 +43,9 @@ final class HaltWatch: Sendable {
         return answer != .end
     }
 
-    /// The machine goes on: looks often at first if `soon`.
-    func resumed(soon: Bool) {
-        guard soon, interval.exchange(Self.shortest, ordering: .relaxed) > Self.shortest else { return }
+    /// From now on looks that often.
+    func look(every new: Interval) {
+        guard interval.exchange(new.rawValue, ordering: .relaxed) > new.rawValue else { return }
         call.update { if $0 == .sleep { $0 = .look } }
     }
 
@@ -77,8 +77,8 @@ final class HaltWatch: Sendable {
 }
 
 extension Processor {
-    /// The stop for `monitor catch hlt`, where the kernel puts the vCPU to sleep itself: on its own thread, after it was
-    /// called. A sleep that ends between two looks is not seen.
+    /// The stop for `monitor catch hlt`, where the kernel puts the vCPU to sleep itself: on its own thread, after it
+    /// was called. A sleep that ends between two looks is not seen.
     func caughtHalt() throws(KVMError) -> StopEvent? {
         guard machine.catchesHalts else { return nil }
         guard try activity() == .halted else {

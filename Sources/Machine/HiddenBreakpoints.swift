@@ -89,6 +89,16 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
         }
     }
 
+    /// Stores the low `size` bytes of `value`, as a write of the guest's.
+    func store(_ value: UInt64, size: Int, at address: PhysicalAddress) {
+        if entries.withLock({ $0.isEmpty }) { return memory.store(value, size: size, at: address) }
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: value)
+        _ = write(address, bytes.prefix(size))
+    }
+
+    var ranges: [Range<PhysicalAddress>] { memory.ranges }
+
     /// Page tables have none in them.
     func word(at address: PhysicalAddress) -> UInt64? { memory.word(at: address) }
 }

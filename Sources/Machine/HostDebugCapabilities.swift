@@ -37,6 +37,10 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var stepPersists = false
     /// A write to a read-only slot exits with its data.
     package var readOnlyMemoryExits = false
+    /// An access to a page without a slot exits, with its data or for it.
+    package var removedMemoryExits = false
+    /// Whether watchpoints on writes can do without debug registers.
+    var trapsWrites: Bool { readOnlyMemoryExits || removedMemoryExits }
     /// KVM_GUESTDBG_BLOCKIRQ: interrupts can be held off while stepping.
     package var blocksInterrupts = false
     /// KVM_CAP_SYNC_REGS: registers come with the exit.
@@ -78,7 +82,12 @@ extension HostDebugCapabilities {
                 (
                     "\(name)_data_breakpoint", "data breakpoints in \(title)", yes(level.dataBreakpoint),
                     level.dataBreakpoint
-                        ? nil : "watchpoints trap writes to their page instead; reads cannot be watched"
+                        ? nil
+                        : removedMemoryExits
+                            ? "watchpoints trap accesses to their pages instead"
+                            : readOnlyMemoryExits
+                                ? "watchpoints trap writes to their pages instead; reads cannot be watched"
+                                : "nothing can be watched there"
                 ),
             ]
         }
@@ -98,7 +107,11 @@ extension HostDebugCapabilities {
             ("step_persists", "a step stays armed", yes(stepPersists), nil),
             (
                 "read_only_memory_exits", "writes to read-only memory exit", yes(readOnlyMemoryExits),
-                readOnlyMemoryExits ? nil : "watchpoints are limited to the debug registers"
+                trapsWrites ? nil : "watchpoints are limited to the debug registers"
+            ),
+            (
+                "removed_memory_exits", "accesses to removed memory exit", yes(removedMemoryExits),
+                removedMemoryExits ? nil : "watchpoints on reads are limited to the debug registers"
             ),
             (
                 "blocks_interrupts", "interrupts can be held off while stepping", yes(blocksInterrupts),

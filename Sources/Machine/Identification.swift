@@ -1,3 +1,4 @@
+import Architecture
 import KVM
 import Primitives
 
@@ -29,5 +30,17 @@ func offerLocalAPIC(_ entries: [CPUIDEntry], filtered: Bool) -> [CPUIDEntry] {
         entry.ecx[bit: 24] = filtered
         entry.edx[bit: 9] = true
         return entry
+    }
+}
+
+extension X86ExtendedState {
+    /// From what KVM offers a guest (Intel SDM volume 2, CPUID leaf 0xD). Leaf 1 is not asked: a KVM that is software
+    /// may hide AVX there, and still carry its state.
+    init(_ entries: [CPUIDEntry]) {
+        let leaf = entries.filter { $0.leaf == 0xd }
+        let main = leaf.first { $0.subleaf == 0 }
+        self.init(
+            supported: main.map { UInt64($0.edx) << 32 | UInt64($0.eax) } ?? 0,
+            components: leaf.filter { $0.subleaf >= 2 }.map { (number: $0.subleaf, size: $0.eax, offset: $0.ebx) })
     }
 }

@@ -2,6 +2,7 @@ import Architecture
 import Boot
 import Host
 import KVM
+import Primitives
 
 /// Who controls the guest's interrupts.
 package enum InterruptControllerKind: String, CaseIterable, Sendable {
@@ -21,8 +22,10 @@ package struct MachineConfiguration: Sendable {
     let name: String
     /// Start at once instead of holding every vCPU for the debugger.
     let isRunning: Bool
-    /// The registers that clients see.
-    let layout: RegisterLayout
+    /// How wide the registers are that clients see.
+    let width: X86.Width
+    /// Where the image was linked to be, if that is where Linux kernels are.
+    let linkAddress: VirtualAddress?
 
     /// A machine for `image`, which was loaded from the bytes of `file`.
     package init(
@@ -35,16 +38,17 @@ package struct MachineConfiguration: Sendable {
         self.image = image
         self.name = name
         self.isRunning = isRunning
-        layout = Self.layout(for: image, file)
+        width = Self.width(for: image, file)
+        linkAddress = Boot.linkAddress(of: file, in: X86LinuxKernel.images)
     }
 
-    /// The layout that goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.
-    private static func layout(for image: BootImage, _ file: [UInt8]) -> RegisterLayout {
+    /// What goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.
+    private static func width(for image: BootImage, _ file: [UInt8]) -> X86.Width {
         let isELF32 = file.starts(with: [0x7f, 0x45, 0x4c, 0x46, 1])
         switch image.start.mode {
-        case .real: return X86.layout16
-        case .protected where isELF32 || image.format == .flat: return X86.layout32
-        case .protected, .long: return X86.layout64
+        case .real: return .bits16
+        case .protected where isELF32 || image.format == .flat: return .bits32
+        case .protected, .long: return .bits64
         }
     }
 }

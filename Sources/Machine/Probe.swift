@@ -22,6 +22,7 @@ final class Probe {
         case debug(code: UInt64, at: VirtualAddress, status: UInt64)
         case emulationFailure
         case guestException(UInt64)
+        case memoryRead(address: PhysicalAddress)
         case memoryWrite(address: PhysicalAddress, data: UInt64)
         case other
     }
@@ -37,6 +38,7 @@ final class Probe {
         found.kernel = try probe.examine(.kernel)
         found.real = try probe.examine(.real)
         found.stepPersists = try probe.stepPersists()
+        found.removedMemoryExits = try probe.removedMemoryExits()
         if system.hasReadOnlyMemory { found.readOnlyMemoryExits = try probe.readOnlyMemoryExits() }
         // Last: a host that mishandles user mode may leave the vCPU in no good state.
         found.user = try probe.examine(.user)
@@ -51,7 +53,7 @@ final class Probe {
         vm = try system.makeVM()
         memory = try ProbeGuest.memory()
         try vm.reserveIntelPages(at: VirtualMachine.intelPages)
-        let readOnly = ProbeGuest.readOnly
+        let readOnly = ProbeGuest.untouched
         let start = PhysicalAddress(0)
         try vm.setMemory(slot: 0, guest: start, host: memory.host(start), count: Int(readOnly.rawValue))
         let after = readOnly + 0x1000
@@ -104,13 +106,33 @@ final class Probe {
         return true
     }
 
+    /// A load and a store where there is no memory: the load takes the value it is answered with.
+    private func removedMemoryExits() throws(KVMError) -> Bool {
+        let place = ProbeGuest.untouched
+        guard try run(ProbeGuest.load, .kernel, GuestDebug(), data: place.rawValue) == .memoryRead(address: place)
+        else { return false }
+        vcpu.answerMMIO(ProbeGuest.loadedByte)
+        _ = try vcpu.complete()
+        vcpu.clearKick()
+        var file = fresh
+        try vcpu.get(.general, into: &file.storage, at: X86.Storage.general)
+        guard file.number(X86.layout64[name: "rax"]!) == ProbeGuest.loadedByte else { return false }
+        return try exits(storing: place)
+    }
+
     private func readOnlyMemoryExits() throws(KVMError) -> Bool {
         try vm.setMemory(
-            slot: 2, guest: ProbeGuest.readOnly, host: memory.host(ProbeGuest.readOnly), count: 0x1000, readOnly: true)
-        let found = try run(ProbeGuest.store, .kernel, GuestDebug(), data: ProbeGuest.readOnly.rawValue)
+            slot: 2, guest: ProbeGuest.untouched, host: memory.host(ProbeGuest.untouched), count: 0x1000, readOnly: true
+        )
+        return try exits(storing: ProbeGuest.untouched)
+    }
+
+    /// Whether a store to `place` exits with its data.
+    private func exits(storing place: PhysicalAddress) throws(KVMError) -> Bool {
+        let found = try run(ProbeGuest.store, .kernel, GuestDebug(), data: place.rawValue)
         if case .memoryWrite = found { _ = try vcpu.complete() }
         vcpu.clearKick()
-        return found == .memoryWrite(address: ProbeGuest.readOnly, data: ProbeGuest.storedByte)
+        return found == .memoryWrite(address: place, data: ProbeGuest.storedByte)
     }
 
     private func slot(_ slot: X86DebugRegisters.Slot) -> GuestDebug {
@@ -141,6 +163,7 @@ final class Probe {
         case .internalError(suberror: 1, _): return .emulationFailure
         case .io(let access) where access.port == UInt16(ProbeGuest.vectorPort) && access.isWrite:
             return .guestException(UInt64(vcpu.value(access, unit: 0)))
+        case .mmioRead(let address, _): return .memoryRead(address: address)
         case .mmioWrite(let address, let data, _): return .memoryWrite(address: address, data: data & 0xff)
         default: return .other
         }

@@ -14,10 +14,11 @@ enum ProbeGuest {
     private static let descriptorTable: UInt64 = 0xe000
     private static let taskState: UInt64 = 0xe800
     /// A page that has no slot until it gets a read-only one.
-    static let readOnly = PhysicalAddress(0xf000)
+    static let untouched = PhysicalAddress(0xf000)
     private static let pageTables: UInt64 = 0x1_0000
     static let vectorPort: UInt8 = 0x99
     static let storedByte: UInt64 = 0x5a
+    static let loadedByte: UInt64 = 0xa7
 
     // These bytes mean the same in 16-bit and 64-bit code. HLT ends each: it exits, or faults at CPL 3.
     /// `int3; hlt`
@@ -26,6 +27,8 @@ enum ProbeGuest {
     static let plain: [UInt8] = [0x90, 0x90, 0xf4]
     /// `mov [bx], al` or `mov [rdi], al`; `nop; hlt`
     static let store: [UInt8] = [0x88, 0x07, 0x90, 0xf4]
+    /// `mov al, [bx]` or `mov al, [rdi]`; `nop; hlt`
+    static let load: [UInt8] = [0x8a, 0x07, 0x90, 0xf4]
     /// `popf; nop; nop; hlt`
     static let loadFlags: [UInt8] = [0x9d, 0x90, 0x90, 0xf4]
 

@@ -11,23 +11,30 @@ extension Processor {
     func handle(_ exit: Exit) throws(KVMError) -> Outcome {
         switch exit {
         case .io(let access): return try perform(access)
-        case .mmioRead(let address, let size) where readController(address, size: size): return .goOn
+        case .mmioRead where isTrapped(exit), .mmioWrite where isTrapped(exit): return try trapped(exit)
         case .mmioRead(let address, let size):
-            let result = machine.bus { $0.memory.read(at: address, size: size, now: machine.now) }
+            let result =
+                readController(address, size: size)
+                ?? machine.bus { $0.memory.read(at: address, size: size, now: machine.now) }
             vcpu.answerMMIO(result.value)
             let outcome = caught(result, size, at: address, isWrite: false, try apply(result))
-            if case .stop = outcome { _ = try vcpu.complete() }
+            if case .stop = outcome { _ = try complete() }
             return outcome
         case .mmioWrite(let address, let data, let size): return try write(data, size, at: address)
         case .debug(let event): return try classify(event)
         case .interrupted: return try interrupted()
-        case .internalError(suberror: 1, _): return try completeInstruction()
+        case .internalError(suberror: 1, _):
+            if let outcome = try retry(exit) { return outcome }
+            return try completeInstruction()
         case .shutdown:
             try fetchRegisters()
+            if let outcome = try retry(exit) { return outcome }
             if let outcome = try undeliverable() { return outcome }
             try takeBackCompleted()
             return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))
         case .internalError(let suberror, let data):
+            // 3: an event could not be delivered.
+            if suberror == 3, let outcome = try retry(exit) { return outcome }
             let numbers = data.map { hexadecimal($0) }.joined(separator: " ")
             return .stop(failure("KVM gave up: internal error \(suberror), data \(numbers)"))
         case .failEntry(let reason):
@@ -75,7 +82,7 @@ extension Processor {
             }
         }
         // The guest must stand behind the instruction, not inside it.
-        if case .stop = outcome { _ = try vcpu.complete() }
+        if case .stop = outcome { _ = try complete() }
         return outcome
     }
 
@@ -137,25 +144,15 @@ extension Processor {
         }
     }
 
-    /// A write that exited: to a device, or to a page that a watchpoint traps, where it is applied here.
     private func write(_ data: UInt64, _ size: Int, at address: PhysicalAddress) throws(KVMError) -> Outcome {
-        if writeController(address, data, size: size) { return .goOn }
-        guard machine.guestMemory.contains(address, count: size) else {
-            let result = machine.bus { $0.memory.write(data, at: address, size: size, now: machine.now) }
-            var written = result
-            written.value = data
-            let outcome = caught(written, size, at: address, isWrite: true, try apply(result))
-            if case .stop = outcome { _ = try vcpu.complete() }
-            return outcome
-        }
-        var hit = machine.trappedWrite(data, size: size, at: address)
-        // One instruction may write several times; the machine stops behind all of it.
-        guard hit != nil else { return .goOn }
-        while case .mmioWrite(let next, let data, let size) = try vcpu.complete() {
-            guard machine.guestMemory.contains(next, count: size) else { break }
-            hit = machine.trappedWrite(data, size: size, at: next) ?? hit
-        }
-        return hit.map { .stop(StopEvent(.watchpoint(.write, $0), on: index)) } ?? .goOn
+        let result =
+            writeController(address, data, size: size)
+            ?? machine.bus { $0.memory.write(data, at: address, size: size, now: machine.now) }
+        var written = result
+        written.value = data
+        let outcome = caught(written, size, at: address, isWrite: true, try apply(result))
+        if case .stop = outcome { _ = try complete() }
+        return outcome
     }
 
     /// Does what the guest wanted of a filtered register.
@@ -171,7 +168,7 @@ extension Processor {
         guard machine.caughtRegisters.contains(register) else { return .goOn }
         try fetchRegisters()
         let place = programCounter
-        _ = try vcpu.complete()
+        _ = try complete()
         let number = (value ?? result).map { hexadecimal($0) }
         let what = value == nil ? "read \(number ?? "nothing") from" : "wrote \(number ?? "") to"
         var account = "vCPU \(index) \(what) MSR \(hexadecimal(register)) at \(place)"
@@ -197,14 +194,23 @@ extension Processor {
                 if let outcome = try reachedHandler(place) { return outcome }
                 return .stop(StopEvent(.breakpoint(place), on: index))
             case .execute: continue
-            case .write: return .stop(StopEvent(.watchpoint(.write, slot.address), on: index))
-            case .readWrite: return .stop(StopEvent(.watchpoint(.readWrite, slot.address), on: index))
+            case .write, .readWrite: return .stop(watched(slot))
             }
         }
         if armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
         // The guest's own trap flag or debug registers.
         try vcpu.injectSoftware(vector: 1, asException: true)
         return .goOn
+    }
+
+    /// The stop for a data breakpoint: as what the client watches there.
+    private func watched(_ slot: X86DebugRegisters.Slot) -> StopEvent {
+        let watchpoint = machine.arrangement.watchpoints.first {
+            $0.contains(slot.address) && ($0.access == .write) == (slot.access == .write)
+        }
+        if let watchpoint { hits.watchpoints[watchpoint, default: 0] += 1 }
+        let access: WatchAccess = slot.access == .write ? .write : .readWrite
+        return StopEvent(.watchpoint(watchpoint?.access ?? access, slot.address), on: index)
     }
 
     // MARK: - Instructions KVM does not emulate

@@ -19,7 +19,7 @@ extension Processor {
         }
         if trapStep != nil || owesTrap { vectors.insert(ExceptionVector.debug.rawValue) }
         // An instruction that faults while it is passed is not waited for.
-        if trapStep != nil, isPassing { vectors.formUnion(ExceptionVector.exceptions) }
+        if trapStep?.passes == true { vectors.formUnion(ExceptionVector.exceptions) }
         if !capabilities.userInterrupts { vectors.insert(ExceptionVector.invalidOpcode.rawValue) }
         if !capabilities.userSystemCalls { vectors.insert(ExceptionVector.pageFault.rawValue) }
         return vectors

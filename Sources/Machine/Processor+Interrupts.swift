@@ -1,5 +1,6 @@
 import Architecture
 import Debugger
+import Devices
 import Interrupts
 import KVM
 import Primitives
@@ -132,20 +133,19 @@ extension Processor {
 
     // MARK: - Accesses
 
-    /// A read that belongs to an interrupt controller: true when it is answered.
-    func readController(_ address: PhysicalAddress, size: Int) -> Bool {
-        guard let outcome = machine.model?.change(by: self, { $0.readMemory(address, size: size, index, at: $1) })
-        else { return false }
-        vcpu.answerMMIO(outcome.value)
-        return true
+    /// A read of an interrupt controller's page; nil where there is none.
+    func readController(_ address: PhysicalAddress, size: Int) -> Access? {
+        machine.model?.change(by: self) { $0.readMemory(address, size: size, index, at: $1) }.map {
+            Access(value: $0.value)
+        }
     }
 
-    func writeController(_ address: PhysicalAddress, _ value: UInt64, size: Int) -> Bool {
+    func writeController(_ address: PhysicalAddress, _ value: UInt64, size: Int) -> Access? {
         guard let model = machine.model,
             model.change(by: self, { $0.writeMemory(value, address, size: size, index, at: $1) }) != nil
-        else { return false }
+        else { return nil }
         followPriority(model)
-        return true
+        return Access()
     }
 
     /// The guest wrote the task priority register, or something that may have.
@@ -164,6 +164,18 @@ extension Processor {
             return $0.readPort(port, at: $1)
         }
         return outcome.map { UInt8(truncatingIfNeeded: $0.value) }
+    }
+
+    /// The same for the debugger: nil for what is no register of the local APIC's.
+    func controllerRegister(_ register: UInt32, writing value: UInt64?) throws(Refusal) -> UInt64? {
+        guard let model = machine.model else { return nil }
+        let outcome = model.change(timeStamp: true) {
+            if let value { return $0.writeRegister(register, value, index, at: $1) }
+            return $0.readRegister(register, index, at: $1)
+        }
+        guard let outcome else { return nil }
+        guard !outcome.isFault else { throw Refusal("the local APIC does not accept this in its present mode") }
+        return outcome.value
     }
 
     /// A model-specific register of the local APIC: answers the access, and is true, where it is one.

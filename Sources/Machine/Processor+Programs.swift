@@ -22,7 +22,7 @@ private struct HitContext: AgentContext {
     let processor: Processor
 
     func register(_ number: Int) -> UInt64? {
-        let layout = processor.machine.configuration.layout
+        let layout = processor.machine.layout
         guard layout.registers.indices.contains(number) else { return nil }
         let register = layout.registers[number]
         processor.fetch(register.block)

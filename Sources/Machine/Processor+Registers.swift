@@ -17,10 +17,12 @@ extension Processor {
     func forgetRegisters() {
         registers.changed = []
         registers.present = []
-        pending = nil
+        pending = []
+        touched = []
         reported = nil
         isArmed = false
-        fetch([.general, .system])
+        noteReplacement()
+        fetch(.ofEveryExit)
     }
 
     /// Makes `blocks` present. What KVM refuses to give reads as zero.
@@ -35,45 +37,112 @@ extension Processor {
                 registers.storage.store(value, at: X86.Storage.modelSpecific + i * 8, count: 8)
             }
         }
+        if missing.contains(.extendedControl), let value = try? vcpu.extendedControl() {
+            registers.storage.store(value, at: X86.Storage.extendedControl, count: 8)
+        }
         registers.present.formUnion(missing)
     }
 
-    /// Takes changed registers. All but the general ones go to KVM now, so that a value it refuses is the user's to
-    /// know; KVM never refuses general ones, which go with the next resume.
-    func take(_ file: RegisterFile) throws(Refusal) {
-        let old = registers
-        registers = file
-        do throws(KVMError) {
-            for place in Self.places where place.blocks != .general && file.changed.contains(place.blocks) {
-                try vcpu.set(place.block, from: file.storage, at: place.offset)
-            }
-        } catch {
-            registers = old
-            throw Refusal("the processor does not accept this value (\(error))")
-        }
-        if file.changed.contains(.modelSpecific) { try storeModelSpecific(insteadOf: old) }
-        // Without the kernel's local APIC, KVM loads CR8 from the run page.
-        if machine.model != nil, file.changed.contains(.system) { vcpu.taskPriority = X86.taskPriority(file) }
-        registers.changed.formIntersection(.general)
+    // MARK: - Model-specific registers by number
+
+    func modelSpecific(_ index: UInt32) throws(Refusal) -> UInt64 {
+        if let value = try controllerRegister(index, writing: nil) { return value }
+        let found: UInt64?
+        do throws(KVMError) { found = try vcpu.modelSpecific(index) } catch { throw Refusal("\(error)") }
+        guard let found else { throw Refusal("this host's KVM knows no MSR \(hexadecimal(index))") }
+        return found
     }
 
-    private func storeModelSpecific(insteadOf old: RegisterFile) throws(Refusal) {
+    func setModelSpecific(_ index: UInt32, to value: UInt64) throws(Refusal) {
+        if try controllerRegister(index, writing: value) != nil { return }
+        let old = try modelSpecific(index)
+        let isTaken: Bool
+        do throws(KVMError) { isTaken = try vcpu.setModelSpecific(index, to: value) } catch {
+            throw Refusal("\(error)")
+        }
+        guard isTaken else {
+            throw Refusal("the processor does not accept \(hexadecimal(value)) in MSR \(hexadecimal(index))")
+        }
+        // Some of them are in other blocks too.
+        registers.present.subtract([.system, .modelSpecific])
+        defer { fetch(.system) }
+        let kept = try modelSpecific(index)
+        guard kept == value || X86ModelSpecific.isClock(index) else {
+            _ = try? vcpu.setModelSpecific(index, to: old)
+            throw Refusal(
+                "the processor does not accept this value: MSR \(hexadecimal(index)) would be \(hexadecimal(kept)), "
+                    + "not \(hexadecimal(value))")
+        }
+    }
+
+    /// Takes changed registers. All but the general ones go to KVM now, so that a value it refuses, or does not keep, is
+    /// the user's to know; KVM never refuses general ones, which go with the next resume.
+    func take(_ file: RegisterFile) throws(Refusal) {
+        if let reason = X86.objection(to: file, insteadOf: registers) { throw Refusal(reason) }
+        let old = registers
+        let stored = file.changed.subtracting(.general)
+        do throws(Refusal) {
+            try store(stored, of: file, insteadOf: old)
+            registers = file
+            registers.present.subtract(stored)
+            fetch(stored)
+            if let loss = loss(from: file, insteadOf: old, in: stored) { throw Refusal(loss) }
+        } catch {
+            try? store(stored, of: old, insteadOf: file)
+            registers = old
+            throw error
+        }
+        // Without the kernel's local APIC, KVM loads CR8 from the run page.
+        if machine.model != nil, stored.contains(.system) { vcpu.taskPriority = X86.taskPriority(registers) }
+        registers.changed = old.changed.union(file.changed).intersection(.general)
+    }
+
+    private func store(
+        _ blocks: RegisterBlocks, of file: RegisterFile, insteadOf old: RegisterFile
+    ) throws(Refusal) {
+        do throws(KVMError) {
+            for place in Self.places where blocks.contains(place.blocks) {
+                try vcpu.set(place.block, from: file.storage, at: place.offset)
+            }
+            if blocks.contains(.extendedControl) {
+                try vcpu.setExtendedControl(file.storage.number(at: X86.Storage.extendedControl, count: 8))
+            }
+        } catch {
+            throw Refusal("the processor does not accept this value (\(error))")
+        }
+        guard blocks.contains(.modelSpecific) else { return }
         for (i, register) in X86.modelSpecificRegisters.enumerated() {
             let offset = X86.Storage.modelSpecific + i * 8
-            let value: UInt64 = registers.storage.number(at: offset, count: 8)
+            let value: UInt64 = file.storage.number(at: offset, count: 8)
             if value == old.storage.number(at: offset, count: 8) { continue }
             guard (try? vcpu.setModelSpecific(register.index, to: value)) == true else {
-                registers = old
                 throw Refusal("the processor does not accept \(hexadecimal(value)) in \(register.name)")
             }
         }
+    }
+
+    /// What KVM took and did not keep of the registers that differ between `wanted` and `old`.
+    private func loss(from wanted: RegisterFile, insteadOf old: RegisterFile, in blocks: RegisterBlocks) -> String? {
+        for register in machine.layout.registers where blocks.contains(register.block) {
+            let value = wanted.bytes(of: register)
+            let kept = registers.bytes(of: register)
+            if value == kept || value == old.bytes(of: register) { continue }
+            func text(_ bytes: [UInt8]) -> String {
+                var digits: [UInt8] = []
+                digits.appendHex(bytes.reversed())
+                return "0x" + String(decoding: digits, as: UTF8.self)
+            }
+            return "the processor does not accept this value: "
+                + "\(register.name) would be \(text(kept)), not \(text(value))"
+        }
+        return nil
     }
 
     /// Gives the processor its state at the image's first instruction, on top of what KVM made.
     func prepare(_ start: StartState) throws(KVMError) {
         try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
         try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
-        registers.present = [.general, .system]
+        registers.present = .ofEveryExit
         resetInterrupts()
         // The others wait for a start-up interrupt, in the state of a reset.
         guard index == 0 else { return }

@@ -31,7 +31,8 @@ extension Processor {
         if isUnseenUser { return try passInUserMode() }
         if try returnToUserMode() { return nil }
         let instruction = nextInstruction()
-        let isEmulated = machine.capabilities.emulatesKernelMode && X86.mode(registers) != .real
+        let isEmulated =
+            machine.capabilities.emulatesKernelMode && X86.mode(registers) != .real && !hasTrappedStack()
         switch instruction {
         case .halt where X86.privilege(registers) == 0: try sleepBehindHalt()
         case .breakpoint where isEmulated: try complete(instruction, vector: 3, asException: true)
@@ -58,16 +59,19 @@ extension Processor {
     /// Runs `body` with the guest's own instruction in place of one planted or hidden here.
     func lifting(_ body: () throws(KVMError) -> StopEvent?) throws(KVMError) -> StopEvent? {
         guard let place = machine.physical(programCounter, seenBy: self),
-            let original = machine.planted(at: place)?.original[0] ?? machine.hidden.original(at: place)
+            let original = machine.arrangement.planted.original(at: place)?[0] ?? machine.hidden.original(at: place)
         else { return try body() }
         _ = machine.guestMemory.write(place, [original])
+        lifted = programCounter
+        defer { lifted = nil }
         defer { _ = machine.guestMemory.write(place, [X86Instruction.breakpointOpcode]) }
         return try body()
     }
 
-    private func enterStepping() throws(KVMError) -> StopEvent? {
+    func enterStepping() throws(KVMError) -> StopEvent? {
+        let hold = try holdInterrupts()
         let event = try enter(.stepping)
-        if event?.cause == .stepped { try fetchRegisters() }
+        if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
         return event
     }
 

@@ -6,7 +6,7 @@ import Primitives
 
 // User mode on hosts whose KVM leaves it to the guest: exceptions there reach the guest's own handlers, whose first
 // instructions are watched. What was meant for the debugger is taken back before the handler has run, and steps borrow
-// the trap flag. Software KVM also leaves INT n and SYSCALL of user mode half done; they are completed here.
+// the trap flag.
 
 /// A step that waits for the trap flag's exception.
 struct TrapStep {
@@ -14,6 +14,8 @@ struct TrapStep {
     let start: VirtualAddress
     /// The guest's own trap flag.
     let hadTrapFlag: Bool
+    /// It passes a breakpoint: should the instruction fault, its handler is not waited for.
+    let passes: Bool
 }
 
 extension Processor {
@@ -33,9 +35,17 @@ extension Processor {
         }
     }
 
+    /// The registers as they were before the frame was pushed; false where the guest's tables do not allow it.
+    func restore(_ frame: X86InterruptFrame) -> Bool {
+        var file = registers
+        guard X86.leave(frame, &file, descriptor: descriptor) else { return false }
+        registers = file
+        return true
+    }
+
     /// Goes back to the interrupted program, with `settle` for what is to differ; false where that cannot be.
     private func leave(_ frame: X86InterruptFrame, _ settle: () -> Void) throws(KVMError) -> Bool {
-        guard X86.leave(frame, &registers, descriptor: descriptor) else { return false }
+        guard restore(frame) else { return false }
         settle()
         try storeAll()
         return true
@@ -83,7 +93,7 @@ extension Processor {
         var before = frame
         before.instructionOffset &-= 1
         let old = registers
-        guard X86.leave(before, &registers, descriptor: descriptor) else { return nil }
+        guard restore(before) else { return nil }
         let place = programCounter
         if let interruptedPass, interruptedPass == (place, X86.stackPointer(registers)) {
             self.interruptedPass = nil
@@ -101,7 +111,7 @@ extension Processor {
     /// A breakpoint's instruction faulted instead of being passed: the guest's handler comes first, and the instruction
     /// will be tried again.
     func interruptPass(_ frame: X86InterruptFrame) -> Outcome? {
-        guard isPassing, let trapStep else { return nil }
+        guard let trapStep, trapStep.passes else { return nil }
         interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
         if !trapStep.hadTrapFlag, let place = machine.physical(frame.flagsAddress + 1, seenBy: self),
             let high = read(frame.flagsAddress + 1, count: 1)
@@ -154,60 +164,6 @@ extension Processor {
         return outcome
     }
 
-    // MARK: - Instructions completed
-
-    /// INT n in user mode that came back as an invalid opcode.
-    private func completeUserInterrupt(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
-        guard !machine.capabilities.userInterrupts else { return nil }
-        let old = registers
-        guard X86.leave(frame, &registers, descriptor: descriptor) else { return nil }
-        X86.setFlags(&registers, to: frame.flags & ~X86.resumeFlag)
-        let instruction = X86Instruction(machine.instruction(at: programCounter, count: 2, seenBy: self))
-        guard case .softwareInterrupt(let vector) = instruction else {
-            registers = old
-            return nil
-        }
-        try storeAll()
-        try interruptFromUser(vector, length: instruction.length)
-        return .goOn
-    }
-
-    /// What INT n does: its handler, or what the guest's tables have against that.
-    private func interruptFromUser(_ vector: UInt8, length: Int) throws(KVMError) {
-        let failure = TripleFault(self).failure(delivering: ExceptionVector(vector), for: .instruction(cpl: 3))
-        if let failure, let code = failure.errorCode {
-            return try vcpu.inject(exception: failure.raises.rawValue, errorCode: code)
-        }
-        X86.advance(&registers, by: length)
-        try storeChangedRegisters()
-        try vcpu.injectSoftware(vector: vector, asException: false)
-    }
-
-    /// SYSCALL in user mode that jumped to the kernel's entry without becoming the kernel, and so could not fetch there
-    /// (Intel SDM volume 2, SYSCALL).
-    private func completeSystemCall(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
-        guard !machine.capabilities.userSystemCalls, frame.instructionOffset == X86.faultAddress(registers).rawValue,
-            let stack = frame.stack, let entry = try vcpu.modelSpecific(X86.SystemCall.target),
-            entry == frame.instructionOffset, let star = try vcpu.modelSpecific(X86.SystemCall.segments)
-        else { return nil }
-        let behind = X86.systemCallReturn(registers)
-        guard read(behind + -2, count: 2) == [0x0f, 0x05] else { return nil }
-        X86.enterKernel(&registers, star: star)
-        X86.setInstructionOffset(&registers, to: entry)
-        X86.setStackPointer(&registers, to: stack.pointer)
-        let mask = try vcpu.modelSpecific(X86.SystemCall.flagMask) ?? 0
-        X86.setFlags(&registers, to: (frame.flags & ~mask & ~X86.resumeFlag) | 2)
-        try storeAll()
-        // The flags that it saved have the step's trap flag.
-        if let trapStep, !trapStep.hadTrapFlag { try dropSavedTrapFlag() }
-        return trapStep == nil ? .goOn : .stop(StopEvent(.stepped, on: index))
-    }
-
-    private func dropSavedTrapFlag() throws(KVMError) {
-        X86.setSavedFlags(&registers, to: X86.savedFlags(registers) & ~X86.trapFlag)
-        try storeChangedRegisters()
-    }
-
     // MARK: - Steps
 
     /// Executes the next instruction of user mode: nil where the machine stops before it is done.
@@ -215,13 +171,14 @@ extension Processor {
         let start = programCounter
         let bytes = machine.instruction(at: start, seenBy: self)
         let instruction = X86StepInstruction(bytes, registers)
+        let mask = instruction == .systemCall ? try vcpu.modelSpecific(X86.SystemCall.flagMask) ?? 0 : 0
         switch instruction {
         case .interrupt(let length):
             return try lifting { () throws(KVMError) in try run(from: start, to: start + length) }
-        case .systemCall where try vcpu.modelSpecific(X86.SystemCall.flagMask) ?? 0 & X86.trapFlag != 0:
+        case .systemCall where mask & X86.trapFlag != 0:
             // Nothing would trap before SYSRET has brought the flags back.
             return try lifting { () throws(KVMError) in try run(from: start, to: start + 2) }
-        default: return try lifting { () throws(KVMError) in try stepByTrapFlag(instruction) }
+        default: return try lifting { () throws(KVMError) in try stepByTrapFlag(instruction, passes: false) }
         }
     }
 
@@ -240,15 +197,18 @@ extension Processor {
             return nil
         case .halt, .other:
             let instruction = X86StepInstruction(bytes, registers)
-            let event = try lifting { () throws(KVMError) in try stepByTrapFlag(instruction) }
+            let event = try lifting { () throws(KVMError) in try stepByTrapFlag(instruction, passes: true) }
             return event?.cause == .stepped ? nil : event
         }
     }
 
-    private func stepByTrapFlag(_ instruction: X86StepInstruction) throws(KVMError) -> StopEvent? {
+    private func stepByTrapFlag(
+        _ instruction: X86StepInstruction, passes: Bool
+    ) throws(KVMError) -> StopEvent? {
         let flags = X86.flagsRegister(registers)
         trapStep = TrapStep(
-            instruction: instruction, start: programCounter, hadTrapFlag: flags & X86.trapFlag != 0)
+            instruction: instruction, start: programCounter, hadTrapFlag: flags & X86.trapFlag != 0,
+            passes: passes)
         defer { trapStep = nil }
         // KVM drops the flag with its own stepping.
         try disarmStep()
@@ -278,7 +238,7 @@ extension Processor {
         case .interruptReturn(let size) where isLong ? size == 8 : size == 4:
             let frame = X86InterruptFrame(
                 at: X86.stackTop(registers), wordSize: size, hasErrorCode: false, read: { self.read($0, count: $1) })
-            guard let frame, frame.isUser, X86.leave(frame, &registers, descriptor: descriptor) else { return false }
+            guard let frame, frame.isUser, restore(frame) else { return false }
             X86.dropPrivilegedSegments(&registers)
             try vcpu.returnFromHandler()
         case .systemReturn where isLong:

@@ -20,8 +20,26 @@ final class Processor: @unchecked Sendable {
     /// What KVM_SET_GUEST_DEBUG was last told.
     private(set) var armed = GuestDebug()
     var isArmed = true
-    /// A stop of this vCPU that another's came before: told at its next turn, without running.
-    var pending: StopEvent?
+    /// A stop that others came before.
+    struct Pending {
+        let event: StopEvent
+        /// What it is told for; once that is gone, it need not be told.
+        var watchpoint: Arrangement.Watchpoint?
+    }
+
+    /// Told at this vCPU's next turns, without running.
+    var pending: [Pending] = []
+    /// What it met of breakpoints and watchpoints.
+    var hits = HitCounts()
+    /// Watched addresses that the instruction under way touched (see `trapped`).
+    var touched: [PageWatch.Touch] = []
+    /// The last access to a trapped page, and how often it has come again.
+    var lastTrapped = Exit.interrupted
+    var repetitions = 0
+    /// A repeated instruction is being finished, and what it touches gathers in `touched`.
+    var isGathering = false
+    /// An instruction is being tried again with watched pages in place (see `retry`).
+    var isRetrying = false
     /// Where a breakpoint stopped this vCPU: going on from there steps over it first.
     var reported: VirtualAddress?
     private(set) var isListening = false
@@ -33,10 +51,14 @@ final class Processor: @unchecked Sendable {
     var pausedJourney: (from: VirtualAddress, to: VirtualAddress)?
     /// What it was told to do last.
     private var order = ResumePlan.Action.stay
+    /// Where the guest's own instruction lies in place of a planted one now.
+    var lifted: VirtualAddress?
     /// A breakpoint that does not stop is being passed: that is one step, and nothing comes between.
     var isPassing = false
     /// The registers in the run page are older than KVM's.
     private(set) var isPageStale = false
+    /// `registers` has the general and system ones of the last exit.
+    private var isCurrent = false
     /// An INT n that was completed here, until the guest is seen to have gone on.
     var completed: (instruction: X86Instruction, at: VirtualAddress)?
     /// Hidden breakpoints on the guest's exception handlers.
@@ -99,8 +121,7 @@ final class Processor: @unchecked Sendable {
                 isListening = listening
                 if action != .proceed { begin(action) }
                 let event = move()
-                let isTold = machine.gate.arrive(index, with: event)
-                if !isTold, let event, event.cause.happensOnce || machine.tellsEach { pending = event }
+                if !machine.gate.arrive(index, with: event), let event { keep(event) }
             }
         }
     }
@@ -114,7 +135,9 @@ final class Processor: @unchecked Sendable {
         switch machine.attend(stop) {
         case .end(let ending): machine.end(ending)
         case .resume(let plan):
-            if plan.actions[index] == .run { pending = passReported() ?? pending }
+            if plan.actions[index] == .run, pending.isEmpty, let event = passReported() {
+                pending = [Pending(event: event)]
+            }
             machine.gate.release(plan, by: index)
         }
     }
@@ -123,13 +146,20 @@ final class Processor: @unchecked Sendable {
     private func begin(_ action: ResumePlan.Action) {
         order = action
         pausedJourney = nil
-        if let event = pending, !event.cause.happensOnce { pending = nil }
+        pending.removeAll { !$0.event.cause.happensOnce }
+    }
+
+    /// Another's stop came first: this one is told later, or happens again.
+    private func keep(_ event: StopEvent) {
+        if event.cause.happensOnce || machine.tellsEach { return pending.insert(Pending(event: event), at: 0) }
+        if case .breakpoint(let address) = event.cause { hits.breakpoints[address]?.hits -= 1 }
     }
 
     private func move() -> StopEvent? {
-        if let event = pending {
-            pending = nil
-            return event
+        while !pending.isEmpty {
+            let next = pending.removeFirst()
+            if let watchpoint = next.watchpoint, !machine.arrangement.watchpoints.contains(watchpoint) { continue }
+            return next.event
         }
         sleepsForGood.store(false, ordering: .relaxed)
         machine.gate.enter(index)
@@ -178,6 +208,11 @@ final class Processor: @unchecked Sendable {
 
     /// Passes the breakpoint that this vCPU stands on; an event where that came to more than a step.
     private func passUndisturbed() throws(KVMError) -> StopEvent? {
+        try withoutLooking { () throws(KVMError) in try pass() }
+    }
+
+    /// Runs `body` with kicks put off until it is done.
+    private func withoutLooking<R>(_ body: () throws(KVMError) -> R) throws(KVMError) -> R {
         isPassing = true
         reported = nil
         defer {
@@ -185,7 +220,14 @@ final class Processor: @unchecked Sendable {
             if owesLook { vcpu.repeatKick() }
             owesLook = false
         }
-        return try pass()
+        return try body()
+    }
+
+    /// Runs `body`, in the midst of handling an exit, while no other vCPU runs.
+    func undisturbed<R>(_ body: () throws(KVMError) -> R) throws(KVMError) -> R {
+        // A breakpoint is being passed: the others stand still already.
+        if isPassing { return try body() }
+        return try machine.gate.exclusively(index) { () throws(KVMError) in try withoutLooking(body) }
     }
 
     /// Stores changed registers, runs `body`, fetches the registers again; a request that fails is an event.
@@ -220,11 +262,11 @@ final class Processor: @unchecked Sendable {
                 guard case .stop(let event) = outcome else { return nil }
                 return event
             }
-            try watchHandlers()
+            // One instruction needs no other handlers than before, and its own breakpoint may be lifted.
+            if pace == .running { try watchHandlers() }
             try arm(guestDebug(pace))
             statistics.entering()
-            let exit = try vcpu.run()
-            isPageStale = false
+            let exit = try run()
             hasQueued = false
             statistics.exited(vcpu.reason(of: exit))
             switch try handle(exit) {
@@ -238,9 +280,12 @@ final class Processor: @unchecked Sendable {
                 if let event = try passAlone() { return event }
             case .park: return nil
             case .stop(let event):
-                guard case .breakpoint(let address) = event.cause, let programs = machine.arrangement.programs[address],
-                    try verdict(of: programs) == .goOn
-                else { return event }
+                guard case .breakpoint(let address) = event.cause else { return event }
+                hits.breakpoints[address, default: HitCounts.Breakpoint()].hits += 1
+                guard let programs = machine.arrangement.programs[address], try verdict(of: programs) == .goOn else {
+                    return event
+                }
+                hits.breakpoints[address]!.passed += 1
                 if let event = try passAlone() { return event }
             }
         }
@@ -249,8 +294,7 @@ final class Processor: @unchecked Sendable {
     /// Completes a stepped instruction that accessed a device; nil where it came to nothing yet.
     private func finishStep() throws(KVMError) -> StopEvent? {
         while true {
-            let exit = try vcpu.complete()
-            isPageStale = false
+            let exit = try complete()
             if exit == .interrupted { return StopEvent(.stepped, on: index) }
             switch try handle(exit) {
             case .goOn where exit.isAccess: continue
@@ -274,7 +318,7 @@ final class Processor: @unchecked Sendable {
             debug.control = slots.control(executing: { self.handlers.slots.contains($0) && $0 != place })
             debug.singleStep = true
         }
-        let holds = pace == .stepping ? machine.arrangement.stepsHoldInterrupts : isPassing && trapStep != nil
+        let holds = pace == .stepping ? machine.arrangement.stepsHoldInterrupts : trapStep?.passes == true
         debug.blockInterrupts = holds && machine.capabilities.blocksInterrupts
         return debug
     }
@@ -286,7 +330,7 @@ final class Processor: @unchecked Sendable {
         try arm(guestDebug(.running))
     }
 
-    private func arm(_ debug: GuestDebug) throws(KVMError) {
+    func arm(_ debug: GuestDebug) throws(KVMError) {
         guard !isArmed || debug != armed || (debug.singleStep && !machine.capabilities.stepPersists) else { return }
         try vcpu.setGuestDebug(debug)
         armed = debug
@@ -320,8 +364,24 @@ final class Processor: @unchecked Sendable {
 
     var programCounter: VirtualAddress { X86.programCounter(registers) }
 
-    /// General and system registers, without a request where they came with the exit.
+    /// Runs the guest until it exits. `registers` are those of before then.
+    private func run() throws(KVMError) -> Exit {
+        defer { (isPageStale, isCurrent) = (false, false) }
+        return try vcpu.run()
+    }
+
+    /// Completes the instruction whose access the last exit was: what else it needs, or `.interrupted`.
+    func complete() throws(KVMError) -> Exit {
+        defer { (isPageStale, isCurrent) = (false, false) }
+        return try vcpu.complete()
+    }
+
+    /// KVM was given other registers than `registers` and the run page have.
+    func noteReplacement() { (isPageStale, isCurrent) = (true, false) }
+
+    /// General and system registers, without a request where they came with the exit, and once for each exit.
     func fetchRegisters() throws(KVMError) {
+        if isCurrent { return }
         if machine.capabilities.synchronisesRegisters, !isPageStale {
             vcpu.copySynchronised(
                 general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
@@ -329,8 +389,9 @@ final class Processor: @unchecked Sendable {
             try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
             try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
         }
-        registers.present = [.general, .system]
+        registers.present = .ofEveryExit
         registers.changed = []
+        isCurrent = true
     }
 
     /// Gives KVM general and system registers.
@@ -353,7 +414,7 @@ final class Processor: @unchecked Sendable {
 
 extension StopCause {
     /// Whether the stop would be lost if it were not told: a breakpoint is simply hit again.
-    fileprivate var happensOnce: Bool {
+    var happensOnce: Bool {
         switch self {
         case .held, .breakpoint, .stepped, .interrupted, .paused, .emulationFailure: false
         case .watchpoint, .caught, .tripleFault, .hostFailure, .haltedForGood, .memoryFault, .reset, .ended: true

@@ -8,7 +8,9 @@ import Primitives
 /// A vCPU's state before its first instruction.
 struct ProcessorSnapshot {
     private let blocks: [(block: RegisterBlock, bytes: [UInt8])]
-    private let modelSpecific: [UInt64]
+    private let modelSpecific: [(index: UInt32, value: UInt64)]
+    /// XCR0; nil on hosts without XSAVE.
+    private let extendedControl: UInt64?
 
     /// System registers before the APIC, whose base they hold; events last, since setting registers drops them.
     private static let order: [RegisterBlock] = [
@@ -22,13 +24,21 @@ struct ProcessorSnapshot {
             blocks.append((block, try processor.vcpu.get(block)))
         }
         self.blocks = blocks
-        modelSpecific = try processor.vcpu.modelSpecific(X86.modelSpecificRegisters.map(\.index))
+        extendedControl = try? processor.vcpu.extendedControl()
+        var modelSpecific: [(UInt32, UInt64)] = []
+        for index in processor.machine.resettableRegisters {
+            if let value = try processor.vcpu.modelSpecific(index) { modelSpecific.append((index, value)) }
+        }
+        self.modelSpecific = modelSpecific
     }
 
     func restore(to processor: Processor) throws(KVMError) {
+        if let extendedControl { try processor.vcpu.setExtendedControl(extendedControl) }
         for (block, bytes) in blocks { try processor.vcpu.set(block, from: bytes, at: 0) }
-        for (register, value) in zip(X86.modelSpecificRegisters, modelSpecific) {
-            _ = try processor.vcpu.setModelSpecific(register.index, to: value)
+        for (index, value) in modelSpecific {
+            if try processor.vcpu.modelSpecific(index) == value { continue }
+            // Some are read-only.
+            _ = try processor.vcpu.setModelSpecific(index, to: value)
         }
         processor.forgetRegisters()
     }
@@ -37,6 +47,11 @@ struct ProcessorSnapshot {
 /// What a reset brings back: vCPUs and the kernel's interrupt controllers. The image is placed again; memory that it
 /// does not cover stays, as it does on hardware.
 struct MachineSnapshot {
+    /// The time-stamp counter and its offset: time goes on.
+    static let time: Set<UInt32> = [0x10, 0x3b]
+    /// The memory type range registers, which KVM's list leaves out.
+    static let memoryTypes: [UInt32] = Array(0x200...0x20f) + [0x250, 0x258, 0x259, 0x2ff] + Array(0x268...0x26f)
+
     private let processors: [ProcessorSnapshot]
     /// Nil with the built-in ones.
     private let interruptControllers: InterruptControllerState?
@@ -68,5 +83,7 @@ extension VirtualMachine {
             throw Refusal("the machine could not be reset: \(error)")
         }
         owesReset = false
+        // Another kernel's code may come to lie elsewhere.
+        codePages = []
     }
 }

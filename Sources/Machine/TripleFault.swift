@@ -58,10 +58,23 @@ struct TripleFault {
         if let operand = X86MemoryOperand(instruction, processor.registers), let found = origin(of: operand) {
             return found
         }
+        if let fault = protectionFault {
+            let vector = ExceptionVector(fault.vector.rawValue)
+            return (vector, "\(fault.isCertain ? "" : "probably ")\(vector): \(fault.reason)")
+        }
         if entries.contains(faultAddress), let fault = translationFault(faultAddress) {
             return (nil, "an exception whose IDT entry is not mapped: \(fault)")
         }
         return (nil, "an exception of this instruction that left no trace" + undeliverable)
+    }
+
+    /// What the instruction checks besides memory.
+    private var protectionFault: X86ProtectionFault? {
+        let processor = processor
+        return X86ProtectionFault(
+            instruction, processor.registers,
+            X86ProtectionFault.Memory(
+                read: { processor.read($0, count: $1) }, descriptor: { processor.descriptor($0) }))
     }
 
     /// What the instruction's operand says.
@@ -150,7 +163,8 @@ struct TripleFault {
         switch table.gate(for: number, entry: bytes, cause: cause) {
         case .failure(let failure): return failure
         case .success(let gate):
-            return table.failure(entering: gate, descriptor: processor.descriptor(gate.selector), cpl: level, cause: cause)
+            return table.failure(
+                entering: gate, descriptor: processor.descriptor(gate.selector), cpl: level, cause: cause)
         }
     }
 }

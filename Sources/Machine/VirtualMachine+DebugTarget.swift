@@ -7,9 +7,12 @@ import Primitives
 extension VirtualMachine: DebugTarget {
     package var traits: TargetTraits {
         let level = X86.mode(processors[0].registers) == .real ? capabilities.real : capabilities.kernel
-        return TargetTraits(
-            layout: configuration.layout, processorCount: processors.count,
-            breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil)
+        var traits = TargetTraits(
+            layout: layout, processorCount: processors.count,
+            breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil,
+            linkAddress: configuration.linkAddress)
+        traits.plantsInUserPages = !capabilities.user.executionBreakpoint
+        return traits
     }
 
     package var memory: any PhysicalMemory { hidden }
@@ -21,6 +24,14 @@ extension VirtualMachine: DebugTarget {
 
     package func setRegisters(_ file: RegisterFile, of processor: Int) throws(Refusal) {
         try processors[processor].take(file)
+    }
+
+    package func modelSpecific(_ index: UInt32, of processor: Int) throws(Refusal) -> UInt64 {
+        try processors[processor].modelSpecific(index)
+    }
+
+    package func setModelSpecific(_ index: UInt32, to value: UInt64, of processor: Int) throws(Refusal) {
+        try processors[processor].setModelSpecific(index, to: value)
     }
 
     package func translate(
@@ -37,41 +48,16 @@ extension VirtualMachine: DebugTarget {
             }
         }
         try check(wanted.catches)
-        var traps: [WriteTrap] = []
+        var byPages: [Arrangement.Watchpoint] = []
         for watchpoint in wanted.watchpoints {
             if capabilities.kernel.dataBreakpoint, registers.cover(watchpoint) { continue }
-            traps += try trap(watchpoint)
+            byPages.append(watchpoint)
         }
+        let old = Set(pageWatchpoints)
+        for watchpoint in byPages where !old.contains(watchpoint) { try admit(watchpoint) }
         arrangement = wanted
         debugRegisters = registers
-        self.traps = traps
-    }
-
-    /// The page traps for a watchpoint that no debug register serves.
-    private func trap(_ watchpoint: Arrangement.Watchpoint) throws(Refusal) -> [WriteTrap] {
-        guard watchpoint.access == .write else {
-            throw Refusal(
-                capabilities.kernel.dataBreakpoint
-                    ? "all \(X86DebugRegisters.slotCount) debug registers are in use, and reads cannot be watched without one"
-                    : "this host's KVM has no working data breakpoints, so reads cannot be watched; writes can")
-        }
-        guard capabilities.readOnlyMemoryExits else {
-            throw Refusal("this host's KVM can watch only what fits the \(X86DebugRegisters.slotCount) debug registers")
-        }
-        var result: [WriteTrap] = []
-        var (next, rest) = (watchpoint.address, watchpoint.count)
-        while rest > 0 {
-            let part = min(rest, Int(MemorySlots.pageSize - next.rawValue % MemorySlots.pageSize))
-            let physical: PhysicalAddress
-            do throws(TranslationFault) { physical = try translate(next, on: 0).physical } catch {
-                throw Refusal("cannot watch: \(error)")
-            }
-            guard guestMemory.contains(physical, count: part) else { throw Refusal("\(physical) is not memory") }
-            result.append(WriteTrap(address: next, range: physical..<(physical + part)))
-            next = next + part
-            rest -= part
-        }
-        return result
+        pageWatchpoints = byPages
     }
 }
 
@@ -98,7 +84,7 @@ extension VirtualMachine {
     }
 
     func hasBreakpoint(at address: VirtualAddress) -> Bool {
-        arrangement.execution.contains(address) || arrangement.planted.contains { $0.address == address }
+        arrangement.execution.contains(address) || arrangement.planted.contains(address)
     }
 
     /// Where `address` leads by the vCPU's page tables.
@@ -106,14 +92,10 @@ extension VirtualMachine {
         try? X86.paging(processor.registers).translate(address, in: guestMemory).physical
     }
 
-    func planted(at place: PhysicalAddress) -> Arrangement.Planted? {
-        arrangement.planted.first { $0.physical == place }
-    }
-
     /// Whether something is planted on the memory behind `address`, whichever address it was planted through.
     func isPlanted(at address: VirtualAddress, seenBy processor: Processor) -> Bool {
         guard plants, let place = physical(address, seenBy: processor) else { return false }
-        return planted(at: place) != nil
+        return arrangement.planted.original(at: place) != nil
     }
 
     /// Up to `count` bytes of the instruction at `address`, without what is planted: fewer where its page ends.
@@ -127,10 +109,7 @@ extension VirtualMachine {
             let page = Int(MemorySlots.pageSize - place.rawValue % MemorySlots.pageSize)
             var bytes = [UInt8](repeating: 0, count: min(count - result.count, page))
             guard hidden.read(physical, into: &bytes) else { break }
-            for entry in arrangement.planted {
-                let distance = entry.physical.rawValue &- physical.rawValue
-                if distance < UInt64(bytes.count) { bytes[Int(distance)] = entry.original[0] }
-            }
+            arrangement.planted.mask(&bytes, readFrom: physical, planting: [X86Instruction.breakpointOpcode])
             result += bytes
         }
         return result

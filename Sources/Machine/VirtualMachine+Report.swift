@@ -15,6 +15,8 @@ extension VirtualMachine {
         case .exitsReset: resetStatistics()
         case .capabilities: HostReport(capabilities).text
         case .memoryMap: describeMap()
+        case .breakpoint(let address): describe(breakpointAt: address)
+        case .watchpoint(let watchpoint): describe(watchpoint)
         }
     }
 
@@ -70,7 +72,10 @@ extension VirtualMachine {
     }
 
     private func resetStatistics() -> String {
-        for processor in processors { processor.statistics.reset() }
+        for processor in processors {
+            processor.statistics.reset()
+            processor.hits = HitCounts()
+        }
         return "exit counts start from zero"
     }
 }

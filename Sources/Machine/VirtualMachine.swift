@@ -24,8 +24,12 @@ package final class VirtualMachine: @unchecked Sendable {
     private(set) var model: InterruptModel?
     package let console: Console
     let attendant: any Attendant
+    /// The registers that clients see.
+    let layout: RegisterLayout
     /// Breakpoints that clients know nothing of, and guest memory without them.
     let hidden: HiddenBreakpoints
+    /// The model-specific registers that a reset brings back.
+    let resettableRegisters: [UInt32]
     private(set) var processors: [Processor] = []
     private(set) var gate: Gate!
     /// The state that a reset brings back.
@@ -38,15 +42,27 @@ package final class VirtualMachine: @unchecked Sendable {
     // What is armed: replaced by `arrange`, read by vCPU threads while they run.
     var arrangement = Arrangement()
     var debugRegisters = X86DebugRegisters()
-    var traps: [WriteTrap] = []
     /// Each vCPU's stop is told by itself (see ResumePlan).
     private(set) var tellsEach = false
-    private var slots = MemorySlots()
+    /// Those that no debug register serves, and what became of them at the last resume (see `applyTraps`).
+    var pageWatchpoints: [Arrangement.Watchpoint] = []
+    var watch = PageWatch()
+    /// Changed by vCPU threads too, each while no other vCPU runs.
+    var slots = MemorySlots()
+    /// Watched pages that processors read by themselves.
+    var structural: Set<UInt64> = []
+    /// Pages that instructions were fetched from while they were taken away.
+    var codePages: Set<UInt64> = []
+    /// Watched pages whose reads, or whose accesses, go unseen until the next resume: the guest could not go on.
+    var relaxedPages: Set<UInt64> = []
+    var releasedPages: Set<UInt64> = []
     /// The registers that KVM's filter holds back now.
     var filtered: [FilteredRegister] = []
 
+    /// `capabilities` takes the place of the probe's findings.
     package init(
-        _ configuration: MachineConfiguration, console: Console, attendant: any Attendant
+        _ configuration: MachineConfiguration, console: Console, attendant: any Attendant,
+        capabilities known: HostDebugCapabilities? = nil
     ) throws(MachineError) {
         self.configuration = configuration
         self.console = console
@@ -61,8 +77,12 @@ package final class VirtualMachine: @unchecked Sendable {
         let features: [CPUIDEntry]
         do throws(KVMError) {
             let system = try System()
-            capabilities = try Probe.run(system)
+            if let known { capabilities = known } else { capabilities = try Probe.run(system) }
             features = try system.supportedProcessor()
+            layout = X86.layout(configuration.width, X86ExtendedState(features))
+            resettableRegisters =
+                try system.modelSpecificRegisters().filter { !MachineSnapshot.time.contains($0) }
+                + MachineSnapshot.memoryTypes
             vm = try system.makeVM()
         } catch {
             throw MachineError(error)
@@ -87,7 +107,7 @@ package final class VirtualMachine: @unchecked Sendable {
             processors.append(Processor(index, vcpu, of: self))
         }
         if isModelled { model = try makeModel() }
-        try slots.set(trapping: [], of: guestMemory, in: vm)
+        try slots.set(trapping: [:], of: guestMemory, in: vm)
         guestMemory.place(configuration.image)
         for processor in processors { try processor.prepare(configuration.image.start) }
         snapshot = try MachineSnapshot(of: self)
@@ -203,15 +223,8 @@ package final class VirtualMachine: @unchecked Sendable {
         applyTraps()
         applyFilter()
         model?.watch(arrangement.catches)
-        haltWatch.resumed(soon: catchesHalts || !capabilities.debugsUserMode)
-    }
-
-    /// Makes KVM's slots what the watchpoints need.
-    private func applyTraps() {
-        let pages = Set(traps.flatMap(\.pages))
-        guard pages != slots.trapped else { return }
-        do throws(KVMError) { try slots.set(trapping: pages, of: guestMemory, in: vm) } catch {
-            diagnose("watchpoints may not work: \(error)")
-        }
+        let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
+        haltWatch.look(
+            every: catchesHalts ? .close : isBooting && !capabilities.debugsUserMode ? .whileBooting : .ordinary)
     }
 }

@@ -46,17 +46,24 @@ extension Array where Element == UInt8 {
 
     /// The little-endian number in the `count` bytes from `offset`, which must lie inside; higher bits are zero.
     @inlinable package func number<T: FixedWidthInteger>(at offset: Int, count: Int) -> T {
-        var value: T = 0
-        for i in 0..<count { value |= T(truncatingIfNeeded: self[offset + i]) << T(i * 8) }
-        return value
+        // In UInt64 and not in T: a debug build takes many times as long for generic arithmetic.
+        var value: UInt64 = 0
+        var next = offset + count
+        while next > offset {
+            next -= 1
+            value = value << 8 | UInt64(self[next])
+        }
+        return T(truncatingIfNeeded: value)
     }
 
     /// Stores `value` little-endian into the `count` bytes from `offset`, which must lie inside.
     @inlinable package mutating func store(_ value: some FixedWidthInteger, at offset: Int, count: Int) {
-        var rest = value
-        for i in 0..<count {
-            self[offset + i] = UInt8(truncatingIfNeeded: rest)
+        var rest = UInt64(truncatingIfNeeded: value)
+        var next = offset
+        while next < offset + count {
+            self[next] = UInt8(truncatingIfNeeded: rest)
             rest >>= 8
+            next += 1
         }
     }
 

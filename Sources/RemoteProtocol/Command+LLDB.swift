@@ -1,5 +1,6 @@
 // What LLDB asks beyond GDB's protocol. LLDB documentation, "GDB Remote Protocol Extensions". Its thread suffix is read
-// in Command+Registers, its memory regions in Command+Memory. Left out: launching, files, allocating, saving registers.
+// in Command+Registers, its memory regions in Command+Memory. Left out, and so answered empty: launching, files,
+// allocating memory, and how many watchpoints there are (qWatchpointSupportInfo): no number limits them.
 
 extension Command {
     static let debuggerExtensionNames: [NamedPacket] = [
@@ -19,5 +20,24 @@ extension Command {
                 .registerInfo(try reader.number(as: Int.self))
             }),
         NamedPacket("jThreadsInfo", .threadsInfo),
+        NamedPacket(
+            "qThreadStopInfo",
+            then: { (reader) throws(Malformed) in
+                .threadStopInfo(try reader.thread())
+            }),
+        NamedPacket(
+            "QSaveRegisterState",
+            then: { (reader) throws(Malformed) in
+                .saveRegisters(try suffix(&reader))
+            }),
+        NamedPacket(
+            "QRestoreRegisterState:",
+            then: { (reader) throws(Malformed) in
+                // Unlike all other numbers, these are decimal.
+                guard let state = Int(String(decoding: reader.field(before: ";"), as: UTF8.self)) else {
+                    throw .noNumber
+                }
+                return .restoreRegisters(state, try suffix(&reader))
+            }),
     ]
 }

@@ -26,7 +26,7 @@ extension Command {
     }
 
     /// LLDB's `;thread:id;` with or without the last semicolon, or nothing at all; then the packet ends.
-    private static func suffix(_ reader: inout PacketReader) throws(Malformed) -> ThreadID? {
+    static func suffix(_ reader: inout PacketReader) throws(Malformed) -> ThreadID? {
         guard !reader.isAtEnd else { return nil }
         try reader.expect(";")
         guard reader.skip(suffixName) else { throw .trailingBytes }

@@ -84,6 +84,10 @@ package enum Command: Equatable, Sendable {
     case processInfo(process: Int?)
     case registerInfo(Int)
     case threadsInfo
+    case threadStopInfo(ThreadID)
+    /// QSaveRegisterState: the reply is a number to restore them by.
+    case saveRegisters(ThreadID?)
+    case restoreRegisters(Int, ThreadID?)
 
     // QEMU
     case stepMaskBits

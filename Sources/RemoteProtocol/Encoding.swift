@@ -48,8 +48,13 @@ extension Array where Element == UInt8 {
             append(contentsOf: payload)
             return
         }
-        reserveCapacity(count + payload.count * 2)
-        for byte in payload { appendEscaped(byte) }
+        var rest = payload[...]
+        while let index = rest.firstIndex(where: Mark.needsEscape) {
+            append(contentsOf: rest[..<index])
+            appendEscaped(rest[index])
+            rest = rest[(index + 1)...]
+        }
+        append(contentsOf: rest)
     }
 
     private mutating func appendEscaped(_ byte: UInt8) {

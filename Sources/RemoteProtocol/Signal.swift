@@ -19,6 +19,8 @@ package struct Signal: RawRepresentable, Hashable, Sendable {
     package static let abort = Signal(rawValue: 6)
     /// SIGEMT, shown as "Emulation trap". Linux's own SIGBUS has this number, so LLDB shows that.
     package static let emulationTrap = Signal(rawValue: 7)
+    /// SIGKILL.
+    package static let kill = Signal(rawValue: 9)
     /// SIGBUS, which is 7 in Linux's numbering.
     package static let busError = Signal(rawValue: 10)
     /// SIGSEGV.

@@ -1,5 +1,5 @@
 // Why the machine is not running. GDB manual, "Remote Serial Protocol", Stop Reply Packets: `T`, `W`, `X`, `N`; LLDB's
-// `threads` field. Left out: forks, system calls, libraries and whatever else needs processes; `S`, which `T` replaces.
+// own fields. Left out: forks, system calls, libraries and whatever else needs processes; `S`, which `T` replaces.
 
 import Primitives
 
@@ -39,13 +39,47 @@ package struct Stop: Equatable, Sendable {
         }
     }
 
+    /// What LLDB shows of a stop, and would ask for one by one. LLDB documentation, "GDB Remote Protocol Extensions",
+    /// Stop reply packet extensions.
+    package struct Details: Equatable, Sendable {
+        /// LLDB's words for a stop that the signal does not explain: it looks for what is at the program counter, or
+        /// takes a step for done.
+        package enum Kind: String, Sendable {
+            case breakpoint
+            case trace
+        }
+
+        /// The thread's name.
+        package var name: String
+        package var kind: Kind?
+        /// What the user is told, in one line, instead of the signal's name.
+        package var description: String?
+        /// All threads, each with its program counter.
+        package var threads: [(id: ThreadID, programCounter: UInt64)]
+
+        package init(
+            name: String, kind: Kind? = nil, description: String? = nil,
+            threads: [(id: ThreadID, programCounter: UInt64)] = []
+        ) {
+            self.name = name
+            self.kind = kind
+            self.description = description
+            self.threads = threads
+        }
+
+        package static func == (one: Self, other: Self) -> Bool {
+            one.name == other.name && one.kind == other.kind && one.description == other.description
+                && one.threads.elementsEqual(other.threads) { $0 == $1 }
+        }
+    }
+
     package var signal: Signal
     package var thread: ThreadID?
     package var reason: Reason?
     package var core: Int?
     package var registers: [Register]
-    /// All threads, for LLDB after QListThreadsInStopReply; otherwise empty.
-    package var threads: [ThreadID]
+    /// For LLDB, after QListThreadsInStopReply; otherwise nil.
+    package var details: Details?
 
     package init(
         _ signal: Signal, thread: ThreadID? = nil, reason: Reason? = nil, core: Int? = nil, registers: [Register] = []
@@ -55,7 +89,6 @@ package struct Stop: Equatable, Sendable {
         self.reason = reason
         self.core = core
         self.registers = registers
-        threads = []
     }
 }
 
@@ -93,11 +126,26 @@ extension Reply {
             hex(register.value)
             text(";")
         }
-        if !stop.threads.isEmpty {
-            text("threads:")
-            threadList(stop.threads)
+        if let details = stop.details { self.details(details) }
+    }
+
+    private mutating func details(_ details: Stop.Details) {
+        text("name:\(details.name);")
+        if let kind = details.kind { text("reason:\(kind.rawValue);") }
+        if let description = details.description {
+            text("description:")
+            hex(Array(description.utf8)[...])
             text(";")
         }
+        guard !details.threads.isEmpty else { return }
+        text("threads:")
+        threadList(details.threads.map(\.id))
+        text(";thread-pcs:")
+        for (index, thread) in details.threads.enumerated() {
+            if index > 0 { text(",") }
+            number(thread.programCounter)
+        }
+        text(";")
     }
 
     private mutating func reason(_ reason: Stop.Reason) {

@@ -46,7 +46,7 @@ final class Client {
             case .kill: return .kill
             case nil: break
             }
-            if !isLost, !receive() {
+            if !isLost, !session.isBehind, !receive() {
                 if let plan = session.continuation() { return .resume(plan) }
                 _ = waitForInput([socket.number, listener])
                 // The end of this connection counts before the next one.

@@ -37,4 +37,30 @@ struct InstructionTests {
         #expect(X86Instruction(code[3...]) == .breakpoint)
         #expect(code[3] == X86Instruction.breakpointOpcode)
     }
+
+    @Test(
+        "LOCK and XCHG are atomic, other instructions are not",
+        arguments: [
+            ([0xf0, 0xff, 0x07], true),  // lock inc dword [rdi]
+            ([0x2e, 0xf0, 0x48, 0x0f, 0xc1, 0x07], true),  // lock xadd [rdi], rax
+            ([0x87, 0x07], true),  // xchg [rdi], eax
+            ([0x48, 0x86, 0x07], true),  // xchg [rdi], al
+            ([0xff, 0x07], false),  // inc dword [rdi]
+            ([0x48, 0x8b, 0xf0], false),  // mov rsi, rax
+            ([0xf3, 0xa4], false),  // rep movsb
+            ([], false),
+        ] as [([UInt8], Bool)])
+    func atomic(bytes: [UInt8], expected: Bool) {
+        #expect(X86Instruction.isAtomic(bytes, isLong: true) == expected)
+    }
+
+    @Test(
+        "a repeated string instruction is as long as its prefixes and one byte",
+        arguments: [
+            ([0xf3, 0xa4, 0x90], 2), ([0xf3, 0x48, 0xab], 3), ([0xf2, 0x66, 0xaf], 3), ([0x66, 0xf3, 0x6c], 3),
+            ([0xa4], nil), ([0xf3, 0x90], nil), ([0xf3, 0x0f, 0xb8, 0x07], nil), ([0xf3], nil), ([], nil),
+        ] as [([UInt8], Int?)])
+    func repeated(bytes: [UInt8], length: Int?) {
+        #expect(X86Instruction.repeatedLength(bytes, isLong: true) == length)
+    }
 }

@@ -42,6 +42,39 @@ struct MemoryOperandTests {
         #expect(!operand.canTouch(VirtualAddress(expected + 0x1000)))
     }
 
+    /// `address+size` of each access, `r` or `w` before it.
+    private func accesses(_ bytes: [UInt8]) -> [String] {
+        X86MemoryOperand.accesses(bytes, file(), length: bytes.count).map {
+            "\($0.isWrite ? "w" : "r")\(String($0.address.rawValue, radix: 16))+\($0.size)"
+        }
+    }
+
+    @Test(
+        "an instruction's accesses have the place, width and direction of the manual",
+        arguments: [
+            ([0x8a, 0x07], ["r80000+1"]),  // mov al, [rdi]
+            ([0x66, 0x89, 0x07], ["w80000+2"]),  // mov [rdi], ax
+            ([0x48, 0x8b, 0x07], ["r80000+8"]),  // mov rax, [rdi]
+            ([0xc7, 0x07, 1, 0, 0, 0], ["w80000+4"]),  // mov dword [rdi], 1
+            ([0xff, 0x07], ["r80000+4", "w80000+4"]),  // inc dword [rdi]
+            ([0x01, 0x07], ["r80000+4", "w80000+4"]),  // add [rdi], eax
+            ([0x03, 0x07], ["r80000+4"]),  // add eax, [rdi]
+            ([0x39, 0x07], ["r80000+4"]),  // cmp [rdi], eax
+            ([0x83, 0x3f, 1], ["r80000+4"]),  // cmp dword [rdi], 1
+            ([0x0f, 0xb6, 0x07], ["r80000+1"]),  // movzx eax, byte [rdi]
+            ([0x0f, 0x11, 0x07], ["w80000+16"]),  // movups [rdi], xmm0
+            ([0x48, 0x8d, 0x07], []),  // lea rax, [rdi]
+            ([0xf3, 0xa4], ["r70000+1", "w80000+1"]),  // rep movsb
+            ([0x48, 0xab], ["w80000+8"]),  // stosq
+            ([0xac], ["r70000+1"]),  // lodsb
+            ([0x8b, 0x05, 0, 1, 0, 0], ["r1106+4"]),  // mov eax, [rip + 0x100]
+            ([0xc6, 0x05, 0, 1, 0, 0, 9], ["w1107+1"]),  // mov byte [rip + 0x100], 9
+            ([0x89, 0xc8], []),  // mov eax, ecx
+        ] as [([UInt8], [String])])
+    func accessesOf(bytes: [UInt8], expected: [String]) {
+        #expect(accesses(bytes) == expected)
+    }
+
     @Test("a register operand is known by its number, a division by its opcode")
     func division() throws {
         let operand = try #require(X86MemoryOperand([0x49, 0xf7, 0xf1], file()))  // div r9

@@ -72,8 +72,10 @@ struct PagingTests {
         let memory = tables(mode, &random)
         var (hits, large, faults) = (0, 0, 0)
         for _ in 0..<1200 {
-            // The flags in CR3's low bits (PWT, PCD, a PCID) and CR4's others are no part of an address.
-            let root = UInt64.random(in: 0..<Self.pages, using: &random) << 12 | random.next() & 0xff8
+            // The flags in CR3's low bits (PWT, PCD, a PCID) and its high ones (LAM), and CR4's others, are no part of an
+            // address.
+            let root =
+                UInt64.random(in: 0..<Self.pages, using: &random) << 12 | random.next() & 0xfff0_0000_0000_0ff8
             let cr4 = mode.cr4 | random.next() & 0x2_00cf
             let address = address(&random)
             let paging = X86Paging(cr0: mode.cr0, cr3: root, cr4: cr4, efer: mode.efer)
@@ -94,6 +96,51 @@ struct PagingTests {
         #expect(hits > 300)
         if mode.cr0 > 0xffff { #expect(faults > 30) }
         if mode.cr0 > 0xffff && mode.cr4 != 0 { #expect(large > 30) }
+    }
+
+    /// Remembers which pages were looked at.
+    private final class Witness: PhysicalMemory {
+        let memory: ArrayMemory
+        private(set) var pages: Set<UInt64> = []
+
+        init(_ memory: ArrayMemory) { self.memory = memory }
+
+        var ranges: [Range<PhysicalAddress>] { memory.ranges }
+
+        func word(at address: PhysicalAddress) -> UInt64? {
+            let word = memory.word(at: address)
+            if word != nil { pages.insert(address.rawValue & ~0xfff) }
+            return word
+        }
+
+        func read(_ address: PhysicalAddress, into bytes: inout [UInt8]) -> Bool { false }
+
+        func write(_ address: PhysicalAddress, _ bytes: ArraySlice<UInt8>) -> Bool { false }
+    }
+
+    @Test("the pages of the tables are all that any walk looks at", arguments: modes)
+    func tablePages(_ mode: Mode) {
+        var random = Seeded(7)
+        for _ in 0..<20 {
+            let witness = Witness(tables(mode, &random))
+            let root = UInt64.random(in: 0..<Self.pages, using: &random) << 12
+            let paging = X86Paging(cr0: mode.cr0, cr3: root, cr4: mode.cr4, efer: mode.efer)
+            let pages = paging.tablePages(in: witness.memory)
+            for _ in 0..<500 { _ = try? paging.translate(VirtualAddress(address(&random)), in: witness) }
+            #expect(witness.pages.isSubset(of: pages))
+            #expect(witness.pages.isEmpty == (mode.cr0 == 0x11))
+        }
+    }
+
+    @Test("a page that is mapped is none of the tables'")
+    func tablePagesOfOneMapping() {
+        // Four levels in pages 1 to 4; page 5 is mapped, and a 2 MiB page at 0 beside it.
+        var memory = ArrayMemory(words: [UInt64](repeating: 0, count: 6 * 512))
+        for level in 1...3 { memory.words[level * 512] = UInt64(level + 1) << 12 | 7 }
+        memory.words[3 * 512 + 1] = 0x87
+        memory.words[4 * 512] = 5 << 12 | 7
+        let paging = X86Paging(cr0: 0x8000_0011, cr3: 0x1000, cr4: 0x20, efer: 0x500)
+        #expect(paging.tablePages(in: memory) == [0x1000, 0x2000, 0x3000, 0x4000])
     }
 
     @Test("a root outside of memory is a fault that says where", arguments: modes.dropFirst())
@@ -119,6 +166,22 @@ struct PagingTests {
         #expect(throws: TranslationFault.nonCanonical(VirtualAddress(address))) {
             try paging.translate(VirtualAddress(address), in: memory)
         }
+    }
+
+    @Test("the hole is where addresses are not canonical, to the byte", arguments: [0x20, 0x1020] as [UInt64])
+    func holeBorders(cr4: UInt64) throws {
+        let paging = X86Paging(cr0: 0x8000_0001, cr3: 0, cr4: cr4, efer: 0x500)
+        let memory = ArrayMemory(words: [UInt64](repeating: 0, count: 512))
+        func isCanonical(_ address: UInt64) -> Bool {
+            do throws(TranslationFault) { _ = try paging.translate(VirtualAddress(address), in: memory) } catch {
+                if case .nonCanonical = error { return false }
+            }
+            return true
+        }
+        let hole = try #require(paging.hole)
+        #expect(!isCanonical(hole.lowerBound) && !isCanonical(hole.upperBound))
+        #expect(isCanonical(hole.lowerBound - 1) && isCanonical(hole.upperBound + 1))
+        #expect(X86Paging(cr0: 0x8000_0001, cr3: 0, cr4: cr4, efer: 0).hole == nil)
     }
 
     @Test("5 levels reach where 4 do not")

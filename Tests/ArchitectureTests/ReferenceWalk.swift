@@ -47,7 +47,8 @@ struct ReferenceWalk {
         return .success(
             Translation(
                 physical: PhysicalAddress(physical), pageSize: size, isWritable: writable, isUser: user,
-                isExecutable: executable))
+                isExecutable: executable, isGlobal: bits(entries.last!, 8, 8) == 1,
+                isAccessed: bits(entries.last!, 5, 5) == 1, isDirty: bits(entries.last!, 6, 6) == 1))
     }
 
     /// The entry at `place`, or why the walk ends there.

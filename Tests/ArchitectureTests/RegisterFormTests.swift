@@ -63,7 +63,7 @@ struct RegisterFormTests {
     }
 
     @Test(
-        "in the narrow tables ip is the offset, eip and rip the linear address", arguments: NamedLayout.all.dropFirst())
+        "in the narrow tables ip is the offset, eip and rip the linear address", arguments: NamedLayout.narrow)
     func narrow(_ named: NamedLayout) {
         let layout = named.layout
         var file = RegisterFile(size: X86.Storage.size)

@@ -12,7 +12,7 @@ struct RegisterLayoutTests {
     /// A value of which every bit of the row's storage survives a round trip.
     private func value(of register: Register, _ random: inout Seeded) -> [UInt8] {
         switch register.form {
-        case .plain, .programCounter, .selector:
+        case .plain, .programCounter, .selector, .extended:
             let kept = min(register.width, register.bits / 8)
             return random.bytes(kept) + [UInt8](repeating: 0, count: register.bits / 8 - kept)
         case .attributes:
@@ -98,7 +98,8 @@ struct RegisterLayoutTests {
             (.system, X86.Storage.system..<X86.Storage.floatingPoint),
             (.floatingPoint, X86.Storage.floatingPoint..<X86.Storage.debug),
             (.debug, X86.Storage.debug..<X86.Storage.modelSpecific),
-            (.modelSpecific, X86.Storage.modelSpecific..<X86.Storage.size),
+            (.modelSpecific, X86.Storage.modelSpecific..<X86.Storage.extendedControl),
+            (.extendedControl, X86.Storage.extendedControl..<X86.Storage.size),
         ]
         for register in named.layout.registers {
             let holding = starts.filter { $0.1.contains(register.offset) }.map(\.0)

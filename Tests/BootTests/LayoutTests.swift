@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Boot
@@ -78,7 +79,7 @@ import Testing
 
     @Test("Allocations never overlap what is taken", arguments: [1, 2, 3, 4, 5] as [UInt64])
     func random(seed: UInt64) throws {
-        var generator = SeededGenerator(seed: seed)
+        var generator = Seeded(seed)
         var layout = Layout(memory: try ram(1 << 24))
         layout.placeImage([], at: PhysicalAddress(0x4_0000), length: 0x1_2345)
         var taken = [UInt64(0x4_0000)..<0x5_2345]

@@ -1,25 +1,11 @@
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Boot
 
-/// Any bytes give an image or an error. A trap ends the test process: run with the printed seed again.
+/// Any bytes give an image or an error. FuzzTests has changed ones.
 @Suite struct RobustnessTests {
-    @Test("Changed images give a sound image or an error of one line", arguments: [0x5EED, 1, 2, 3] as [UInt64])
-    func mutations(seed: UInt64) throws {
-        print("boot mutations: seed \(seed)")
-        var generator = SeededGenerator(seed: seed)
-        let ram = try ram(64 << 20)
-        for round in 0..<5000 {
-            var (file, options) = validImages[round % validImages.count]
-            for _ in 0..<Int.random(in: 1...4, using: &generator) { mutate(&file, using: &generator) }
-            if Int.random(in: 0..<4, using: &generator) == 0 {
-                options = LoadOptions(format: ImageFormat.allCases.randomElement(using: &generator) ?? .auto)
-            }
-            try expectImageOrError(file, options, ram)
-        }
-    }
-
     @Test("Every prefix of an image gives a sound image or an error", arguments: validImages.indices)
     func truncations(index: Int) throws {
         let (file, options) = validImages[index]
@@ -50,22 +36,6 @@ import Testing
         } catch {
             let text = "\(error)"
             if text.isEmpty || text.contains("\n") || text.hasSuffix(".") { Issue.record("error text: \(text)") }
-        }
-    }
-
-    /// Changes a bit, a byte, a word to an extreme value, or the length.
-    private func mutate(_ file: inout [UInt8], using generator: inout SeededGenerator) {
-        guard let offset = file.indices.randomElement(using: &generator) else { return }
-        let extremes: [UInt64] = [0, 1, 0xFFF, 0x1000, 0x8000_0000, 0xFFFF_FFFF, 1 << 60, 1 << 63, .max - 7, .max]
-        switch Int.random(in: 0..<8, using: &generator) {
-        case 0: file[offset] ^= 1 << UInt8.random(in: 0..<8, using: &generator)
-        case 1, 2: file[offset] = UInt8.random(in: 0...255, using: &generator)
-        case 3: file.removeLast(Int.random(in: 0...min(8, file.count), using: &generator))
-        case 4: file.insert(UInt8.random(in: 0...255, using: &generator), at: offset)
-        default:
-            let word = offset & ~3
-            let value = extremes.randomElement(using: &generator) ?? 0
-            file.store(value, at: word, count: min([4, 8].randomElement(using: &generator) ?? 4, file.count - word))
         }
     }
 }

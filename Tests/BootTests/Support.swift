@@ -1,6 +1,7 @@
-// What the tests share: memory as placements leave it, a page walk that trusts nothing, seeded chance.
+// What the tests share: memory as placements leave it, a page walk that trusts nothing.
 
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Boot
@@ -57,28 +58,6 @@ func expectSound(_ image: BootImage, in memory: MachineMemory, at location: Sour
     if !flaws.isEmpty { Issue.record("\(flaws) in \(image.summary)", sourceLocation: location) }
 }
 
-/// Placements outside of RAM or over one another, an entry outside of all, a stack that is no memory of its own.
-private func flaws(of image: BootImage, in memory: MachineMemory) -> [String] {
-    var flaws: [String] = []
-    let ordered = image.placements.sorted { $0.address < $1.address }
-    for placement in ordered {
-        if !memory.contains(placement.range) { flaws.append("\(placement.range) outside of memory") }
-        if UInt64(placement.bytes.count) > placement.length { flaws.append("\(placement.range) too short") }
-    }
-    for (previous, next) in zip(ordered, ordered.dropFirst()) where previous.range.upperBound > next.address {
-        flaws.append("\(previous.range) overlaps \(next.range)")
-    }
-    func isPlaced(_ address: UInt64) -> Bool { ordered.contains { $0.range.contains(PhysicalAddress(address)) } }
-    let start = image.start
-    if start.mode != .long, !isPlaced(start.code.base + start.instructionPointer) { flaws.append("entry not loaded") }
-    if start.rsp != 0, !isPlaced(start.stack.base + start.rsp - 1) { flaws.append("stack not placed") }
-    if start.mode == .long, !isPlaced(start.cr3) { flaws.append("page tables not placed") }
-    if start.mode != .real, !isPlaced(start.gdt.base.rawValue) { flaws.append("GDT not placed") }
-    if image.format == .auto { flaws.append("format auto") }
-    if image.summary.isEmpty || image.summary.contains("\n") { flaws.append("summary not one line") }
-    return flaws
-}
-
 func ram(_ size: UInt64 = 256 << 20) throws -> MachineMemory { try MachineMemory(size: size) }
 
 /// The error that loading gives.
@@ -104,19 +83,4 @@ func loadErrorText(
 /// An image where an error was expected.
 struct UnexpectedImage: Error {
     let summary: String
-}
-
-/// SplitMix64: the same numbers for the same seed.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-        return z ^ z >> 31
-    }
 }

@@ -162,5 +162,10 @@ struct AgentExpressionTests {
         #expect(try evaluate(printf("%d %d", [7])).output == "7 0")
         #expect(try evaluate(printf("%p", [0x10])).output == "0x10")
         #expect(try evaluate(printf("%*d|", [4, 7])).output == "   7|")
+        // An int, whatever is above it: a negative width aligns left, a negative precision is none.
+        #expect(try evaluate(printf("%*d|", [0xffff_fffc, 7])).output == "7   |")
+        #expect(try evaluate(printf("%*d|", [1 << 63, 7])).output == "7|")
+        #expect(try evaluate(printf("%.*d|", [UInt64(bitPattern: -3), 7])).output == "7|")
+        #expect(try evaluate(printf("%.*s|", [.max, 0x9000]), text: "stubvisor").output == "stubvisor|")
     }
 }

@@ -7,7 +7,7 @@ import Testing
 /// A breakpoint is its address: it is kept while nothing is there, and planted wherever the address leads.
 @Suite("Planted breakpoints and the guest's memory")
 struct BreakpointPlantingTests {
-    private func planted(_ target: SimulatedTarget) -> [PhysicalAddress] { target.armed.planted.map(\.physical) }
+    private func planted(_ target: SimulatedTarget) -> [PhysicalAddress] { target.armed.planted.all.map(\.physical) }
 
     private func go(_ client: Conversation) {
         _ = client.replies("vCont;c")
@@ -79,6 +79,41 @@ struct BreakpointPlantingTests {
         go(client)
         #expect(target.ram.bytes[0x1010] == 0x90)
         #expect(planted(target).isEmpty)
+    }
+
+    // MARK: - Many
+
+    @Test("ten thousand breakpoints are told to the machine once, when it goes on, and stand")
+    func many() {
+        let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 0x8000))
+        let client = Conversation(target)
+        let before = target.arrangements.count
+        let addresses = (0..<10_000).map { 0x100 + $0 * 3 }
+        for address in addresses { client.session.feed(frame("Z0,\(String(address, radix: 16)),1")[...]) }
+        while client.session.next() != nil {}
+        #expect(client.sent().map(\.text) == [String](repeating: "OK", count: addresses.count))
+        #expect(target.arrangements.count == before)
+        // The guest overwrites one of them.
+        target.ram.bytes[addresses[77]] = 0x55
+        go(client)
+        #expect(target.arrangements.count == before + 1)
+        #expect(Set(planted(target).map { Int($0.rawValue) }) == Set(addresses))
+        #expect(addresses.allSatisfy { target.ram.bytes[$0] == 0xcc })
+        go(client)
+        #expect(target.arrangements.count == before + 1, "nothing changed")
+        client.session.close()
+        #expect(target.ram.bytes[addresses[77]] == 0x55)
+        #expect(target.ram.bytes.filter { $0 == 0xcc }.isEmpty)
+    }
+
+    @Test("a list of many breakpoints is sent in packets that a client can take")
+    func longList() {
+        let client = Conversation(SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 0x8000)))
+        for address in 0..<3000 { #expect(client.ask("Z0,\(String(address, radix: 16)),1") == "OK") }
+        let replies = client.replies("qRcmd," + hex("breakpoints"))
+        #expect(replies.count > 2 && replies.allSatisfy { $0.utf8.count <= 0x2_0000 })
+        let list = replies.dropLast().map { text(hex: $0.dropFirst()) ?? "" }.joined()
+        #expect(list.split(separator: "\n").count == 3000)
     }
 
     // MARK: - One place under two addresses

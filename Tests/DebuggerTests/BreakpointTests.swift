@@ -20,7 +20,7 @@ struct BreakpointTests {
         #expect(client.ask("Z0,10,1") == "OK")
         #expect(client.target.ram.bytes[0x10] == 0xcc)
         #expect(
-            client.target.armed.planted == [
+            client.target.armed.planted.all == [
                 Arrangement.Planted(address: VirtualAddress(0x10), physical: PhysicalAddress(0x10), original: [0x10])
             ])
         #expect(client.ask("z0,10,1") == "OK")
@@ -62,7 +62,7 @@ struct BreakpointTests {
         #expect(client.ask("Me,5:0102030405") == "OK")
         #expect(Array(client.target.ram.bytes[0xe..<0x13]) == [1, 2, 0xcc, 4, 5])
         #expect(client.ask("me,5") == "0102030405")
-        #expect(client.target.armed.planted.first?.original == [3])
+        #expect(client.target.armed.planted.all.first?.original == [3])
         #expect(client.ask("z0,10,1") == "OK")
         #expect(Array(client.target.ram.bytes[0xe..<0x13]) == [1, 2, 3, 4, 5])
     }

@@ -24,8 +24,64 @@ struct CatchTests {
     }
 
     @Test(
+        "exceptions go by number, mnemonic and name",
+        arguments: [
+            ("14", [14]), ("0xe", [14]), ("#PF", [14]), ("pf", [14]), ("page-fault", [14]), ("Divide-Error", [0]),
+            ("3", [3]), ("#db", [1]),
+        ] as [(String, Set<UInt8>)])
+    func exceptions(_ word: String, _ vectors: Set<UInt8>) {
+        let target = SimulatedTarget()
+        #expect(Conversation(target).monitor("catch exception \(word)").hasPrefix("1: exception #"))
+        #expect(target.armed.catches.map(\.kind) == [.exceptions(vectors)])
+    }
+
+    @Test("all exceptions, MSRs and HLT are armed")
+    func others() throws {
+        let target = SimulatedTarget()
+        let client = Conversation(target)
+        #expect(client.monitor("catch exception all") == "1: every exception\n")
+        #expect(client.monitor("catch msr 0xc0000082") == "2: MSR 0xc0000082\n")
+        #expect(client.monitor("catch hlt") == "3: HLT\n")
+        guard case .exceptions(let all) = try #require(target.armed.catches.first).kind else {
+            Issue.record("no exceptions are caught")
+            return
+        }
+        #expect(all.isSuperset(of: [0, 1, 3, 6, 8, 13, 14]) && !all.contains(2), "an NMI is no exception")
+        #expect(target.armed.catches.map(\.kind).suffix(2) == [.register(0xc000_0082), .halt])
+        #expect(client.monitor("uncatch 3") == "" && client.monitor("uncatch 2") == "")
+        #expect(client.monitor("catch hlt") == "4: HLT\n", "a number is never used again")
+    }
+
+    @Test("what the host refuses is not listed")
+    func refusedByHost() {
+        let target = SimulatedTarget()
+        target.objection = { $0.catches.isEmpty ? nil : "not here" }
+        let client = Conversation(target)
+        #expect(client.monitor("catch hlt") == "error: not here\n")
+        #expect(client.monitor("catch list") == "nothing is caught\n")
+    }
+
+    @Test("QEMU's step masks are taken where they can be done, and kept")
+    func stepMasks() {
+        let target = SimulatedTarget()
+        let client = Conversation(target)
+        #expect(client.ask("qqemu.sstepbits") == "ENABLE=1,NOIRQ=2,NOTIMER=4")
+        #expect(client.ask("qqemu.sstep") == "0x7")
+        for (mask, holds) in [("1", false), ("3", true), ("7", true)] {
+            #expect(client.ask("Qqemu.sstep=\(mask)") == "OK")
+            #expect(client.ask("qqemu.sstep") == "0x\(mask)")
+            #expect(target.armed.stepsHoldInterrupts == holds)
+        }
+        for mask in ["0", "2", "5", "6", "8"] { #expect(client.ask("Qqemu.sstep=\(mask)").hasPrefix("E")) }
+        #expect(client.ask("qqemu.sstep") == "0x7")
+    }
+
+    @Test(
         "what cannot be caught is refused in words",
-        arguments: ["", "io", "io 0x10000", "io 5-4", "io x", "mmio", "frogs 1", "io 1-2-3", "io 0x"])
+        arguments: [
+            "", "exception", "exception frog", "exception 32", "exception 2", "msr", "msr 0x100000000", "hlt now", "io",
+            "io 0x10000", "io 5-4", "io x", "mmio", "frogs 1", "io 1-2-3", "io 0x",
+        ])
     func refused(_ words: String) {
         let target = SimulatedTarget()
         #expect(Conversation(target).monitor("catch " + words).hasPrefix("error: "))

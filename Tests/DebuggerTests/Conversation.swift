@@ -32,6 +32,8 @@ final class Conversation {
             demands.append(demand)
             if case .resume(let plan) = demand, let stop = nextStop(plan) { session.report(stop) }
         }
+        // So that tests see what would be armed if the machine went on now.
+        session.settle()
         return sent()
     }
 

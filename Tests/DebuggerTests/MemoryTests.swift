@@ -200,6 +200,64 @@ struct MemoryTests {
         #expect(client.ask("qCRC:0,1000") == "E0e")
     }
 
+    @Test("a checksum of more than there is, or of what ends outside, is refused before any of it is made")
+    func endlessChecksum() {
+        let client = Conversation(SimulatedTarget(memory: randomMemory(12)), features: "error-message+")
+        #expect(client.ask("qCRC:0,7fffffffffffffff").contains("32768 bytes of memory"))
+        client.target.pages = [0: 0, 0x1000: 0x1000]
+        let before = client.target.translations
+        #expect(client.ask("qCRC:0,2001").hasPrefix("E.0x2000 is not mapped"))
+        #expect(client.target.translations == before + 1)
+        #expect(client.ask("qCRC:0,2000").hasPrefix("C"))
+    }
+
+    @Test("a search through one page that is mapped everywhere ends")
+    func endlessSearch() {
+        let client = Conversation(SimulatedTarget(memory: [UInt8](repeating: 0, count: Self.size)))
+        client.target.isEverywhere = true
+        let head = Array("qSearch:memory:0;7fffffffffffffff;".utf8)
+        #expect(client.replies(head + [1]).first?.hasPrefix("E") == true)
+        client.target.ram.bytes[0x123] = 1
+        #expect(client.replies(head + [1]) == ["1,123"])
+    }
+
+    @Test("what lies on one large page is walked to once")
+    func largePages() {
+        let memory = randomMemory(13)
+        let client = Conversation(SimulatedTarget(memory: memory))
+        client.target.pageSize = 0x4000
+        let before = client.target.translations
+        #expect(client.ask("m10,5000") == hex(memory[0x10..<0x5010]))
+        #expect(client.target.translations == before + 2)
+        // The page goes on where memory does not.
+        client.target.pageSize = 1 << 30
+        #expect(client.ask("m7ff0,100") == hex(memory[0x7ff0...]))
+    }
+
+    @Test("a device's registers are read through it, and never written")
+    func device() {
+        let client = Conversation(features: "error-message+")
+        client.target.device = (0xfee0_0000, (0..<0x40).map { UInt8($0) })
+        #expect(client.ask("mfee00020,4") == "20212223")
+        // Memory, device and nothing in one read.
+        #expect(client.ask("mfee00038,20") == hex((0x38..<0x40).map { UInt8($0) }))
+        #expect(client.ask("mfee00040,4").contains("0xfee00040"))
+        #expect(client.ask("Mfee00020,1:00").contains("guest's to write"))
+        #expect(client.target.device?.bytes[0x20] == 0x20)
+    }
+
+    @Test("the memory map leaves no address out, so that gdb refuses none")
+    func memoryMap() {
+        let client = Conversation()
+        #expect(client.ask("qSupported").contains(";qXfer:memory-map:read+"))
+        let text = client.ask("qXfer:memory-map:read::0,1000")
+        let fields = text.split(separator: "\"").filter { $0.hasPrefix("0x") }.compactMap {
+            UInt64($0.dropFirst(2), radix: 16)
+        }
+        #expect(text.hasPrefix("l<?xml") && fields.count == 4)
+        #expect(fields[0] == 0 && fields[2] == fields[1] && fields[2] &+ fields[3] == 0)
+    }
+
     @Test("LLDB is told the pages of one kind from an address on, and what may be done there")
     func region() {
         let client = Conversation(mapped(randomMemory(11)))
@@ -207,5 +265,14 @@ struct MemoryTests {
         let hole = client.ask("qMemoryRegionInfo:9abc")
         #expect(hole.hasPrefix("start:9000;size:"))
         #expect(!hole.contains("permissions"))
+    }
+
+    @Test("a region of addresses that are not canonical reaches to the upper half")
+    func hole() {
+        let target = SimulatedTarget()
+        target.canonicalBits = 48
+        let client = Conversation(target)
+        #expect(client.ask("qMemoryRegionInfo:800000000000") == "start:800000000000;size:ffff000000000000;")
+        #expect(client.ask("qMemoryRegionInfo:123456789abcdef0") == "start:800000000000;size:ffff000000000000;")
     }
 }

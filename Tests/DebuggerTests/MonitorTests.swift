@@ -133,6 +133,59 @@ struct MonitorTests {
         #expect(client.monitor("info registers 2") == "error: 2 is no vCPU: they are 0 to 1\n")
     }
 
+    @Test("info registers keeps numbers in columns and shows what is wider on lines of its own")
+    func columns() {
+        let lines = Conversation().monitor("info registers").split(separator: "\n")
+        let wide = X86.layout64.registers.filter { $0.bits > 64 }.map(\.name)
+        for line in lines {
+            let (text, words) = (Array(line), line.split(separator: " "))
+            if wide.contains(String(words[0])) {
+                #expect(words.count == 2)
+                continue
+            }
+            for column in stride(from: 0, to: text.count, by: 30) {
+                #expect(text[column].isLetter && (column == 0 || text[column - 1] == " "), "\(line)")
+            }
+        }
+        #expect(lines.suffix(wide.count).map { $0.prefix { $0 != " " } } == wide.map { $0[...] })
+    }
+
+    @Test("info registers takes a kind of register, short too, beside or without the vCPU's number")
+    func kinds() {
+        let client = Conversation(SimulatedTarget(processors: 2))
+        client.target.set("rax", 0x1234_5678_9abc_def0, of: 1)
+        func names(_ command: String) -> Set<Substring> {
+            Set(
+                client.monitor(command).split(whereSeparator: \.isWhitespace).enumerated().filter { $0.0 % 2 == 0 }.map(
+                    \.1))
+        }
+        let all = names("info registers")
+        let kinds = ["general", "system", "float", "vector"].map { names("info registers \($0)") }
+        #expect(kinds.reduce(Set()) { $0.union($1) } == all)
+        #expect(kinds.map(\.count).reduce(0, +) == all.count)
+        #expect(kinds[0].contains("rax") && kinds[1].contains("cr3") && kinds[2].contains("st0"))
+        #expect(kinds[3].contains("mxcsr"))
+        #expect(client.monitor("info registers 1 gen").contains("123456789abcdef0"))
+        #expect(client.monitor("info registers odd").hasPrefix("error: odd is no kind"))
+    }
+
+    @Test("msr read and write take a number or a name, and refuse in words")
+    func modelSpecific() {
+        let client = Conversation()
+        client.target.modelSpecific = [0xc000_0080: 0xd01, 0x10: 5]
+        #expect(client.monitor("msr read efer") == "MSR 0xc0000080 EFER: 0x0000000000000d01\n")
+        #expect(client.monitor("msr read 0x10").hasSuffix("0x0000000000000005\n"))
+        #expect(client.monitor("msr write 16 0x77").hasSuffix("0x0000000000000077\n"))
+        #expect(client.target.modelSpecific[0x10] == 0x77)
+        #expect(client.monitor("msr write tsc 0x1000000000000") == "error: not accepted\n")
+        #expect(client.monitor("msr read 0x11") == "error: no such register\n")
+        #expect(client.monitor("msr read 0x100000000").contains("32 bits"))
+        #expect(client.monitor("msr read xyzzy").contains("LSTAR"))
+        for wrong in ["msr read", "msr read 1 2", "msr write 1", "msr write 1 2 3"] {
+            #expect(client.monitor(wrong).hasPrefix("error: expected"))
+        }
+    }
+
     @Test("gva2gpa walks the page tables, and says where it leads or why not")
     func translation() {
         let target = SimulatedTarget()

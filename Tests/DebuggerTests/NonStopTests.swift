@@ -138,8 +138,8 @@ struct NonStopTests {
         _ = client.ask("vCont;c:p1.1")
         _ = actions(client)
         #expect(client.ask("Z0,1000,1") == "OK")
-        #expect(client.target.armed.planted.count == 1)
         #expect(actions(client) == [.proceed, .stay, .stay])
+        #expect(client.target.armed.planted.count == 1)
     }
 
     @Test("back in all-stop mode everyone stands still, and resumes are answered by the stop")

@@ -105,13 +105,25 @@ struct RegisterTests {
         #expect(client.ask("G" + client.ask("g")) == "E.no such CR4 bit")
     }
 
+    @Test("bits that a register does not have are refused, not dropped")
+    func surplus() {
+        let client = Conversation(features: "error-message+")
+        let layout = X86.layout64
+        for (name, value) in [("gdtr_limit", "34120100"), ("ds_attr", "930f0000"), ("ds", "10000100")] {
+            let register = layout[name: name]!
+            let before = client.target.get(name)
+            #expect(client.ask("P\(String(register.number, radix: 16))=\(value)") == "E.\(name) has no such bits")
+            #expect(client.target.get(name) == before)
+        }
+    }
+
     @Test("g asks for no block beyond those that every stop has; p asks for its register's")
     func blocks() {
         let client = Conversation()
         let before = client.target.fetched.count
         _ = client.ask("g")
         #expect(client.target.fetched[before...].filter { !$0.isEmpty }.isEmpty)
-        for name in ["st0", "xmm3", "dr7", "lstar"] {
+        for name in ["st0", "xmm3", "dr7", "lstar", "xcr0"] {
             let register = X86.layout64[name: name]!
             _ = client.ask("p" + String(register.number, radix: 16))
             #expect(client.target.fetched.last == register.block)

@@ -10,6 +10,8 @@ final class SimulatedMemory: PhysicalMemory {
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
+    var ranges: [Range<PhysicalAddress>] { [PhysicalAddress(0)..<PhysicalAddress(UInt64(bytes.count))] }
+
     private func range(_ address: PhysicalAddress, _ count: Int) -> Range<Int>? {
         guard address.rawValue <= UInt64(bytes.count), count <= bytes.count - Int(address.rawValue) else { return nil }
         return Int(address.rawValue)..<Int(address.rawValue) + count
@@ -42,6 +44,8 @@ final class SimulatedTarget: DebugTarget {
     var files: [RegisterFile]
     /// Physical pages by virtual ones; nil where every address is its own.
     var pages: [UInt64: UInt64]?
+    /// Bits of a virtual address, of which those above repeat the highest; nil for all 64.
+    var canonicalBits: Int64?
     /// Everything that was armed, the last one being in force.
     private(set) var arrangements: [Arrangement] = []
     /// Says why an arrangement cannot be granted.
@@ -85,8 +89,47 @@ final class SimulatedTarget: DebugTarget {
         files[processor].changed = []
     }
 
+    /// Model-specific registers that there are; the processor takes 48 bits of a value.
+    var modelSpecific: [UInt32: UInt64] = [:]
+
+    func modelSpecific(_ index: UInt32, of processor: Int) throws(Refusal) -> UInt64 {
+        guard let value = modelSpecific[index] else { throw Refusal("no such register") }
+        return value
+    }
+
+    func setModelSpecific(_ index: UInt32, to value: UInt64, of processor: Int) throws(Refusal) {
+        guard modelSpecific[index] != nil, value >> 48 == 0 else { throw Refusal("not accepted") }
+        modelSpecific[index] = value
+    }
+
+    /// A device's registers, if there is one.
+    var device: (start: UInt64, bytes: [UInt8])?
+
+    func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
+        guard let device, address.rawValue >= device.start,
+            address.rawValue < device.start + UInt64(device.bytes.count)
+        else { throw Refusal("physical \(address) is not memory") }
+        return Array(device.bytes[Int(address.rawValue - device.start)...].prefix(count))
+    }
+
+    /// Page walks so far.
+    private(set) var translations = 0
+    /// The size of every page, as translations say it.
+    var pageSize = SimulatedTarget.pageSize
+    /// All addresses lead into memory, over and over.
+    var isEverywhere = false
+    /// Addresses are translated by the tables that the registers name.
+    var walksTables = false
+
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation {
+        translations += 1
+        if walksTables { return try X86.paging(files[processor]).translate(address, in: ram) }
         var physical = PhysicalAddress(address.rawValue)
+        if let canonicalBits {
+            let unused = 64 - canonicalBits
+            let extended = Int64(bitPattern: address.rawValue << UInt64(unused)) >> unused
+            if UInt64(bitPattern: extended) != address.rawValue { throw .nonCanonical(address) }
+        }
         if let pages {
             let page = address.rawValue & ~(Self.pageSize - 1)
             guard let frame = pages[page] else {
@@ -94,8 +137,9 @@ final class SimulatedTarget: DebugTarget {
             }
             physical = PhysicalAddress(frame | address.rawValue & (Self.pageSize - 1))
         }
+        if isEverywhere { physical.rawValue %= UInt64(ram.bytes.count) }
         return Translation(
-            physical: physical, pageSize: Self.pageSize, isWritable: true, isUser: false, isExecutable: true)
+            physical: physical, pageSize: pageSize, isWritable: true, isUser: false, isExecutable: true)
     }
 
     func arrange(_ arrangement: Arrangement) throws(Refusal) {

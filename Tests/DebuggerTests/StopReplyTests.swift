@@ -83,15 +83,6 @@ struct StopReplyTests {
         #expect(client.monitor("why").contains("triple fault: #PF in the IDT"))
     }
 
-    @Test("LLDB gets all threads in a stop after it asked for them")
-    func threadsInStops() {
-        let client = Conversation(SimulatedTarget(processors: 3), features: "")
-        #expect(!client.ask("?").contains("threads:"))
-        #expect(client.ask("QListThreadsInStopReply") == "OK")
-        #expect(client.ask("?").hasSuffix(";threads:1,2,3;"))
-        #expect(client.stop(StopEvent(.stepped, on: 2))[0].hasSuffix(";threads:1,2,3;"))
-    }
-
     @Test("the vCPU that stopped is the selected one")
     func selection() {
         let target = SimulatedTarget(processors: 3)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Devices
@@ -167,7 +168,7 @@ import Testing
 
     @Test("any sequence of accesses at any time is survived")
     func anySequenceOfAccessesAtAnyTimeIsSurvived() {
-        var random = SplitMix(state: 146_818)
+        var random = Seeded(146_818)
         var clock = RealTimeClock()
         for _ in 0..<100_000 {
             let now = WallTime(

@@ -1,4 +1,5 @@
 import Primitives
+import TestSupport
 import Testing
 
 @testable import Devices
@@ -276,7 +277,7 @@ import Testing
 
     @Test("any sequence of accesses is survived, and lines alternate")
     func anySequenceOfAccessesIsSurvivedAndLines() {
-        var random = SplitMix(state: 0x3f8)
+        var random = Seeded(0x3f8)
         var pc = PCPlatform(memoryBelow4GiB: 1 << 30)
         var levels: [UInt32: Bool] = [:]
         let near = pc.ports.regions.flatMap { r in

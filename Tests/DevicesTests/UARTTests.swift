@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Devices
@@ -328,7 +329,7 @@ private typealias Register = UART16550.Register
 
     @Test("any sequence of accesses keeps the rules")
     func anySequenceOfAccessesKeepsTheRules() {
-        var random = SplitMix(state: 16550)
+        var random = Seeded(16550)
         var uart = UART16550()
         for _ in 0..<100_000 {
             let register = Int.random(in: 0..<8, using: &random)

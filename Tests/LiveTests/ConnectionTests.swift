@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 extension Live {
@@ -93,7 +94,7 @@ extension Live {
 
         @Test("random bytes do not end the server", .needs(.kvm), arguments: [UInt64.random(in: 0...UInt64.max), 1, 2])
         func garbage(seed: UInt64) throws {
-            var random = SplitMix(state: seed)
+            var random = Seeded(seed)
             let stubvisor = try Stubvisor(guest: "hello")
             let before = try View(stubvisor.attach())
             // Letters that change or resume the guest, and what would end it, are left out: their effect is no damage.
@@ -149,18 +150,5 @@ extension Live {
             #expect(lines.contains("factorial(5) = 120") && lines.contains("fibonacci(7) = 13"))
             #expect(end.errors.split(separator: "\n").count == 1, "the server's line alone: \(end.errors)")
         }
-    }
-}
-
-/// Vigna's splitmix64: repeatable randomness.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -186,6 +186,16 @@ extension Live {
                 ),
                 ([0xcd, 0x80], 0, "INT 128"), ([0xcc], 0, "#BP (3, breakpoint): an INT3"),
                 ([0x0f, 0x0b], 0, "#UD (6, invalid opcode): a UD2"),
+                (
+                    [0xb8, 0x78, 0, 0, 0, 0x8e, 0xd8], 5,
+                    "with #GP (13, general protection): MOV of selector 0x0078 to DS"
+                ),
+                ([0x31, 0xc0, 0x0f, 0x00, 0xd8], 2, "LTR of selector 0x0000: it is null"),
+                ([0x31, 0xc0, 0x0f, 0x22, 0xe0], 2, "to CR4: long mode needs PAE"),
+                (
+                    [0xb9, 0x34, 0x12, 0, 0, 0x0f, 0x32], 5,
+                    "with probably #GP (13, general protection): RDMSR of 0x1234"
+                ),
             ] as [([UInt8], UInt64, String)])
         func account(_ code: [UInt8], _ offset: UInt64, _ words: String) throws {
             let image = Self.stale + code + [0xf4] + [UInt8](repeating: 0, count: 0x80)

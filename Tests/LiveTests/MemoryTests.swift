@@ -89,6 +89,57 @@ extension Live {
             #expect(try stubvisor.program.end().output.contains("the far routine agrees"))
         }
 
+        @Test("the interrupt controllers' registers are read through them, a hole in the map is refused", .needs(.kvm))
+        func devices() throws {
+            let guest = try Stubvisor(guest: "hello").attach()
+            // Intel SDM volume 3, section 11.4.8: 0x10 to 0x15, and the number of the last vector entry.
+            let version = try guest.memory(at: 0xfee0_0030, count: 4)
+            #expect((0x10...0x15).contains(version[0]) && version[2] >= 3, "\(version)")
+            #expect(try guest.memory(at: 0xfec0_0000, count: 0x14).count == 0x14)
+            #expect(try guest.request("mfed00000,4").contains("neither memory nor a device"))
+            #expect(try guest.request("Mfee00080,4:01000000").hasPrefix("E."))
+            #expect(try guest.memory(at: 0xfee0_0080, count: 4) == [0, 0, 0, 0])
+            #expect(try guest.resume("s").kind == "T05")
+        }
+
+        @Test(
+            "gdb reads kernel addresses though it has a memory map, and dumps megabytes as they are", .needs(.kvm, .gdb)
+        )
+        func mapInGDB() throws {
+            let dump = Places.scratch + "/dump.bin"
+            let gdb = try GDB.run(
+                Stubvisor(guest: "slide"), symbols: Guest.symbols("slide"),
+                [
+                    "set mem inaccessible-by-default on", "info mem", "x/i 0xffffffff81000000",
+                    "x/xw 0xffff900000000000",
+                    "dump binary memory \(dump) 0x1000000 0x1300000",
+                    "dump binary memory \(dump).high 0xffffffff81000000 0xffffffff81001000", "monitor info tlb",
+                ])
+            #expect(gdb["info mem"].contains("provided by the target"))
+            #expect(gdb["x/i 0xffffffff81000000"].contains("<_start>"))
+            #expect(gdb["x/xw 0xffff900000000000"].contains("Cannot access memory"))
+            let (low, high) = (try Places.bytes(dump), try Places.bytes(dump + ".high"))
+            #expect(low.count == 0x30_0000 && high.count == 0x1000 && Array(low.prefix(0x1000)) == high)
+            #expect(gdb["monitor info tlb"].contains("0xffffffff81000000-"))
+        }
+
+        @Test("a client that asks and asks, and listens only at the end, gets every answer", .needs(.kvm))
+        func pipelined() throws {
+            let guest = try Stubvisor(guest: "hello").attach()
+            let expected = try guest.memory(at: 0x10_0000, count: 0x4000)
+            // More than a MiB of replies, which is what the server owes at most.
+            let count = 80
+            guest.connection.send((0..<count).flatMap { _ in RemoteClient.frame(Array("x100000,4000".utf8)) })
+            for number in 0..<count {
+                let reply = try guest.bytesOfReply()
+                guard reply.dropFirst() == expected[...] else {
+                    Issue.record("reply \(number) has \(reply.count) bytes")
+                    return
+                }
+            }
+            #expect(try guest.request("qC").hasPrefix("QC"))
+        }
+
         @Test("gdb writes an array and a string, and finds them", .needs(.kvm, .gdb))
         func inGDB() throws {
             let gdb = try GDB.run(

@@ -1,8 +1,8 @@
 import Testing
 
 extension Live {
-    /// Conditions and commands that run in the target, and breakpoints that several vCPUs run into at once.
-    @Suite("breakpoint programs, and exact hits") struct BreakpointPrograms {
+    /// Conditions and commands that run in the target.
+    @Suite("breakpoint programs") struct BreakpointPrograms {
         /// `const8 0; end`: never.
         private static let never = ";X3,220027"
 
@@ -39,25 +39,6 @@ extension Live {
             #expect(try guest.resume(within: 120).kind == "T05")
             #expect(try guest.word(at: counters) == 700)
             #expect(try guest.register("rip") == symbols["work"])
-        }
-
-        @Test("two vCPUs that hit one breakpoint over and over stop once for each hit", .needs(.kvm))
-        func exactHits() throws {
-            let rounds: UInt64 = 1000
-            let (server, guest, symbols) = try smp(2, rounds: rounds)
-            #expect(try guest.insert(0, at: symbols["work"]) == "OK")
-            var hits: [String: UInt64] = [:]
-            while true {
-                let stop = try guest.resume(within: 60)
-                guard stop.kind == "T05", let thread = stop.field("thread") else {
-                    #expect(stop.kind == "W00", "\(stop.text)")
-                    break
-                }
-                hits[thread, default: 0] += 1
-            }
-            #expect(hits == ["p1.1": rounds, "p1.2": rounds])
-            let output = try server.program.end().output
-            for cpu in 0..<2 { #expect(output.contains("cpu \(cpu) counted \(rounds)\n"), "\(output)") }
         }
 
         @Test("a dprintf that runs in the target prints each time, and stops never", .needs(.kvm, .gdb))

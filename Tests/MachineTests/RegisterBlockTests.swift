@@ -59,7 +59,8 @@ struct RegisterBlockTests {
         let found = try sandbox.get()
         // CS and SS, TR and LDTR have fields that processors keep in their own way.
         let own = ["cs", "ss", "tr", "ldtr"]
-        for register in X86.layout64.registers where register.block != .modelSpecific {
+        for register in X86.layout64.registers
+        where !RegisterBlocks([.modelSpecific, .extendedControl]).contains(register.block) {
             let segment = register.name.split(separator: "_").first.map(String.init) ?? ""
             if own.contains(segment) { continue }
             var (old, new): ([UInt8], [UInt8]) = ([], [])
@@ -92,6 +93,42 @@ struct RegisterBlockTests {
             values.append(value)
         }
         #expect(try sandbox.vcpu.modelSpecific(X86.modelSpecificRegisters.map(\.index)) == values)
+    }
+
+    @Test(
+        "AVX registers go to KVM and come back, each its own",
+        .enabled(if: try Sandbox.hasAVX, "this host's KVM offers no AVX"))
+    func advancedVectors() throws {
+        var random = Seeded(2)
+        let sandbox = try Sandbox(memorySize: 0x20_0000)
+        let layout = X86.layout(.bits64, X86ExtendedState(try System().supportedProcessor()))
+        let rows = layout.registers.filter { $0.block == .floatingPoint && $0.feature.contains("avx") }
+        #expect(rows.count >= 16)
+        var wanted = sandbox.fresh
+        // The components are in their initial state until something is written.
+        for row in rows { #expect(wanted.bytes(of: row).allSatisfy { $0 == 0 }) }
+        for row in rows { wanted.set(row, to: random.bytes(row.bits / 8)) }
+        try sandbox.set(wanted)
+        let found = try sandbox.get()
+        for row in rows { #expect(found.bytes(of: row) == wanted.bytes(of: row), "\(row.name)") }
+    }
+
+    @Test(
+        "XCR0 keeps x87, takes what CPUID offers and refuses the rest", .enabled(if: try Sandbox.hasAVX, "no AVX here"))
+    func extendedControl() throws {
+        let sandbox = try Sandbox(memorySize: 0x20_0000)
+        #expect(try sandbox.vcpu.extendedControl() == 1)
+        try sandbox.vcpu.setExtendedControl(7)
+        #expect(try sandbox.vcpu.extendedControl() == 7)
+        #expect(throws: KVMError.self) { try sandbox.vcpu.setExtendedControl(6) }
+        #expect(try sandbox.vcpu.extendedControl() == 7)
+    }
+
+    @Test("a number that is no model-specific register is known as such")
+    func unknownModelSpecific() throws {
+        let sandbox = try Sandbox(memorySize: 0x20_0000)
+        #expect(try sandbox.vcpu.modelSpecific(0x1234_5678 as UInt32) == nil)
+        #expect(try sandbox.vcpu.modelSpecific(0x1b as UInt32) == 0xfee0_0900)
     }
 
     @Test("a register or value that KVM refuses is refused, not lost")

@@ -23,6 +23,14 @@ final class Sandbox {
 
     static var isPossible: Bool { whyNot == nil }
 
+    /// Whether this host's KVM carries AVX state.
+    static var hasAVX: Bool {
+        get throws {
+            guard isPossible else { return false }
+            return X86.layout(.bits64, X86ExtendedState(try System().supportedProcessor()))[name: "ymm0h"] != nil
+        }
+    }
+
     /// With `memory` in one slot, or in none yet.
     init(_ memory: GuestMemory, inOneSlot: Bool = true) throws {
         let system = try System()

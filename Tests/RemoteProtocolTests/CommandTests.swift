@@ -275,6 +275,15 @@ private let first = ThreadID(process: 1, thread: 1)
         Row("qRegisterInfo", .malformed(.noNumber)),
         Row("jThreadsInfo", .threadsInfo),
         Row("jThreadExtendedInfo:{}", .unknown),
+        Row("qThreadStopInfo1f", .threadStopInfo(ThreadID(thread: .one(0x1f)))),
+        Row("qThreadStopInfo", .malformed(.badThread)),
+        Row("QSaveRegisterState", .saveRegisters(nil)),
+        Row("QSaveRegisterState;thread:0002;", .saveRegisters(ThreadID(thread: .one(2)))),
+        Row("QRestoreRegisterState:12;thread:2;", .restoreRegisters(12, ThreadID(thread: .one(2)))),
+        Row("QRestoreRegisterState:3", .restoreRegisters(3, nil)),
+        Row("QRestoreRegisterState:a", .malformed(.noNumber)),
+        Row("QRestoreRegisterState:99999999999999999999", .malformed(.noNumber)),
+        Row("QRestoreRegisterState:3;thread", .malformed(.trailingBytes)),
         Row("qqemu.sstepbits", .stepMaskBits),
         Row("qqemu.sstep", .stepMask),
         Row("Qqemu.sstep=7", .setStepMask(7)),
@@ -288,7 +297,7 @@ private let first = ThreadID(process: 1, thread: 1)
 
     @Test(arguments: [
         "", "q", "Q", "v", "vFile:open:", "qL1200000000", "bs", "bc", "A2,0,61", "_M1000,rw", "tfoo", "\u{0}", "~", "É",
-        "QPassSignals:e;10", "qTfP", "jGetSharedCacheInfo:{}", "QSaveRegisterState", "B0", "i", "y",
+        "QPassSignals:e;10", "qTfP", "jGetSharedCacheInfo:{}", "B0", "i", "y",
     ])
     func whatNobodyKnowsIsUnknown(packet: String) { #expect(parse(packet) == .unknown) }
 

@@ -83,11 +83,16 @@ import Testing
             registers: [Stop.Register(6, [0x10, 0x20]), Stop.Register(0x110, [1])])
         #expect(
             written { $0.stop(.stopped(stop)) } == "T05swbreak:;thread:p1.2;core:1;06:1020;110:01;")
-        stop.threads = [ThreadID(thread: .one(1)), ThreadID(thread: .one(2))]
+        stop.details = Stop.Details(
+            name: "vCPU 1", kind: .breakpoint, description: "a\u{7d}",
+            threads: [(ThreadID(thread: .one(1)), 0x1000), (ThreadID(thread: .one(2)), .max)])
         stop.registers = []
         stop.core = nil
         stop.reason = .hardwareBreakpoint
-        #expect(written { $0.stopNotification(.stopped(stop)) } == "Stop:T05hwbreak:;thread:p1.2;threads:1,2;")
+        #expect(
+            written { $0.stopNotification(.stopped(stop)) }
+                == "Stop:T05hwbreak:;thread:p1.2;name:vCPU 1;reason:breakpoint;description:617d;threads:1,2;"
+                + "thread-pcs:1000,ffffffffffffffff;")
         #expect(written { $0.stop(.stopped(Stop(.interrupt))) } == "T02")
     }
 

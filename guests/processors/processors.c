@@ -5,7 +5,7 @@
 #include "apic.h"
 
 volatile u32 arrived = 1; // processors running; also the next one's number, see ap.S
-u8 ap_stacks[MAX_CPUS][4096] __attribute__((aligned(16)));
+u8 ap_stacks[MAX_CPUS][4096] __attribute__((aligned(4096)));
 const u32 max_cpus = MAX_CPUS;
 
 static int running(void) { return arrived < MAX_CPUS ? (int)arrived : MAX_CPUS; }

@@ -4,6 +4,9 @@
 
 enum { MAX_CPUS = 16 };
 
+// Processors running.
+extern volatile u32 arrived;
+
 // A program's own: where each processor but the first arrives, with its number. It halts when this returns.
 void ap_main(int cpu);
 

@@ -12,7 +12,8 @@ package enum X86 {
         package static let floatingPoint = 456
         package static let debug = 4552
         package static let modelSpecific = 4680
-        package static let size = modelSpecific + modelSpecificRegisters.count * 8
+        package static let extendedControl = modelSpecific + modelSpecificRegisters.count * 8
+        package static let size = extendedControl + 8
     }
 
     /// Offsets within an XSAVE area in its standard form (Intel SDM volume 1, section 13.4).
@@ -48,6 +49,8 @@ package enum X86 {
         static let cr3 = Storage.system + 240
         static let cr4 = Storage.system + 248
         static let efer = Storage.system + 264
+        static let apicBase = Storage.system + 272
+        static let localTable = Storage.system + 168
         static let gdtBase = Storage.system + 192
         static let gdtLimit = Storage.system + 200
         static let idtBase = Storage.system + 208
@@ -99,6 +102,10 @@ package enum X86 {
 
     /// CR8: 0 to 15.
     package static func taskPriority(_ file: RegisterFile) -> UInt8 { file.storage[Field.cr8] & 0xf }
+    /// RSI and RDI: where string instructions read and write, but for segment bases.
+    package static func stringPointers(_ file: RegisterFile) -> [UInt64] {
+        [file.field(Storage.general + 32), file.field(Storage.general + 40)]
+    }
 
     /// RFLAGS.IF: whether the processor takes maskable interrupts.
     package static func takesInterrupts(_ file: RegisterFile) -> Bool { file.field(Field.flags)[bit: 9] }
@@ -114,6 +121,26 @@ package enum X86 {
     /// GDTR: where the global descriptor table is, and its last byte's offset.
     package static func descriptorTable(_ file: RegisterFile) -> (base: VirtualAddress, limit: UInt16) {
         (VirtualAddress(file.field(Field.gdtBase)), file.storage.number(at: Field.gdtLimit, count: 2))
+    }
+
+    /// Where the local APIC's page of registers is; nil where it is off or has none (IA32_APIC_BASE, Intel SDM volume 3,
+    /// section 11.4.4).
+    package static func localAPIC(_ file: RegisterFile) -> PhysicalAddress? {
+        let base = file.field(Field.apicBase)
+        guard base[bit: 11], !base[bit: 10] else { return nil }
+        return PhysicalAddress(base & 0x000f_ffff_ffff_f000)
+    }
+
+    /// What the processor reads by itself when it loads segments and delivers events: GDT, IDT, and outside of real
+    /// mode LDT and task state. Linear addresses, without those that are empty.
+    package static func systemTables(_ file: RegisterFile) -> [Range<VirtualAddress>] {
+        var tables = [descriptorTable(file), interruptTable(file)].map { ($0.base, Int($0.limit)) }
+        if mode(file) != .real {
+            tables += [Field.localTable, Field.taskSegment].map { segment in
+                (VirtualAddress(file.field(segment)), file.storage.number(at: segment + 8, count: 4))
+            }
+        }
+        return tables.filter { $0.1 > 0 }.map { $0.0..<($0.0 + min($0.1, 0xffff) + 1) }
     }
 
     package static func paging(_ file: RegisterFile) -> X86Paging {

@@ -33,3 +33,30 @@ package enum X86Instruction: Equatable, Sendable {
         }
     }
 }
+
+extension X86Instruction {
+    private static let prefixes: Set<UInt8> = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]
+
+    /// Bytes before the opcode: legacy prefixes, and in 64-bit code one REX prefix.
+    private static func prefixCount(_ bytes: [UInt8], isLong: Bool) -> Int {
+        let legacy = bytes.prefix { prefixes.contains($0) }.count
+        return isLong && legacy < bytes.count && bytes[legacy] & 0xf0 == 0x40 ? legacy + 1 : legacy
+    }
+
+    /// Whether the processor reads and writes memory as one: a LOCK prefix, or XCHG.
+    package static func isAtomic(_ bytes: [UInt8], isLong: Bool) -> Bool {
+        let count = prefixCount(bytes, isLong: isLong)
+        return bytes.prefix(count).contains(0xf0) || bytes.dropFirst(count).first.map { $0 & 0xfe == 0x86 } == true
+    }
+
+    /// The length of a repeated string instruction, REP or REPNE with MOVS, CMPS, STOS, LODS, SCAS, INS or OUTS; nil
+    /// for all others.
+    package static func repeatedLength(_ bytes: [UInt8], isLong: Bool) -> Int? {
+        let count = prefixCount(bytes, isLong: isLong)
+        guard count < bytes.count, bytes.prefix(count).contains(where: { $0 & 0xfe == 0xf2 }) else { return nil }
+        switch bytes[count] {
+        case 0x6c...0x6f, 0xa4...0xa7, 0xaa...0xaf: return count + 1
+        default: return nil
+        }
+    }
+}

@@ -19,8 +19,6 @@ package struct X86InterruptFrame: Equatable, Sendable {
     package var errorCode: UInt32?
     /// Where RFLAGS lies on the stack.
     package let flagsAddress: VirtualAddress
-    /// The first address behind the frame.
-    package let end: VirtualAddress
 
     /// Reads a frame whose lowest word, the error code if there is one, is at `top`. `wordSize` is 2 (real mode), 4 or
     /// 8 (long mode, where the stack is always pushed). Nil where it cannot be read.
@@ -45,7 +43,6 @@ package struct X86InterruptFrame: Equatable, Sendable {
             guard let pointer = pop(), let selector = pop() else { return nil }
             stack = Stack(pointer: pointer, selector: UInt16(truncatingIfNeeded: selector))
         }
-        end = next
     }
 
     /// Whether it is user mode's: CPL 3, which the selectors' privilege bits say.
@@ -64,6 +61,13 @@ extension X86 {
     package static let resumeFlag: UInt64 = 1 << 16
 
     package static func flagsRegister(_ file: RegisterFile) -> UInt64 { file.field(Field.flags) }
+
+    /// RIP: the offset in CS.
+    package static func instructionOffset(_ file: RegisterFile) -> UInt64 { file.field(Field.instructionPointer) }
+
+    package static func codeSelector(_ file: RegisterFile) -> UInt16 {
+        file.storage.number(at: Field.codeSegment + 12, count: 2)
+    }
 
     package static func setFlags(_ file: inout RegisterFile, to value: UInt64) {
         file.storage.store(value, at: Field.flags, count: 8)

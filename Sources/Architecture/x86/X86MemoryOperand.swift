@@ -8,10 +8,19 @@ package struct X86MemoryOperand: Sendable {
     package private(set) var opcode: UInt16 = 0
     /// The middle field of the ModRM byte, which completes some opcodes; 0 where there is none.
     package private(set) var extended: UInt8 = 0
+    /// The same where it names a register: with REX's bit.
+    package var extendedRegister: UInt8 { extended | (rex >> 2 & 1) << 3 }
+    /// Bytes of an operand that REX.W widens.
+    package var isWide: Bool { rex & 8 != 0 }
     /// The register that is the operand, where it is none in memory; by its number in the instruction encoding.
     package private(set) var register: UInt8?
     /// The memory operand's linear address, but for segment bases other than FS and GS.
     package private(set) var address: VirtualAddress?
+
+    /// The address is relative to the next instruction, and was reckoned as if this one had 6 bytes.
+    package private(set) var isRelative = false
+    /// Prefix 66.
+    package private(set) var hasOperandPrefix = false
 
     private var bytes: ArraySlice<UInt8>
     private var rex: UInt8 = 0
@@ -27,6 +36,7 @@ package struct X86MemoryOperand: Sendable {
         var segmentBase: UInt64 = 0
         while let prefix = bytes.first, Self.prefixes.contains(prefix) {
             if prefix == 0x64 { segmentBase = file.field(X86.Field.codeSegment + 72) }
+            if prefix == 0x66 { hasOperandPrefix = true }
             if prefix == 0x65 { segmentBase = file.field(X86.Field.codeSegment + 96) }
             bytes.removeFirst()
         }
@@ -90,7 +100,10 @@ package struct X86MemoryOperand: Sendable {
         } else if modrm & 7 == 5 && mode == 0 {
             // Relative to the next instruction, whose place is a few bytes further on than known here.
             hasDisplacement32 = true
-            if isLong { sum = X86.programCounter(file).rawValue &+ 6 }
+            if isLong {
+                sum = X86.programCounter(file).rawValue &+ 6
+                isRelative = true
+            }
         } else {
             sum = value(of: modrm & 7 | (rex & 1) << 3)
         }

@@ -35,11 +35,28 @@ package struct X86Paging: Equatable, Sendable {
     private static let fiveLevels = Scheme(
         indexes: [48...56] + levels4, entrySize: 8, rootMask: wide, addressMask: wide)
 
-    private var isLong: Bool { efer[bit: 10] }
+    /// EFER.LMA.
+    var isLong: Bool { efer[bit: 10] }
+
+    /// The last address there is: outside of long mode an address has 32 bits.
+    package var lastAddress: UInt64 { isLong ? .max : 0xffff_ffff }
+
+    /// Addresses that are not canonical; nil outside of long mode.
+    package var hole: ClosedRange<UInt64>? {
+        guard isLong else { return nil }
+        let half: UInt64 = cr4[bit: 12] ? 1 << 56 : 1 << 47
+        return half...(0 &- half &- 1)
+    }
+
+    /// The same way of paging from another root.
+    func replacingRoot(_ cr3: UInt64) -> X86Paging { X86Paging(cr0: cr0, cr3: cr3, cr4: cr4, efer: efer) }
+
+    /// CR0.PG: otherwise every address leads to itself.
+    package var isOn: Bool { cr0[bit: 31] }
 
     /// Nil while paging is off.
     private var scheme: Scheme? {
-        guard cr0[bit: 31] else { return nil }
+        guard isOn else { return nil }
         if isLong { return cr4[bit: 12] ? Self.fiveLevels : Self.fourLevels }
         return cr4[bit: 5] ? Self.pae : Self.bits32
     }
@@ -81,6 +98,7 @@ package struct X86Paging: Equatable, Sendable {
                 var base = entry & scheme.addressMask
                 // PSE-36: bits 13 to 20 of a 4 MiB entry are address bits 32 to 39.
                 if level == 2 && scheme.entrySize == 4 { base = entry & 0xffc0_0000 | entry[bits: 13...20] << 32 }
+                (result.isGlobal, result.isAccessed, result.isDirty) = (entry[bit: 8], entry[bit: 5], entry[bit: 6])
                 let mask = result.pageSize - 1
                 result.physical = PhysicalAddress(base & ~mask | linear & mask)
                 return result
@@ -88,6 +106,28 @@ package struct X86Paging: Equatable, Sendable {
             table = entry & scheme.addressMask
         }
         preconditionFailure("the walk ends at level 1")
+    }
+
+    /// First addresses of the pages that hold the tables: of the first `limit` or so, where there are more.
+    package func tablePages(in memory: some PhysicalMemory, limit: Int = 0x4000) -> Set<UInt64> {
+        guard let scheme else { return [] }
+        var level: Set<UInt64> = [cr3 & scheme.rootMask]
+        var pages = Set(level.map { $0 & ~0xfff })
+        for (depth, index) in scheme.indexes.enumerated().dropLast() {
+            var next: Set<UInt64> = []
+            for table in level where pages.count < limit {
+                for entry in 0..<(1 << index.count) {
+                    let place = PhysicalAddress(table + UInt64(entry * scheme.entrySize))
+                    guard let value = read(place, size: scheme.entrySize, from: memory) else { break }
+                    if value[bit: 0], !(value[bit: 7] && isLarge(scheme.indexes.count - depth, scheme)) {
+                        next.insert(value & scheme.addressMask)
+                    }
+                }
+            }
+            pages.formUnion(next)
+            level = next
+        }
+        return pages
     }
 
     /// Where bit 7 of an entry means a page: 4 MiB with PSE, 2 MiB, 1 GiB.

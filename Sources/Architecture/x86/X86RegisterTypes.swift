@@ -18,19 +18,19 @@ extension X86 {
                 ("OF", 11), ("NT", 14), ("RF", 16), ("VM", 17), ("AC", 18), ("VIF", 19), ("VIP", 20), ("ID", 21),
             ]),
         flags(
-            "x86_cr0", 8,
+            "x86_cr0", 4,
             [
                 ("PE", 0), ("MP", 1), ("EM", 2), ("TS", 3), ("ET", 4), ("NE", 5), ("WP", 16), ("AM", 18), ("NW", 29),
                 ("CD", 30), ("PG", 31),
             ]),
         flags(
-            "x86_cr4", 8,
+            "x86_cr4", 4,
             [
                 ("VME", 0), ("PVI", 1), ("TSD", 2), ("DE", 3), ("PSE", 4), ("PAE", 5), ("MCE", 6), ("PGE", 7),
                 ("PCE", 8), ("OSFXSR", 9), ("OSXMMEXCPT", 10), ("UMIP", 11), ("LA57", 12), ("VMXE", 13), ("SMXE", 14),
                 ("FSGSBASE", 16), ("PCIDE", 17), ("OSXSAVE", 18), ("SMEP", 20), ("SMAP", 21), ("PKE", 22),
             ]),
-        flags("x86_efer", 8, [("SCE", 0), ("LME", 8), ("LMA", 10), ("NXE", 11), ("SVME", 12), ("FFXSR", 14)]),
+        flags("x86_efer", 4, [("SCE", 0), ("LME", 8), ("LMA", 10), ("NXE", 11), ("SVME", 12), ("FFXSR", 14)]),
         "<flags id=\"x86_attributes\" size=\"4\"><field name=\"TYPE\" start=\"0\" end=\"3\" type=\"uint32\"/>"
             + "<field name=\"S\" start=\"4\" end=\"4\" type=\"bool\"/>"
             + "<field name=\"DPL\" start=\"5\" end=\"6\" type=\"uint32\"/>"
@@ -53,6 +53,7 @@ extension X86 {
             + "<field name=\"v16_int8\" type=\"v16i8\"/><field name=\"v8_int16\" type=\"v8i16\"/>"
             + "<field name=\"v4_int32\" type=\"v4i32\"/><field name=\"v2_int64\" type=\"v2i64\"/>"
             + "<field name=\"uint128\" type=\"uint128\"/></union>",
+        "<vector id=\"v2ui128\" type=\"uint128\" count=\"2\"/>",
     ].joined(separator: "\n")
 
     /// The bytes of `struct kvm_segment` from its `type` on, with their places in the gathered number.

@@ -1,6 +1,6 @@
 // The x86 register tables: one row a register (names and types as gdb's own i386 and amd64 features have them,
-// GDB manual, section G.5.5; structures as in the kernel's arch/x86/include/uapi/asm/kvm.h). AVX and AVX-512 state is
-// not here yet.
+// GDB manual, section G.5.5; structures as in the kernel's arch/x86/include/uapi/asm/kvm.h). AVX and AVX-512 are in
+// X86VectorRegisters.
 
 private let core = "org.gnu.gdb.i386.core"
 private let sse = "org.gnu.gdb.i386.sse"
@@ -65,9 +65,11 @@ extension X86 {
         let words: [(String, Int, Int, String, String?)] = [
             ("gdtr_base", 192, 8, "data_ptr", "system"), ("gdtr_limit", 200, 2, "int32", "system"),
             ("idtr_base", 208, 8, "data_ptr", "system"), ("idtr_limit", 216, 2, "int32", "system"),
-            ("cr0", 224, 8, "x86_cr0", nil), ("cr2", 232, 8, "data_ptr", nil), ("cr3", 240, 8, "uint64", nil),
-            ("cr4", 248, 8, "x86_cr4", nil), ("cr8", 256, 8, "uint64", nil), ("efer", 264, 8, "x86_efer", nil),
-            ("apic_base", 272, 8, "uint64", "system"),
+            // gdb takes `$cr0 = 0` for flags of an int's width only, and all their flags are in the lower half; but for
+            // CR4.FRED, the lowest bit of cr4_high.
+            ("cr0", 224, 4, "x86_cr0", nil), ("cr2", 232, 8, "data_ptr", nil), ("cr3", 240, 8, "uint64", nil),
+            ("cr4", 248, 4, "x86_cr4", nil), ("cr4_high", 252, 4, "uint32", "system"), ("cr8", 256, 8, "uint64", nil),
+            ("efer", 264, 4, "x86_efer", nil), ("apic_base", 272, 8, "uint64", "system"),
         ]
         rows += words.map { name, offset, width, type, group in
             Row(
@@ -151,20 +153,51 @@ extension X86 {
                     name: register.name, bits: 64, block: .modelSpecific, offset: Storage.modelSpecific + index * 8,
                     type: "uint64", feature: system, group: register.name == "k_gs_base" ? nil : "system")
             }
+            + [
+                Row(
+                    name: "xcr0", bits: 64, block: .extendedControl, offset: Storage.extendedControl, type: "uint64",
+                    feature: system, group: "system")
+            ]
     }()
 
     private static let coreSelectors = ["cs", "ss", "ds", "es", "fs", "gs"].map { selector($0) }
 
-    /// The layout for 64-bit and 32-bit kernels. It does not change when the processor changes its mode.
-    package static let layout64: RegisterLayout = {
+    /// Which of gdb's architectures a session is in. It does not change when the processor changes its mode.
+    package enum Width: Sendable, CaseIterable {
+        /// 32-bit registers under gdb's 16-bit architecture, for guests that start in real mode: gdb then disassembles
+        /// what the processor runs.
+        case bits16
+        /// For 32-bit kernels: gdb takes no 64-bit description beside a 32-bit symbol file.
+        case bits32
+        /// For 64-bit and 32-bit kernels.
+        case bits64
+    }
+
+    /// The table for a host with `state`. What depends on the host comes last, so that all other numbers are the same
+    /// everywhere.
+    package static func layout(_ width: Width, _ state: X86ExtendedState) -> RegisterLayout {
+        switch width {
+        case .bits16: narrow("i8086", state)
+        case .bits32: narrow("i386", state)
+        case .bits64: wide(state)
+        }
+    }
+
+    /// The tables of a host without AVX.
+    package static let layout64 = layout(.bits64, .legacy)
+    package static let layout32 = layout(.bits32, .legacy)
+    package static let layout16 = layout(.bits16, .legacy)
+
+    private static func wide(_ state: X86ExtendedState) -> RegisterLayout {
         var rows = generalRows64
         rows += [programCounter("rip", bits: 64), flags]
         rows += coreSelectors + threadBases("data_ptr")
         rows += systemRows + x87Rows + vectorRows(16) + rareRows
+        rows += state.rows(registers: 16)
         return RegisterLayout(
             rows, types: typeDefinitions, architectureName: "i386:x86-64", expedited: ["rbp", "rsp", "rip"],
             programCounter: "rip")
-    }()
+    }
 
     private static let generalRows64: [Row] = {
         let pointers: Set = ["rsp", "rbp"]
@@ -172,16 +205,9 @@ extension X86 {
         return order.map { general($0, bits: 64, type: pointers.contains($0) ? "data_ptr" : "int64") }
     }()
 
-    /// The layout for 32-bit kernels: gdb takes no 64-bit description beside a 32-bit symbol file.
-    package static let layout32 = narrow("i386")
-
-    /// The layout for guests that start in real mode: gdb's 16-bit architecture, so that it disassembles what the
-    /// processor runs.
-    package static let layout16 = narrow("i8086")
-
     /// 32-bit registers as gdb's i386 has them. `eip` is the linear address, `ip` the offset in CS; `rip` is there
     /// for scripts that know nothing else.
-    private static func narrow(_ architectureName: String) -> RegisterLayout {
+    private static func narrow(_ architectureName: String, _ state: X86ExtendedState) -> RegisterLayout {
         let order = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"]
         var rows = order.map { name in
             let half = generalOffsets.first { $0.name == name }!.half
@@ -201,6 +227,7 @@ extension X86 {
             return row
         }
         rows += x87Rows + vectorRows(8) + rareRows
+        rows += state.rows(registers: 8)
         return RegisterLayout(
             rows, types: typeDefinitions, architectureName: architectureName, expedited: ["ebp", "esp", "eip"],
             programCounter: "eip")

@@ -1,3 +1,5 @@
+import Primitives
+
 /// What a step must know of the instruction that it executes (Intel SDM volume 2; volume 3, section 18.3.1.4): which
 /// ones enter handlers, and which ones read or write the flags that a step borrows.
 package enum X86StepInstruction: Equatable, Sendable {
@@ -61,5 +63,21 @@ extension X86StepInstruction {
             case .compatibility: file.storage[X86.Field.codeSegment + 17] != 0 ? 4 : 2
             }
         self.init(bytes, isLong: mode == .long, defaultSize: size)
+    }
+}
+
+extension X86StepInstruction {
+    /// RFLAGS.IF as it is to be after this instruction was executed with IF cleared for the length of a step. `before`
+    /// and `after` are RFLAGS, `level` the privilege level it began in, `mask` SYSCALL's flag mask.
+    package func takesInterrupts(before: UInt64, after: UInt64, level: Int, mask: UInt64) -> Bool {
+        let had = before & X86.interruptFlag != 0
+        let has = after & X86.interruptFlag != 0
+        let isAllowed = level <= Int(before[bits: 12...13])
+        switch self {
+        case .clearInterrupts, .setInterrupts, .popFlags, .interruptReturn: return isAllowed ? has : had
+        case .systemReturn: return has
+        case .systemCall: return had && mask & X86.interruptFlag == 0
+        case .interrupt, .pushFlags, .other: return had
+        }
     }
 }

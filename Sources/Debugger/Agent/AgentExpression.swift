@@ -29,6 +29,8 @@ package struct AgentExpression: Equatable, Sendable {
 
     /// The longest expression taken, in bytes. gdb's own limit for a packet is far below it.
     package static let maximumLength = 0x4000
+    /// How many bytes a run prints at most, give or take a field of its last format.
+    static let maximumOutput = 0x1_0000
     /// The deepest stack.
     static let maximumDepth = 64
 
@@ -37,9 +39,10 @@ package struct AgentExpression: Equatable, Sendable {
     package init(_ bytes: ArraySlice<UInt8>) throws(Invalid) {
         guard bytes.count <= Self.maximumLength else { throw .tooLong(bytes.count) }
         var (steps, offsets) = try Self.decode(Array(bytes))
+        let indexes = Dictionary(uniqueKeysWithValues: zip(offsets, offsets.indices))
         for i in steps.indices where steps[i].opcode == .branch || steps[i].opcode == .branchIf {
             let target = Int(steps[i].operand)
-            guard let index = offsets.firstIndex(of: target) else { throw .badBranch(from: offsets[i], to: target) }
+            guard let index = indexes[target] else { throw .badBranch(from: offsets[i], to: target) }
             steps[i].operand = UInt64(index)
         }
         try Self.checkStack(steps, offsets)

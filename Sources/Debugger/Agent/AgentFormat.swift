@@ -26,9 +26,10 @@ struct AgentFormat {
         var size = 4
     }
 
-    /// Appends the text; `byte` reads the guest's memory for `%s`. Missing arguments count as 0.
-    mutating func append(to output: inout [UInt8], byte: (VirtualAddress) -> UInt8?) {
-        while let character = format.popFirst() {
+    /// Appends the text; `byte` reads the guest's memory for `%s`. Missing arguments count as 0. Ends where `output` has
+    /// `maximum` bytes, give or take a field.
+    mutating func append(to output: inout [UInt8], maximum: Int, byte: (VirtualAddress) -> UInt8?) {
+        while output.count < maximum, let character = format.popFirst() {
             switch character {
             case UInt8(ascii: "\\"): output.append(escape())
             case UInt8(ascii: "%"): convert(&output, byte)
@@ -57,10 +58,14 @@ struct AgentFormat {
     private mutating func convert(_ output: inout [UInt8], _ byte: (VirtualAddress) -> UInt8?) {
         var specification = Specification()
         readFlags(&specification)
-        specification.width = min(readNumber() ?? 0, Self.limit)
+        let width = readNumber() ?? 0
+        // A negative one stands for the flag and a width, a negative precision for none.
+        if width < 0 { specification.left = true }
+        specification.width = min(abs(width), Self.limit)
         if format.first == UInt8(ascii: ".") {
             format.removeFirst()
-            specification.precision = min(readNumber() ?? 0, Self.limit)
+            let precision = readNumber() ?? 0
+            specification.precision = precision < 0 ? nil : min(precision, Self.limit)
         }
         readSize(&specification)
         guard let conversion = format.popFirst() else { return output.append(UInt8(ascii: "%")) }
@@ -88,10 +93,11 @@ struct AgentFormat {
         }
     }
 
+    /// Digits, or for `*` an argument, which is an `int`.
     private mutating func readNumber() -> Int? {
         if format.first == UInt8(ascii: "*") {
             format.removeFirst()
-            return Int(truncatingIfNeeded: argument())
+            return Int(Int32(truncatingIfNeeded: argument()))
         }
         var value: Int?
         while let digit = format.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) {

@@ -15,16 +15,18 @@ extension AgentExpression {
         case noMemory(VirtualAddress)
         case divisionByZero
         case tooManySteps
+        case tooMuchOutput
     }
 
     /// How many operations a run may take.
     static let maximumSteps = 10_000
 
-    /// Runs the expression: the top of its stack at the end, 0 where the stack is empty. Formatted output is appended
-    /// to `output`.
+    /// Runs the expression: the top of its stack at the end, 0 where the stack is empty. Formatted output, about
+    /// `maximumOutput` bytes at most, is appended to `output`.
     package func evaluate(
         in context: some AgentContext, output: inout [UInt8]
     ) throws(Failure) -> UInt64 {
+        let maximum = output.count + Self.maximumOutput
         var stack: [UInt64] = []
         var next = 0
         for _ in 0..<Self.maximumSteps {
@@ -53,7 +55,9 @@ extension AgentExpression {
             case .pick: stack.append(stack[stack.count - 1 - Int(step.operand)])
             // The top goes below the two under it.
             case .rotate: stack.insert(stack.removeLast(), at: stack.count - 2)
-            case .printf: Self.printf(step, &stack, context, &output)
+            case .printf:
+                Self.printf(step, &stack, context, &output, maximum)
+                guard output.count < maximum else { throw .tooMuchOutput }
             default:
                 let right = stack.removeLast()
                 let left = stack.removeLast()
@@ -101,7 +105,8 @@ extension AgentExpression {
     }
 
     private static func printf(
-        _ step: Step, _ stack: inout [UInt64], _ context: some AgentContext, _ output: inout [UInt8]
+        _ step: Step, _ stack: inout [UInt64], _ context: some AgentContext, _ output: inout [UInt8],
+        _ maximum: Int
     ) {
         stack.removeLast(2)
         let count = Int(step.operand)
@@ -109,6 +114,8 @@ extension AgentExpression {
         // The first argument is on top.
         var formatter = AgentFormat(step.format, arguments: Array(arguments.reversed()))
         stack.removeLast(count)
-        formatter.append(to: &output) { context.number(at: $0, size: 1).map(UInt8.init(truncatingIfNeeded:)) }
+        formatter.append(to: &output, maximum: maximum) {
+            context.number(at: $0, size: 1).map(UInt8.init(truncatingIfNeeded:))
+        }
     }
 }

@@ -6,17 +6,22 @@ struct GDB {
     private let server: Stubvisor
     private let commands: [String]
 
-    /// Starts gdb with stubvisor's script and the symbols, connects it, and gives it `commands`.
-    init(_ server: Stubvisor, symbols: String, before: [String] = [], _ commands: [String]) throws {
+    /// Starts gdb with stubvisor's script and the symbols, connects it, and gives it `commands`. `launcher` begins its
+    /// command line, where this checkout is at `package`.
+    init(
+        _ server: Stubvisor, symbols: String, before: [String] = [], _ commands: [String],
+        launcher: [String] = ["gdb"], package: String = Places.package
+    ) throws {
         self.server = server
         self.commands = before + ["target remote \(server.place)"] + commands
         let marked = self.commands.enumerated().flatMap { ["echo \\n\(Self.mark($0))\\n", $1] }
         let last = "echo \\n\(Self.mark(self.commands.count))\\n"
         program = try Program(
-            [
-                "gdb", "-q", "-nx", "-batch", "-x", Places.gdbScript, "-ex", "set style enabled off", "-ex",
-                "set width 0",
-            ]
+            launcher
+                + [
+                    "-q", "-nx", "-batch", "-x", package + "/gdb/stubvisor.gdb", "-ex", "set style enabled off", "-ex",
+                    "set width 0",
+                ]
                 + (marked + [last]).flatMap { ["-ex", $0] } + [symbols], merging: true)
     }
 
@@ -52,13 +57,18 @@ struct GDB {
     subscript(_ command: String, occurrence: Int = 1) -> String {
         let found = commands.indices.filter { commands[$0] == command }
         precondition(found.count >= occurrence, "the script has no \(command) \(occurrence)")
-        return answer(found[occurrence - 1])
+        return answer(found[occurrence - 1]).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    private func answer(_ number: Int) -> String {
+    /// What it said to each command from the one with this number on, line for line.
+    func answers(from first: Int) -> [String] {
+        commands.indices[first...].map { answer($0).trimmingCharacters(in: .newlines) }
+    }
+
+    private func answer(_ number: Int) -> Substring {
         guard let start = transcript.range(of: Self.mark(number)) else { return "" }
         let rest = transcript[start.upperBound...]
         let end = rest.range(of: Self.mark(number + 1))?.lowerBound ?? rest.endIndex
-        return rest[..<end].trimmingCharacters(in: .whitespacesAndNewlines)
+        return rest[..<end]
     }
 }

@@ -28,11 +28,21 @@ struct Need: Sendable {
         return Need(missing: "/dev/kvm cannot be opened here: \(String(cString: strerror(errno)))")
     }()
 
-    static let gdb: Need = {
-        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        let isThere = folders.contains { access("\($0)/gdb", X_OK) == 0 }
-        return Need(missing: isThere ? nil : "gdb is not installed")
+    static let gdb = installed("gdb")
+    static let lldb = installed("lldb-19")
+
+    /// What Tests/Lab/trixie takes to be made, as far as can be told without trying.
+    static let trixie: Need = {
+        guard getuid() == 0 else { return Need(missing: "a Debian trixie root, for gdb 16, takes root's rights") }
+        let path = (try? Program.run([Trixie.script, "path"]))?.output.trimmingCharacters(in: .newlines) ?? ""
+        return FileManager.default.fileExists(atPath: path) ? Need(missing: nil) : installed("debootstrap")
     }()
+
+    private static func installed(_ program: String) -> Need {
+        let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
+        let isThere = (folders + ["/usr/sbin"]).contains { access("\($0)/\(program)", X_OK) == 0 }
+        return Need(missing: isThere ? nil : "\(program) is not installed")
+    }
 
     /// The demo looks for guests and scripts upwards from the program.
     static let package = Need(
@@ -70,6 +80,25 @@ extension Trait where Self == ConditionTrait {
         return .enabled("\(missing)") {
             countSkipped(missing)
             return false
+        }
+    }
+
+    /// Skips the test where gdb 16 cannot be had. What it takes is tried, and made, only when the test is to run.
+    static var gdb16: Self {
+        .enabled("gdb 16 could not be had; the end of the output says why") {
+            if let missing = Trixie.missing { countSkipped(missing) }
+            return Trixie.missing == nil
+        }
+    }
+
+    /// Skips the test where another compiler than the transcripts' makes the guests, with other addresses.
+    static var compilersOfTranscripts: Self {
+        .enabled("the transcripts are of guests that another compiler made") {
+            let isTheirs =
+                try ClientScript.renews
+                || ClientScript.all.allSatisfy { try Guest.compiler($0.guest) == $0.compiler() }
+            if !isTheirs { countSkipped("the transcripts are of guests that another compiler made") }
+            return isTheirs
         }
     }
 }

@@ -13,7 +13,6 @@ enum Places {
 
     /// The built program: beside the test bundle, which this process runs, whatever the scratch path.
     static let stubvisor = program("stubvisor")
-    static let gdbScript = package + "/gdb/stubvisor.gdb"
 
     /// A folder for the files of this run, which everybody may read. It ends with the process.
     static let scratch: String = {
@@ -28,6 +27,8 @@ enum Places {
         let beside = bundle.appendingPathComponent(name).path
         return access(beside, X_OK) == 0 ? beside : package + "/.build/debug/" + name
     }
+
+    static func bytes(_ path: String) throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(fileURLWithPath: path))) }
 
     /// A file of the test's own.
     static func file(_ name: String, _ bytes: [UInt8]) throws -> String {
@@ -46,6 +47,15 @@ enum Guest {
         let build = try Program.run([Places.package + "/guests/build", "--path", name], within: 120)
         guard build.status == 0 else { throw LiveError("the guest \(name) was not built: \(build.errors)") }
         return build.output.trimmingCharacters(in: .newlines)
+    }
+
+    /// The compiler that a guest was made with, as its `.comment` section names it.
+    static func compiler(_ name: String) throws -> String {
+        let file = try Data(contentsOf: URL(fileURLWithPath: try symbols(name)))
+        guard let start = file.range(of: Data("clang version ".utf8))?.lowerBound else {
+            throw LiveError("\(name) does not say what compiled it")
+        }
+        return String(decoding: file[start...].prefix { $0 != 0 }, as: UTF8.self)
     }
 
     /// The file with the symbols: for a flat image it is another one.

@@ -22,7 +22,8 @@ struct Symbols {
             let strings = number(sections[number(section + link, 4)] + place, word)
             for symbol in stride(from: start, to: start + length, by: entry) {
                 let name = file[(strings + number(symbol, 4))...].prefix { $0 != 0 }
-                addresses[String(decoding: name, as: UTF8.self)] = UInt64(number(symbol + value, word))
+                addresses[String(decoding: name, as: UTF8.self)] = UInt64(
+                    truncatingIfNeeded: number(symbol + value, word))
             }
         }
     }

@@ -1,37 +1,60 @@
 // Small images made in memory.
 
+import Boot
 import Primitives
 
-@testable import Boot
-
 /// An ELF file under construction: header, program headers, then each segment's bytes.
-struct TestELF {
-    struct Segment {
-        var type: UInt32 = 1
-        var virtual: UInt64
-        var physical: UInt64
-        var bytes: [UInt8] = [0x90, 0x90, 0xF4]
-        var memorySize: UInt64?
+package struct TestELF {
+    package struct Segment {
+        package var type: UInt32
+        package var virtual: UInt64
+        package var physical: UInt64
+        package var bytes: [UInt8]
+        package var memorySize: UInt64?
         /// Instead of the size of `bytes`.
-        var fileSize: UInt64?
+        package var fileSize: UInt64?
         /// Instead of where `bytes` lie.
-        var offset: UInt64?
-        var alignment: UInt64 = 4
+        package var offset: UInt64?
+        package var alignment: UInt64
+
+        package init(
+            type: UInt32 = 1, virtual: UInt64, physical: UInt64, bytes: [UInt8] = [0x90, 0x90, 0xF4],
+            memorySize: UInt64? = nil, fileSize: UInt64? = nil, offset: UInt64? = nil, alignment: UInt64 = 4
+        ) {
+            self.type = type
+            self.virtual = virtual
+            self.physical = physical
+            self.bytes = bytes
+            self.memorySize = memorySize
+            self.fileSize = fileSize
+            self.offset = offset
+            self.alignment = alignment
+        }
     }
 
-    var is64 = true
-    var type: UInt16 = 2
-    var machine: UInt16?
-    var entry: UInt64
-    var segments: [Segment]
+    package var is64: Bool
+    package var type: UInt16
+    package var machine: UInt16?
+    package var entry: UInt64
+    package var segments: [Segment]
+
+    package init(
+        is64: Bool = true, type: UInt16 = 2, machine: UInt16? = nil, entry: UInt64, segments: [Segment]
+    ) {
+        self.is64 = is64
+        self.type = type
+        self.machine = machine
+        self.entry = entry
+        self.segments = segments
+    }
 
     /// Where the bytes of segment `index` lie.
-    func offset(of index: Int) -> Int {
+    package func offset(of index: Int) -> Int {
         let headers = is64 ? 64 + 56 * segments.count : 52 + 32 * segments.count
         return segments[..<index].reduce(headers.roundedUp(to: 16)) { ($0 + $1.bytes.count).roundedUp(to: 16) }
     }
 
-    var file: [UInt8] {
+    package var file: [UInt8] {
         let word = is64 ? 8 : 4
         var header: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, is64 ? 2 : 1, 1, 1] + [UInt8](repeating: 0, count: 9)
         func append(_ value: UInt64, _ count: Int) {
@@ -66,12 +89,12 @@ struct TestELF {
 
 extension TestELF {
     /// One segment at 1 MiB, loaded where it is linked; the entry is its first byte.
-    static func simple(is64: Bool = true, bytes: [UInt8] = [0x90, 0xF4]) -> Self {
+    package static func simple(is64: Bool = true, bytes: [UInt8] = [0x90, 0xF4]) -> Self {
         Self(is64: is64, entry: 0x10_0000, segments: [Segment(virtual: 0x10_0000, physical: 0x10_0000, bytes: bytes)])
     }
 
     /// The usual 64-bit kernel: linked at the top 2 GiB, loaded at 2 MiB.
-    static let higherHalf = Self(
+    package static let higherHalf = Self(
         entry: 0xFFFF_FFFF_8020_0010,
         segments: [
             Segment(
@@ -80,7 +103,7 @@ extension TestELF {
         ])
 
     /// With a PT_NOTE segment that has `notes`.
-    func with(notes: [UInt8], alignment: UInt64 = 4) -> Self {
+    package func with(notes: [UInt8], alignment: UInt64 = 4) -> Self {
         var copy = self
         copy.segments.append(Segment(type: 4, virtual: 0, physical: 0, bytes: notes, alignment: alignment))
         return copy
@@ -88,7 +111,7 @@ extension TestELF {
 }
 
 /// One ELF note.
-func note(_ name: String, type: UInt32, _ descriptor: [UInt8], alignment: Int = 4) -> [UInt8] {
+package func note(_ name: String, type: UInt32, _ descriptor: [UInt8], alignment: Int = 4) -> [UInt8] {
     let text = Array(name.utf8) + [0]
     var bytes: [UInt8] = []
     bytes.append(littleEndian: UInt32(text.count))
@@ -102,14 +125,14 @@ func note(_ name: String, type: UInt32, _ descriptor: [UInt8], alignment: Int = 
 }
 
 /// XEN_ELFNOTE_PHYS32_ENTRY.
-func pvhNote(_ entry: UInt32) -> [UInt8] {
+package func pvhNote(_ entry: UInt32) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.append(littleEndian: entry)
     return note("Xen", type: 18, bytes)
 }
 
 /// A multiboot header with the address fields `addresses` when there are any.
-func multibootHeader(flags: UInt32 = 3, addresses: [UInt32] = []) -> [UInt8] {
+package func multibootHeader(flags: UInt32 = 3, addresses: [UInt32] = []) -> [UInt8] {
     let flags = addresses.isEmpty ? flags : flags | 1 << 16
     let magic: UInt32 = 0x1BAD_B002
     var bytes: [UInt8] = []
@@ -118,12 +141,12 @@ func multibootHeader(flags: UInt32 = 3, addresses: [UInt32] = []) -> [UInt8] {
 }
 
 /// A raw multiboot image: 16 bytes, the header, 4 instructions at 0x10_0030; 0x34 bytes and 0x1000 of zeroes.
-let rawMultiboot: [UInt8] =
+package let rawMultiboot: [UInt8] =
     [UInt8](repeating: 0xAA, count: 16)
     + multibootHeader(addresses: [0x10_0010, 0x10_0000, 0, 0x10_1034, 0x10_0030]) + [0xF4, 0xF4, 0xF4, 0xF4]
 
 /// A valid image of each kind, with the options it needs.
-let validImages: [(file: [UInt8], options: LoadOptions)] = [
+package let validImages: [(file: [UInt8], options: LoadOptions)] = [
     (TestELF.simple().file, LoadOptions()),
     (TestELF.simple(is64: false).file, LoadOptions()),
     (TestELF.higherHalf.file, LoadOptions()),

@@ -1,0 +1,178 @@
+import Architecture
+import Debugger
+import Interrupts
+import KVM
+import Primitives
+
+// What cannot be done while a watched page is trapped: an instruction on a page that was taken away is not fetched, some
+// instructions KVM does not emulate for memory that is none, and an event is not delivered through a stack that cannot
+// be written. Each of these ends KVM_RUN with the guest's state as it was before. So the page is put back, the vCPU
+// steps once while no other runs, and the page is trapped again.
+extension Processor {
+    /// Tries again without the traps that may have made the guest fail; nil where they cannot have.
+    func retry(_ exit: Exit) throws(KVMError) -> Outcome? {
+        guard !isRetrying, !machine.slots.trapped.isEmpty else { return nil }
+        try fetchRegisters()
+        let place = programCounter
+        let bytes = machine.instruction(at: place, seenBy: self)
+        let failedDelivery = exit == .shutdown || exit.isFailedDelivery
+        // SVM resets a processor that shut down: nothing is left to be tried again.
+        if failedDelivery, X86.mode(registers) == .real, place.rawValue >= 0xffff_0000 { return nil }
+        let code = trappedPages([place, place + max(bytes.count - 1, 0)])
+        if !failedDelivery {
+            if machine.isPlanted(at: place, seenBy: self), lifted != place { return nil }
+            // An interrupt instruction is not emulated anyway, on some hosts, and completed here.
+            if code.isEmpty, X86Instruction(bytes) != .other, !hasTrappedStack() { return nil }
+        }
+        return try undisturbed { () throws(KVMError) in
+            if !code.isEmpty, keepsCode(code) { return .goOn }
+            return try stepWithout(failedDelivery ? [] : code, instruction: bytes, after: exit)
+        }
+    }
+
+    /// Goes on with an instruction that KVM cannot do while the page of `address` is trapped, and exits for without end.
+    func retryStuck(at address: PhysicalAddress) throws(KVMError) -> Outcome {
+        // What it touched so far, it will touch again.
+        for touch in touched { hits.watchpoints[touch.watchpoint]? -= 1 }
+        touched = []
+        try fetchRegisters()
+        let bytes = machine.instruction(at: programCounter, seenBy: self)
+        let page = MemorySlots.page(of: address.rawValue)
+        return try undisturbed { () throws(KVMError) in
+            try stepWithout([page], instruction: bytes, after: .mmioRead(address: address, size: 1))
+        }
+    }
+
+    /// Whether an event that is delivered on the stack in use would fail for a trapped page.
+    func hasTrappedStack() -> Bool {
+        guard !machine.slots.trapped.isEmpty else { return false }
+        let top = X86.stackTop(registers)
+        // Five or six words of 8 bytes, and 15 more to align them: Intel SDM volume 3, section 6.14.2.
+        return !trappedPages([top + -1, top + -64]).isEmpty
+    }
+
+    /// Those pages of `addresses` that are trapped, as this vCPU sees them.
+    private func trappedPages(_ addresses: [VirtualAddress]) -> Set<UInt64> {
+        let paging = X86.paging(registers)
+        let places = addresses.compactMap { try? paging.translate($0, in: machine.guestMemory).physical }
+        return Set(places.filter { machine.slots.trap(at: $0) != nil }.map { MemorySlots.page(of: $0.rawValue) })
+    }
+
+    /// Makes pages that only writes are watched on read-only, so that code runs there; false where that is no help.
+    private func keepsCode(_ pages: Set<UInt64>) -> Bool {
+        let before = machine.slots.trapped
+        machine.codePages.formUnion(pages)
+        machine.trapPages()
+        return machine.slots.trapped != before
+    }
+
+    /// Steps once with `pages` in place, or with all of them where none is known to be in the way.
+    private func stepWithout(
+        _ pages: Set<UInt64>, instruction: [UInt8], after exit: Exit
+    ) throws(KVMError) -> Outcome {
+        let failedDelivery = exit == .shutdown || exit.isFailedDelivery
+        let all = Set(machine.slots.trapped.keys)
+        guard X86.privilege(registers) < 3 || machine.capabilities.user.singleStep else {
+            return release(pages.isEmpty ? all : pages)
+        }
+        let outer = armed
+        let start = registers
+        let vector = exit == .shutdown ? try interruptInDelivery() : nil
+        for open in pages.isEmpty || pages == all ? [all] : [pages, all] {
+            let before = machine.watchedBytes(on: open)
+            machine.trapPages(without: open)
+            isRetrying = true
+            defer {
+                isRetrying = false
+                machine.trapPages()
+            }
+            if let vector { try vcpu.injectInterrupt(vector: vector) }
+            let event = try enterStepping()
+            try arm(outer)
+            if let event, event.cause != .stepped {
+                // The code alone was not what the instruction needs.
+                if event.cause == .emulationFailure, open != all { continue }
+                return .stop(event)
+            }
+            touch(failedDelivery ? pushes(start) : accesses(of: instruction, start, on: open))
+            touch(machine.changes(since: before))
+            break
+        }
+        if !touched.isEmpty, !isGathering { return tellTouched(and: nil) }
+        return outer.singleStep ? .stop(StopEvent(.stepped, on: index)) : .goOn
+    }
+
+    /// Where this host cannot step, reads of the pages go unseen until the next resume, or all accesses do.
+    private func release(_ pages: Set<UInt64>) -> Outcome {
+        let removed = pages.filter { machine.slots.trapped[$0] == .removed }
+        machine.relaxedPages.formUnion(removed)
+        if removed.isEmpty { machine.releasedPages.formUnion(pages) }
+        machine.trapPages()
+        let what = removed.isEmpty ? "accesses to" : "reads of"
+        let text =
+            "\(what) watched memory go unseen until the machine stops next: user mode needs it at "
+            + "\(programCounter), and this host cannot step there\n"
+        machine.attendant.show(Array(text.utf8))
+        return .goOn
+    }
+
+    /// The vector of the external interrupt whose delivery failed, if it was one: its controller waits for its end
+    /// while the processor still takes interrupts.
+    private func interruptInDelivery() throws(KVMError) -> UInt8? {
+        guard X86.takesInterrupts(registers) else { return nil }
+        let vector = try vcpu.lastInterrupt()
+        let local = try? LocalAPICRegisters(vcpu.get(.localAPIC))
+        if let local, local.inService.contains(vector) { return vector }
+        return (try? machine.vm.interruptControllerState())?.isInService(vector) == true ? vector : nil
+    }
+
+    /// What the delivery of an event pushed: from where the stack's top is now to where it was, or, on a stack of its
+    /// own, a frame of five words.
+    private func pushes(_ start: RegisterFile) -> [PageWatch.Touch] {
+        let (top, old) = (X86.stackTop(registers), X86.stackTop(start))
+        let distance = old.rawValue &- top.rawValue
+        let size = distance < 128 ? Int(distance) : 40
+        guard let there = try? X86.paging(registers).translate(top, in: machine.guestMemory).physical else { return [] }
+        return machine.watch.touches(of: size, at: there, isWrite: true)
+    }
+
+    /// What an instruction that was stepped over accessed on the pages that were open for it, as far as its operand can
+    /// be told: reads leave no trace in memory.
+    private func accesses(of bytes: [UInt8], _ start: RegisterFile, on open: Set<UInt64>) -> [PageWatch.Touch] {
+        let length = Int(truncatingIfNeeded: programCounter.rawValue &- X86.programCounter(start).rawValue)
+        return X86MemoryOperand.accesses(bytes, start, length: length).flatMap { access -> [PageWatch.Touch] in
+            guard let there = try? X86.paging(start).translate(access.address, in: machine.guestMemory).physical,
+                open.contains(MemorySlots.page(of: there.rawValue))
+            else { return [] }
+            return machine.watch.touches(of: access.size, at: there, isWrite: access.isWrite)
+        }
+    }
+}
+
+extension VirtualMachine {
+    /// What lies on the watched parts of `pages` now; of the first MiB of them, where there is more.
+    func watchedBytes(on pages: Set<UInt64>) -> [(place: PhysicalAddress, bytes: [UInt8])] {
+        let limit = 256
+        return pages.sorted().prefix(limit).map { page in
+            var bytes = [UInt8](repeating: 0, count: Int(MemorySlots.pageSize))
+            _ = guestMemory.read(PhysicalAddress(page), into: &bytes)
+            return (PhysicalAddress(page), bytes)
+        }
+    }
+
+    /// The watched addresses where something else lies now.
+    func changes(since before: [(place: PhysicalAddress, bytes: [UInt8])]) -> [PageWatch.Touch] {
+        zip(before, watchedBytes(on: Set(before.map(\.place.rawValue)))).flatMap { old, new -> [PageWatch.Touch] in
+            guard old.bytes != new.bytes else { return [] }
+            let changed = old.bytes.indices.filter { old.bytes[$0] != new.bytes[$0] }
+            return changed.flatMap { watch.touches(of: 1, at: new.place + $0, isWrite: true) }
+        }
+    }
+}
+
+extension Exit {
+    /// KVM_INTERNAL_ERROR_DELIVERY_EV: the event stays queued.
+    fileprivate var isFailedDelivery: Bool {
+        if case .internalError(suberror: 3, _) = self { true } else { false }
+    }
+}

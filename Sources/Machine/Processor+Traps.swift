@@ -1,0 +1,157 @@
+import Architecture
+import Debugger
+import KVM
+import Primitives
+
+// Accesses to pages that watchpoints trap. Each exits as MMIO and is applied to memory here; one that touches what is
+// watched stops the machine behind its whole instruction, however many accesses that makes.
+extension Processor {
+    /// Whether an access is to memory, and so to a trapped page; else it is a device's.
+    func isTrapped(_ exit: Exit) -> Bool {
+        switch exit {
+        case .mmioRead(let address, let size), .mmioWrite(let address, _, let size):
+            machine.guestMemory.contains(address, count: size)
+        default: false
+        }
+    }
+
+    /// Answers an access to a trapped page, and what else its instruction accesses where the machine is to stop.
+    func trapped(_ exit: Exit) throws(KVMError) -> Outcome {
+        // KVM completes an atomic instruction in two exits, between which no other vCPU may run.
+        if case .mmioRead = exit, machine.processors.count > 1, try isAtomic() {
+            return try undisturbed { () throws(KVMError) in
+                perform(exit)
+                return try finish(exit)
+            }
+        }
+        // Now and then a read that comes again and again is looked at closely.
+        repetitions = exit == lastTrapped ? repetitions + 1 : 0
+        perform(exit)
+        if repetitions >= Self.patience {
+            repetitions = 0
+            return try finish(exit)
+        }
+        return touched.isEmpty || isGathering ? .goOn : try finish(exit)
+    }
+
+    /// Like exits in a row, before the instruction is completed to see whether it can be. KVM comes back without end
+    /// for one whose operand it can read from memory only, such as LIDT.
+    private static let patience = 8
+
+    private func isAtomic() throws(KVMError) -> Bool {
+        try fetchRegisters()
+        let bytes = machine.instruction(at: programCounter, seenBy: self)
+        return X86Instruction.isAtomic(bytes, isLong: X86.mode(registers) == .long)
+    }
+
+    private func perform(_ exit: Exit) {
+        lastTrapped = exit
+        switch exit {
+        case .mmioRead(let address, let size):
+            vcpu.answerMMIO(machine.guestMemory.load(address, size: size))
+            note(address, size, isWrite: false)
+        case .mmioWrite(let address, let data, let size):
+            machine.hidden.store(data, size: size, at: address)
+            note(address, size, isWrite: true)
+        default: break
+        }
+    }
+
+    private func note(_ address: PhysicalAddress, _ size: Int, isWrite: Bool) {
+        hits.pages[MemorySlots.page(of: address.rawValue), default: 0] += 1
+        touch(machine.watch.touches(of: size, at: address, isWrite: isWrite))
+    }
+
+    /// Adds to what the instruction touched. A watchpoint counts once; one that contains an address which is told
+    /// already needs no telling of its own, since a client finds both by the address.
+    func touch(_ found: [PageWatch.Touch]) {
+        for touch in found {
+            let isTold = touched.contains { touch.watchpoint.contains($0.address) }
+            if touched.contains(where: { $0.watchpoint == touch.watchpoint }) { continue }
+            hits.watchpoints[touch.watchpoint, default: 0] += 1
+            if !isTold { touched.append(touch) }
+        }
+    }
+
+    /// Completes the instruction whose access `exit` was just performed. The first address that it touched is told now,
+    /// the others at this vCPU's next turns.
+    private func finish(_ exit: Exit) throws(KVMError) -> Outcome {
+        try fetchRegisters()
+        let start = programCounter
+        var other = try completeAccesses()
+        try fetchRegisters()
+        // Registers of a write exit are those behind the instruction already.
+        if case .mmioRead(let address, _) = exit, other == nil, programCounter == start, repeatedLength == nil {
+            return try retryStuck(at: address)
+        }
+        guard !touched.isEmpty, !isGathering else { return other.map { .stop($0) } ?? .goOn }
+        if other == nil { other = try finishRepetition() }
+        return tellTouched(and: other)
+    }
+
+    /// Performs what else the instruction under way accesses, to its end; the stop that a device makes of it.
+    private func completeAccesses() throws(KVMError) -> StopEvent? {
+        while true {
+            let exit = try complete()
+            switch exit {
+            case .interrupted, .debug: return nil
+            case _ where isTrapped(exit): perform(exit)
+            default:
+                switch try handle(exit) {
+                case .goOn where exit.isAccess: continue
+                case .goOn, .park, .pass: return nil
+                case .stop(let event): return event
+                }
+            }
+        }
+    }
+
+    /// The length of the repeated string instruction that is next, if it is one.
+    private var repeatedLength: Int? {
+        X86Instruction.repeatedLength(
+            machine.instruction(at: programCounter, seenBy: self), isLong: X86.mode(registers) == .long)
+    }
+
+    /// The stop for what was touched; the rest waits.
+    func tellTouched(and other: StopEvent?) -> Outcome {
+        var events = touched.map { touch in
+            Pending(
+                event: StopEvent(.watchpoint(touch.watchpoint.access, touch.address), on: index),
+                watchpoint: touch.watchpoint)
+        }
+        touched = []
+        if let other, other.cause.happensOnce { events.append(Pending(event: other)) }
+        let first = events.removeFirst()
+        pending += events
+        return .stop(first.event)
+    }
+
+    /// Runs a repeated string instruction to its end, so that it is told once; what else happens on the way ends that.
+    private func finishRepetition() throws(KVMError) -> StopEvent? {
+        let start = programCounter
+        guard X86.privilege(registers) == 0 || machine.capabilities.user.executionBreakpoint, journey == nil,
+            !isPassing, let length = repeatedLength, standsInRepetition()
+        else { return nil }
+        isGathering = true
+        defer { isGathering = false }
+        let event = try run(from: start, to: start + length)
+        return event?.cause == .stepped ? nil : event
+    }
+
+    /// Whether the string instruction at the program counter is under way, and not the one behind the instruction that
+    /// was just completed: one of its pointers lies just beside the last access.
+    private func standsInRepetition() -> Bool {
+        let (last, size): (UInt64, UInt64)
+        switch lastTrapped {
+        case .mmioRead(let address, let count), .mmioWrite(let address, _, let count):
+            (last, size) = (address.rawValue, UInt64(count))
+        default: return false
+        }
+        // What virtual and physical addresses have in common.
+        let offsets = MemorySlots.pageSize - 1
+        return X86.stringPointers(registers).contains { pointer in
+            let distance = (pointer &- last) & offsets
+            return distance == size || distance == MemorySlots.pageSize - size
+        }
+    }
+}
