@@ -36,7 +36,12 @@ let tests: [(name: String, of: [String])] = [
     ("ArchitectureTests", ["Architecture", "Primitives", "TestSupport"]),
     ("RemoteProtocolTests", ["RemoteProtocol", "Primitives", "TestSupport"]),
     ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives", "TestSupport"]),
-    ("MachineTests", ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Primitives", "TestSupport"]),
+    (
+        "MachineTests",
+        [
+            "Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Interrupts", "Primitives", "TestSupport",
+        ]
+    ),
     ("LiveTests", ["stubvisor", "stubvisor-bench"]),
 ]
 

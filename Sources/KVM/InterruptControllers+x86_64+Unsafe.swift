@@ -5,18 +5,21 @@ import Host
 // SAFETY: `set` passes pointers to structures of exactly the type that each request takes, for the call only.
 
 /// The state of the kernel's interrupt controllers and timer that belong to no vCPU: the 8259 pair, the I/O APIC, the
-/// 8254. Opaque: to be put back as it was.
+/// 8254: to be put back as it was, or looked at.
 package struct InterruptControllerState: Sendable {
     fileprivate var chips: [kvm_irqchip] = []
     fileprivate var timer = kvm_pit_state2()
+
+    /// The bytes of one chip: 0 and 1 are the 8259 pair's `struct kvm_pic_state`, 2 is `struct kvm_ioapic_state`.
+    package func bytes(ofChip number: Int) -> [UInt8] { withUnsafeBytes(of: chips[number].chip) { Array($0) } }
 }
 
 extension VM {
     /// KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC.
     private static let chips: ClosedRange<UInt32> = 0...2
 
-    /// The corresponding requests are `KVM_GET_IRQCHIP` and `KVM_GET_PIT2`.
-    package func interruptControllerState() throws(KVMError) -> InterruptControllerState {
+    /// The corresponding requests are `KVM_GET_IRQCHIP` and, where there is one, `KVM_GET_PIT2`.
+    package func interruptControllerState(withTimer: Bool = true) throws(KVMError) -> InterruptControllerState {
         var state = InterruptControllerState()
         for number in Self.chips {
             var chip = kvm_irqchip()
@@ -24,7 +27,7 @@ extension VM {
             try set("KVM_GET_IRQCHIP", REQUEST_GET_IRQCHIP, &chip)
             state.chips.append(chip)
         }
-        try set("KVM_GET_PIT2", REQUEST_GET_PIT2, &state.timer)
+        if withTimer { try set("KVM_GET_PIT2", REQUEST_GET_PIT2, &state.timer) }
         return state
     }
 

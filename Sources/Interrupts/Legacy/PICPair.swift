@@ -10,7 +10,7 @@ package struct PICPair: Equatable, Sendable {
 
     package init() {}
 
-    /// A kernel's pair as it says it is: for views only.
+    /// A kernel's pair: for views.
     package init(master: PIC8259, slave: PIC8259) {
         self.master = master
         self.slave = slave
