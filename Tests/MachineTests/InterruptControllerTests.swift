@@ -179,8 +179,8 @@ struct InterruptControllerTests {
     // MARK: I/O APIC
 
     @Test(
-        "I/O APIC and local APIC: 300 programs of entries, lines, interrupts and EOIs",
-        arguments: 0..<6 as Range<UInt64>)
+        "I/O APIC and local APIC: 250 programs of entries, lines, interrupts and EOIs",
+        arguments: 0..<5 as Range<UInt64>)
     func ioapic(batch: UInt64) throws {
         for seed in batch * 50..<batch * 50 + 50 {
             var random = Seeded(2000 + seed)
