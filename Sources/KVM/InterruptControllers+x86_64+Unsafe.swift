@@ -5,7 +5,7 @@ import Host
 // SAFETY: `set` passes pointers to structures of exactly the type that each request takes, for the call only.
 
 /// The state of the kernel's interrupt controllers and timer that belong to no vCPU: the 8259 pair, the I/O APIC, the
-/// 8254. Opaque: to be put back as it was.
+/// 8254: to be put back as it was, or looked at.
 package struct InterruptControllerState: Sendable {
     fileprivate var chips: [kvm_irqchip] = []
     fileprivate var timer = kvm_pit_state2()
@@ -19,14 +19,20 @@ package struct InterruptControllerState: Sendable {
             return state.auto_eoi != 0 || state.isr >> (vector & 7) & 1 != 0
         }
     }
+    /// The bytes of one chip: 0 and 1 are the 8259 pair's `struct kvm_pic_state`, 2 is `struct kvm_ioapic_state`.
+    package func bytes(ofChip number: Int) -> [UInt8] { withUnsafeBytes(of: chips[number].chip) { Array($0) } }
+
+    package mutating func setBytes(_ bytes: [UInt8], ofChip number: Int) {
+        withUnsafeMutableBytes(of: &chips[number].chip) { $0.copyBytes(from: bytes.prefix($0.count)) }
+    }
 }
 
 extension VM {
     /// KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC.
     private static let chips: ClosedRange<UInt32> = 0...2
 
-    /// The corresponding requests are `KVM_GET_IRQCHIP` and `KVM_GET_PIT2`.
-    package func interruptControllerState() throws(KVMError) -> InterruptControllerState {
+    /// The corresponding requests are `KVM_GET_IRQCHIP` and, where there is one, `KVM_GET_PIT2`.
+    package func interruptControllerState(withTimer: Bool = true) throws(KVMError) -> InterruptControllerState {
         var state = InterruptControllerState()
         for number in Self.chips {
             var chip = kvm_irqchip()
@@ -34,16 +40,21 @@ extension VM {
             try set("KVM_GET_IRQCHIP", REQUEST_GET_IRQCHIP, &chip)
             state.chips.append(chip)
         }
-        try set("KVM_GET_PIT2", REQUEST_GET_PIT2, &state.timer)
+        if withTimer { try set("KVM_GET_PIT2", REQUEST_GET_PIT2, &state.timer) }
         return state
     }
 
-    /// The I/O APIC's state, `struct kvm_ioapic_state`. The corresponding request is `KVM_GET_IRQCHIP`.
-    package func ioAPIC() throws(KVMError) -> [UInt8] {
-        var chip = kvm_irqchip()
-        chip.chip_id = Self.chips.upperBound
-        try set("KVM_GET_IRQCHIP", REQUEST_GET_IRQCHIP, &chip)
-        return withUnsafeBytes(of: &chip.chip.ioapic) { Array($0) }
+    /// Sends a message-signalled interrupt: whether anybody accepted it. The corresponding request is `KVM_SIGNAL_MSI`.
+    package func signal(address: UInt64, data: UInt32) throws(KVMError) -> Bool {
+        var message = kvm_msi()
+        message.address_lo = UInt32(truncatingIfNeeded: address)
+        message.address_hi = UInt32(truncatingIfNeeded: address >> 32)
+        message.data = data
+        let number = descriptor.number
+        // SAFETY: the structure is the one that the request takes, used inside the call only.
+        return try request("KVM_SIGNAL_MSI") {
+            withUnsafeMutablePointer(to: &message) { clinux_ioctl(number, REQUEST_SIGNAL_MSI, $0) }
+        } > 0
     }
 
     /// The corresponding requests are `KVM_SET_IRQCHIP` and `KVM_SET_PIT2`.

@@ -121,6 +121,9 @@ extension Processor {
     private func interruptInDelivery() throws(KVMError) -> UInt8? {
         guard X86.takesInterrupts(registers) else { return nil }
         let vector = try vcpu.lastInterrupt()
+        if let model = machine.model {
+            return model.look { $0.locals[index].inService.contains(vector) || $0.pics.isInService(vector) } ? vector : nil
+        }
         let local = try? LocalAPICRegisters(vcpu.get(.localAPIC))
         if let local, local.inService.contains(vector) { return vector }
         return (try? machine.vm.interruptControllerState())?.isInService(vector) == true ? vector : nil

@@ -79,9 +79,3 @@ extension VirtualMachine {
         do throws(Errno) { try Descriptor.write(bytes, to: path) } catch { throw Refusal("cannot write \(path): \(error)") }
     }
 }
-
-// The kernel's controllers, which tell their state and take lines and messages.
-extension VirtualMachine {
-    private func kernelInterrupts() throws(Refusal) -> InterruptView { throw Refusal("not yet") }
-    private func performInKernel(_ action: InterruptAction) throws(Refusal) -> Bool { throw Refusal("not yet") }
-}

@@ -85,6 +85,13 @@ import Testing
         #expect(obstacles(pc, line: 10, facts()) == [.higherPending])
         _ = pc.take()
         #expect(obstacles(pc, line: 10, facts()) == [.inService])
+        pc.eoi()
+        pc.put(0x300, 0x4_404f)
+        _ = pc.take()
+        #expect(obstacles(pc, line: 10, facts()) == [.inService], "the same class is enough")
+        pc.eoi()
+        pc.put(0x300, 0x4_4055)
+        _ = pc.take()
         #expect(
             pc.controller.explain(line: 10, facts()).text.contains(
                 "vector 0x55 of class 5 is in service without an EOI"))

@@ -171,7 +171,7 @@ import Testing
             count += 1
             pc.eoi()
         }
-        #expect(count == IOAPIC.patience && pc.nextDeadline == 10_000_000)
+        #expect(count == IOAPIC.patience && pc.nextDeadline == 10_000_000 && pc.mistakes == [.neverLowered])
         #expect(pc.controller.explain(line: 10, []).contains { $0.obstacle == .paused })
         #expect(pc.advance(10_000_000).wake.contains(0) && pc.take() == 0x41)
     }

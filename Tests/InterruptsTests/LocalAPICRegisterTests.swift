@@ -117,7 +117,7 @@ import Testing
         #expect(pc.wrmsr(0x1b, 0x1_2345_6d00))
         #expect(pc.get(0x030) == nil)
         #expect(pc.wrmsr(0x1b, 0x1_2345_6100))
-        #expect(pc.get(0x030) == nil)
+        #expect(pc.get(0x030) == nil && pc.mistakes == [.disabledPage])
     }
 
     // MARK: x2APIC

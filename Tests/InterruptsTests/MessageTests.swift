@@ -176,6 +176,7 @@ import Testing
         pc.put(0x360, 0x400, 1)
         pc.wrmsr(0x1b, 0xfee0_0000, 2)
         #expect(pc.controller.pulseNonMaskable(at: at(0)).nonMaskable.map { $0 } == [1, 2])
+        #expect(pc.journal.trace.last(2).map(\.kind) == [.nonMaskable, .nonMaskable])
     }
 
     @Test("a performance counter's interrupt masks its entry, the others' do not")

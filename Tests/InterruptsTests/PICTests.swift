@@ -256,6 +256,20 @@ import Testing
         #expect(pc.inp(0xa0) == 0x81)
     }
 
+    @Test("an interrupt that was polled adds no latency of the one before")
+    func aPolledInterruptHasNoLatency() {
+        let pc = pair()
+        pc.line(6, true)
+        #expect(pc.acknowledge(at: at(100)) == 0x36)
+        pc.out(0x20, 0x20, at: at(500))
+        pc.pulse(6)
+        pc.out(0x20, 0x0c)
+        #expect(pc.inp(0x20) == 0x86)
+        pc.out(0x20, 0x20, at: at(9_000))
+        let counts = pc.journal.statistics[.line(6)]
+        #expect(counts?[.endOfInterrupt] == 2 && counts?[.acknowledgeToEnd].count == 1)
+    }
+
     @Test("LINT0 lets the pair in, and IA32_APIC_BASE off does too")
     func lint0LetsThePairIn() {
         let pc = pair()

@@ -9,9 +9,13 @@ import Testing
     private static let processors = 3
 
     @Test(
-        "random programs leave the model and the plain one in the same state", arguments: 1...200 as ClosedRange<UInt64>
+        "random programs leave the model and the plain one in the same state", arguments: 0..<10 as Range<UInt64>
     )
-    func randomPrograms(seed: UInt64) {
+    func randomPrograms(batch: UInt64) {
+        for seed in batch * 20..<batch * 20 + 20 where !isSame(seed) { return }
+    }
+
+    private func isSame(_ seed: UInt64) -> Bool {
         var random = Seeded(seed)
         let pc = machine(Self.processors)
         var plain = ReferencePC(Self.processors)
@@ -23,8 +27,9 @@ import Testing
         }
         for number in 0..<150 {
             let what = step(pc, &plain, &random)
-            if !compare(pc, plain, "step \(number), \(what), of seed \(seed)") { return }
+            if !compare(pc, plain, "step \(number), \(what), of seed \(seed)") { return false }
         }
+        return true
     }
 
     /// Does the same to both; says what.

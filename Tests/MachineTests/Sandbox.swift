@@ -31,12 +31,13 @@ final class Sandbox {
         }
     }
 
-    /// With `memory` in one slot, or in none yet.
-    init(_ memory: GuestMemory, inOneSlot: Bool = true) throws {
+    /// With `memory` in one slot, or in none yet; with the kernel's interrupt controllers, or none.
+    init(_ memory: GuestMemory, inOneSlot: Bool = true, interruptControllers: Bool = false) throws {
         let system = try System()
         self.memory = memory
         vm = try system.makeVM()
         try vm.reserveIntelPages(at: VirtualMachine.intelPages)
+        if interruptControllers { try vm.makeInterruptControllers() }
         if inOneSlot {
             let start = PhysicalAddress(0)
             try vm.setMemory(slot: 0, guest: start, host: memory.host(start), count: Int(memory.layout.size))

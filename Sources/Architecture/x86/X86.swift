@@ -123,13 +123,8 @@ package enum X86 {
         (VirtualAddress(file.field(Field.gdtBase)), file.storage.number(at: Field.gdtLimit, count: 2))
     }
 
-    /// Where the local APIC's page of registers is; nil where it is off or has none (IA32_APIC_BASE, Intel SDM volume 3,
-    /// section 11.4.4).
-    package static func localAPIC(_ file: RegisterFile) -> PhysicalAddress? {
-        let base = file.field(Field.apicBase)
-        guard base[bit: 11], !base[bit: 10] else { return nil }
-        return PhysicalAddress(base & 0x000f_ffff_ffff_f000)
-    }
+    /// IA32_APIC_BASE.
+    package static func localAPICBase(_ file: RegisterFile) -> UInt64 { file.field(Field.apicBase) }
 
     /// What the processor reads by itself when it loads segments and delivers events: GDT, IDT, and outside of real
     /// mode LDT and task state. Linear addresses, without those that are empty.

@@ -3,14 +3,21 @@ import Interrupts
 /// The interrupt controllers while everything stands still: a copy to look at, with what goes with it.
 package struct InterruptView: Sendable {
     package var controllers: PCInterruptController
+    /// Each local APIC's page of registers.
+    package var locals: [LocalAPICRegisters]
     /// What only the processors know, a row each.
     package var facts: [ProcessorFacts]
     package var now: Moment
     /// False for the kernel's controllers: they tell their state, but not what happened when, so nothing is recorded.
     package var isRecorded: Bool
 
-    package init(_ controllers: PCInterruptController, facts: [ProcessorFacts], now: Moment, isRecorded: Bool) {
+    /// `locals` are the controllers' own where they are not given.
+    package init(
+        _ controllers: PCInterruptController, locals: [LocalAPICRegisters]? = nil, facts: [ProcessorFacts], now: Moment,
+        isRecorded: Bool
+    ) {
         self.controllers = controllers
+        self.locals = locals ?? controllers.locals.map { $0.registers(at: now) }
         self.facts = facts
         self.now = now
         self.isRecorded = isRecorded

@@ -52,8 +52,7 @@ extension Session {
             try InterruptWords.processor(word, target.traits.processorCount)
         }
         let number = processor ?? words.processor ?? selected
-        let view = try target.interrupts()
-        let registers = view.controllers.locals[number].registers(at: view.now)
+        let registers = try target.interrupts().locals[number]
         return words.isJSON ? registers.json(cpu: number).description : trimmed(registers.text(cpu: number))
     }
 

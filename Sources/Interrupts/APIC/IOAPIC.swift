@@ -30,13 +30,15 @@ package struct IOAPIC: Equatable, Sendable {
 
     package init(version: UInt8 = 0x20) { self.version = version }
 
-    /// A kernel's I/O APIC as it says it is: for views only.
-    package init(version: UInt8, id: UInt8, selected: UInt8, lines: UInt32, entries: [UInt64]) {
-        self.version = version
-        self.id = id
-        self.selected = selected
-        self.lines = lines
-        for (i, entry) in entries.prefix(Self.pins).enumerated() { self.entries[i] = RedirectionEntry(rawValue: entry) }
+    /// A kernel's I/O APIC, from the bytes of its `struct kvm_ioapic_state` (Documentation/virt/kvm/api.rst,
+    /// KVM_GET_IRQCHIP); nil for too few. For views.
+    package init?(kernelState bytes: [UInt8]) {
+        guard bytes.count >= 24 + 8 * Self.pins else { return nil }
+        version = 0x11
+        selected = bytes.number(at: 8, count: 1)
+        id = bytes.number(at: 12, count: 1)
+        lines = bytes.number(at: 16, count: 4)
+        entries = (0..<Self.pins).map { RedirectionEntry(rawValue: bytes.number(at: 24 + 8 * $0, count: 8)) }
     }
 
     /// A machine reset; the inputs are the devices'.
@@ -64,11 +66,19 @@ package struct IOAPIC: Equatable, Sendable {
         if entries[pin].isLevel { entries[pin].remoteIRR = true }
     }
 
-    /// The EOI of a level-triggered `vector`: the pins it ends. Those that still ask are in `again`.
-    mutating func endOfInterrupt(_ vector: UInt8, at now: Moment) -> (ended: UInt32, again: UInt32) {
-        var (ended, again) = (0 as UInt32, 0 as UInt32)
+    /// What an EOI does, as bits of pins.
+    struct End: Equatable {
+        var ended: UInt32 = 0
+        /// Still asserted: to be sent again, now or after a pause.
+        var again: UInt32 = 0
+        var paused: UInt32 = 0
+    }
+
+    /// The EOI of a level-triggered `vector` ends every level-triggered pin that has it.
+    mutating func endOfInterrupt(_ vector: UInt8, at now: Moment) -> End {
+        var end = End()
         for pin in 0..<Self.pins where entries[pin].vector == vector && entries[pin].isLevel {
-            if entries[pin].remoteIRR { ended[bit: pin] = true }
+            if entries[pin].remoteIRR { end.ended[bit: pin] = true }
             entries[pin].remoteIRR = false
             if !isAsking(pin) {
                 repeats[pin] = 0
@@ -76,14 +86,15 @@ package struct IOAPIC: Equatable, Sendable {
             }
             repeats[pin] += 1
             if repeats[pin] < Self.patience {
-                again[bit: pin] = true
+                end.again[bit: pin] = true
             } else {
                 repeats[pin] = 0
+                end.paused[bit: pin] = true
                 paused[bit: pin] = true
                 pauseEnd = now.nanoseconds + Self.pause
             }
         }
-        return (ended, again)
+        return end
     }
 
     /// The pins whose pause is over by `now` and that still ask.

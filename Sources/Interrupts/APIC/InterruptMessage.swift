@@ -46,6 +46,16 @@ package struct InterruptMessage: Hashable, Sendable {
 extension InterruptMessage {
     package static let window: ClosedRange<UInt64> = 0xfee0_0000...0xfeef_ffff
 
+    /// The address and data of a device's write that means this message; the destination's low 8 bits.
+    package var address: UInt64 {
+        let hint: UInt64 = isRedirectable ? 8 : 0
+        return Self.window.lowerBound | UInt64(destination & 0xff) << 12 | (isLogical ? 4 : 0) | hint
+    }
+
+    package var data: UInt32 {
+        UInt32(vector) | UInt32(mode.rawValue) << 8 | (isAssert ? 1 << 14 : 0) | (isLevel ? 1 << 15 : 0)
+    }
+
     /// Nil when `address` is none that means an interrupt.
     package init?(address: UInt64, data: UInt32) {
         guard Self.window.contains(address) else { return nil }

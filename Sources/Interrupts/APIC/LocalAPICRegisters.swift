@@ -85,9 +85,10 @@ package struct LocalAPICRegisters: Equatable, Sendable {
     }
 
     /// The vector the processor would take next, IF permitting: the highest requested, if its class is above the
-    /// processor priority's and the APIC is on.
+    /// processor priority's. Switching the APIC off by software holds back what comes, not what waits (section
+    /// 11.4.7.2).
     package var nextVector: UInt8? {
-        guard isSoftwareEnabled, let vector = interruptRequest.highest else { return nil }
+        guard let vector = interruptRequest.highest else { return nil }
         return vector >> 4 > effectivePriority >> 4 ? vector : nil
     }
 

@@ -48,6 +48,21 @@ package struct PIC8259: Equatable, Sendable {
 
     package init(isMaster: Bool) { self.isMaster = isMaster }
 
+    /// A kernel's chip, from the 16 bytes of its `struct kvm_pic_state` (Documentation/virt/kvm/api.rst,
+    /// KVM_GET_IRQCHIP); nil for fewer. For views.
+    package init?(kernelState bytes: [UInt8], isMaster: Bool) {
+        guard bytes.count >= 16 else { return nil }
+        self.isMaster = isMaster
+        (lines, request, mask, inService) = (bytes[0], bytes[1], bytes[2], bytes[3])
+        lowest = (bytes[4] &- 1) & 7
+        base = bytes[5]
+        (readsInService, polls, isSpecialMask) = (bytes[6] != 0, bytes[7] != 0, bytes[8] != 0)
+        step = [.ready, .base, .cascade, .mode][Int(bytes[9] & 3)]
+        (isAutomatic, rotatesAutomatically, isSpeciallyNested) = (bytes[10] != 0, bytes[11] != 0, bytes[12] != 0)
+        needsMode = bytes[13] != 0
+        levels = bytes[14]
+    }
+
     /// Inputs that can be level-triggered: not the timer, the keyboard, the cascade, the clock and the coprocessor.
     private var levelInputs: UInt8 { isMaster ? 0xf8 : 0xde }
 

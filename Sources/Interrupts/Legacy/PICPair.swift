@@ -10,7 +10,7 @@ package struct PICPair: Equatable, Sendable {
 
     package init() {}
 
-    /// A kernel's pair as it says it is: for views only.
+    /// A kernel's pair: for views.
     package init(master: PIC8259, slave: PIC8259) {
         self.master = master
         self.slave = slave
@@ -23,6 +23,14 @@ package struct PICPair: Equatable, Sendable {
     package var mask: UInt16 { UInt16(slave.mask) << 8 | UInt16(master.mask) }
     package var request: UInt16 { UInt16(slave.request) << 8 | UInt16(master.request) }
     package var inService: UInt16 { UInt16(slave.inService) << 8 | UInt16(master.inService) }
+
+    /// Whether `vector` was delivered and waits for its end; true for each vector of a chip that does not wait.
+    package func isInService(_ vector: UInt8) -> Bool {
+        (0..<16).contains { input in
+            guard self.vector(of: input) == vector else { return false }
+            return inService[bit: input] || (input < 8 ? master : slave).isAutomatic
+        }
+    }
 
     /// Inputs that wait and are not masked, of chips that work; the cascade is none.
     var waiting: UInt16 { UInt16(slave.waiting) << 8 | UInt16(master.waiting & ~(1 << UInt8(PIC8259.cascade))) }

@@ -22,7 +22,7 @@ extension PCInterruptController {
             apply(locals[cpu].read(offset: offset, size: size, at: now), cpu, UInt64(offset), at: now, &out)
             return out
         }
-        guard claims(address, cpu) else { return nil }
+        guard claims(address, cpu) else { return noteAbsent(address, cpu, at: now) }
         var out = begin(at: now)
         out.value = ioapic.read(offset: offset, size: size)
         return out
@@ -39,11 +39,20 @@ extension PCInterruptController {
             apply(reaction, cpu, UInt64(offset), at: now, &out)
             return out
         }
-        guard claims(address, cpu) else { return nil }
+        guard claims(address, cpu) else { return noteAbsent(address, cpu, at: now) }
         var out = begin(at: now)
         let wasMasked = ioapic.isSelectedMasked
         apply(ioapic.write(value & .mask(size * 8), offset: offset), wasMasked: wasMasked, at: now, &out)
         return out
+    }
+
+    /// Nobody answers; a guest that reaches for its page while the APIC is off or in x2APIC mode errs.
+    private mutating func noteAbsent(_ address: PhysicalAddress, _ cpu: Int, at now: Moment) -> InterruptOutcome? {
+        if address.rawValue & ~0xfff == locals[cpu].pageAddress.rawValue {
+            let mistake = GuestMistake(.disabledPage, processor: cpu, argument: address.rawValue & 0xfff)
+            journal.warnings.add(mistake, at: now)
+        }
+        return nil
     }
 
     // MARK: Model-specific registers

@@ -98,7 +98,11 @@ extension PCInterruptController {
             journal.warnings.add(mistake, at: now)
         }
         service(pins.again, at: now, &out)
-        if ioapic.pauseEnd != nil { setDeadline() }
+        if pins.paused != 0 {
+            let pin = UInt64(pins.paused.trailingZeroBitCount)
+            journal.warnings.add(GuestMistake(.neverLowered, processor: nil, argument: pin), at: now)
+            setDeadline()
+        }
     }
 
     // MARK: 8259 pair

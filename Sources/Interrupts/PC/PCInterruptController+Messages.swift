@@ -120,7 +120,6 @@ extension PCInterruptController {
     private mutating func give(
         _ message: InterruptMessage, _ cpu: Int, _ sender: Sender, at now: Moment, _ out: inout InterruptOutcome
     ) -> Bool {
-        let event: InterruptEvent.Kind
         switch message.mode {
         case .fixed, .lowestPriority:
             // Between processors there are edges only (table 11-3).
@@ -131,34 +130,38 @@ extension PCInterruptController {
         case .external:
             locals[cpu].hasExternalRequest = true
             settle(cpu, at: now, &out)
-            return true
         case .reserved:
             let mistake = GuestMistake(.reservedDeliveryMode, processor: sender.processor, argument: 3)
             journal.warnings.add(mistake, at: now)
             return false
-        case .smi:
-            out.management.insert(cpu)
-            event = .management
-        case .nmi:
-            out.nonMaskable.insert(cpu)
-            event = .nonMaskable
+        case .smi: strike(.management, cpu, message.vector, sender.cause, at: now, &out)
+        case .nmi: strike(.nonMaskable, cpu, message.vector, sender.cause, at: now, &out)
+        case .initialize: strike(.initialize, cpu, message.vector, sender.cause, at: now, &out)
+        case .startUp: strike(.startUp, cpu, message.vector, sender.cause, at: now, &out)
+        }
+        return true
+    }
+
+    /// What needs no vector and no priority: NMI, SMI, INIT, start-up.
+    private mutating func strike(
+        _ kind: InterruptEvent.Kind, _ cpu: Int, _ vector: UInt8, _ cause: InterruptEvent.Cause, at now: Moment,
+        _ out: inout InterruptOutcome
+    ) {
+        switch kind {
+        case .nonMaskable: out.nonMaskable.insert(cpu)
+        case .management: out.management.insert(cpu)
         case .initialize:
             locals[cpu].receiveInit()
             signals[cpu] = nil
             out.initialize.insert(cpu)
             setDeadline()
-            event = .initialize
-        case .startUp:
-            guard locals[cpu].receiveStartUp() else { return true }
+        default:
+            guard locals[cpu].receiveStartUp() else { return }
             out.startUp.insert(cpu)
-            out.startUpVector = message.vector
-            event = .startUp
+            out.startUpVector = vector
         }
-        let number = InterruptNumber.vector(event == .startUp ? message.vector : 0)
-        journal.record(
-            InterruptEvent(event, number, processor: cpu, vector: message.vector, cause: sender.cause, at: now)
-        )
-        return true
+        let number = InterruptNumber.vector(kind == .nonMaskable ? 2 : vector)
+        journal.record(InterruptEvent(kind, number, processor: cpu, vector: vector, cause: cause, at: now))
     }
 
     // MARK: Inside a local APIC
@@ -170,12 +173,9 @@ extension PCInterruptController {
         switch locals[cpu].deliver(source) {
         case .nothing: break
         case .external: settle(cpu, at: now, &out)
-        case .nonMaskable: out.nonMaskable.insert(cpu)
-        case .management: out.management.insert(cpu)
-        case .initialize:
-            locals[cpu].receiveInit()
-            signals[cpu] = nil
-            out.initialize.insert(cpu)
+        case .nonMaskable: strike(.nonMaskable, cpu, 0, source.cause, at: now, &out)
+        case .management: strike(.management, cpu, 0, source.cause, at: now, &out)
+        case .initialize: strike(.initialize, cpu, 0, source.cause, at: now, &out)
         case .vector(let vector, let acceptance):
             _ = take(vector, acceptance, cpu, (.vector(vector), source.cause), at: now, &out)
         }

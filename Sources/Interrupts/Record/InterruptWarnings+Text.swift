@@ -24,6 +24,7 @@ extension GuestMistake: CustomStringConvertible {
         case .illegalBaseChange: "IA32_APIC_BASE = \(value) is no legal change of mode"
         case .reservedBits: "reserved bits in register \(value)"
         case .lineEndedWithoutRequest: "I/O APIC EOI of vector \(argument), which no level pin waits for"
+        case .neverLowered: "I/O APIC pin \(argument) is still asserted after each of 10,000 EOIs: a storm"
         }
     }
 }

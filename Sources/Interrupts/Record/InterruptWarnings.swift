@@ -15,6 +15,7 @@ package struct GuestMistake: Hashable, Sendable {
         case illegalBaseChange
         case reservedBits
         case lineEndedWithoutRequest
+        case neverLowered
     }
 
     package let kind: Kind

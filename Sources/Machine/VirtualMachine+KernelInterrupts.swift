@@ -1,0 +1,88 @@
+import Architecture
+import Debugger
+import Interrupts
+import KVM
+import Primitives
+
+// The kernel's interrupt controllers for the debugger: their state in the shape of the built-in ones, and what they take.
+extension VirtualMachine {
+    func kernelInterrupts() throws(Refusal) -> InterruptView {
+        do throws(KVMError) {
+            let state = try vm.interruptControllerState(withTimer: false)
+            var locals: [LocalAPIC] = []
+            var pages: [LocalAPICRegisters] = []
+            for processor in processors {
+                let base = X86.localAPICBase(processor.registers)
+                guard let page = LocalAPICRegisters(try processor.vcpu.get(.localAPIC), isX2APIC: base[bit: 10]) else {
+                    throw KVMError(request: "KVM_GET_LAPIC", errno: .invalid)
+                }
+                let isRunning =
+                    switch try processor.activity() {
+                    case .uninitialized, .initReceived: false
+                    case .runnable, .halted, .startupReceived, .stopped: true
+                    }
+                locals.append(LocalAPIC(page, base: base, processor: processor.index, isRunning: isRunning))
+                pages.append(page)
+            }
+            guard let ioapic = IOAPIC(kernelState: state.bytes(ofChip: 2)),
+                let master = PIC8259(kernelState: state.bytes(ofChip: 0), isMaster: true),
+                let slave = PIC8259(kernelState: state.bytes(ofChip: 1), isMaster: false)
+            else { throw KVMError(request: "KVM_GET_IRQCHIP", errno: .invalid) }
+            let controllers = PCInterruptController(
+                locals: locals, ioapic: ioapic, pics: PICPair(master: master, slave: slave))
+            return InterruptView(
+                controllers, locals: pages, facts: facts, now: Moment(nanoseconds: 0), isRecorded: false)
+        } catch {
+            throw Refusal("the kernel's interrupt controllers cannot be read: \(error)")
+        }
+    }
+
+    func performInKernel(_ action: InterruptAction) throws(Refusal) -> Bool {
+        do throws(KVMError) {
+            switch action {
+            case .setLine(let line, let level):
+                guard PCInterruptController.lines.contains(line) else { return false }
+                try vm.setInterruptLine(UInt32(line), level)
+            case .pulse(let line):
+                guard PCInterruptController.lines.contains(line) else { return false }
+                for level in [false, true, false] { try vm.setInterruptLine(UInt32(line), level) }
+            case .mask(let line, let isMasked): return try change(line) { $0[bit: 16] = isMasked }
+            case .route(let line, let destination):
+                return try change(line) { $0[bits: 56...63] = UInt64(destination) }
+            case .message(let message): return try vm.signal(address: message.address, data: message.data)
+            case .nonMaskable(let index): try processors[index].vcpu.interruptNonMaskably()
+            case .clear(let vector, let index): return try clear(vector, of: processors[index])
+            case .record, .clearRecord: throw KVMError(request: "a record", errno: .invalid)
+            }
+            return true
+        } catch {
+            throw Refusal("the kernel's interrupt controllers refuse: \(error)")
+        }
+    }
+
+    /// Changes the redirection entry of an input.
+    private func change(_ line: Int, _ body: (inout UInt64) -> Void) throws(KVMError) -> Bool {
+        guard PCInterruptController.lines.contains(line) else { return false }
+        var state = try vm.interruptControllerState()
+        // `struct kvm_ioapic_state`: 24 bytes, then 8 for each pin; the timer's is pin 2.
+        let offset = 24 + 8 * (line == 0 ? 2 : line)
+        var bytes = state.bytes(ofChip: 2)
+        var entry: UInt64 = bytes.number(at: offset, count: 8)
+        body(&entry)
+        bytes.store(entry, at: offset, count: 8)
+        state.setBytes(bytes, ofChip: 2)
+        try vm.setInterruptControllers(state)
+        return true
+    }
+
+    private func clear(_ vector: UInt8, of processor: Processor) throws(KVMError) -> Bool {
+        var page = try processor.vcpu.get(.localAPIC)
+        let offset = LocalAPICRegisters.Offset.interruptRequest + Int(vector >> 5) * 16
+        var word: UInt32 = page.number(at: offset, count: 4)
+        guard word[bit: Int(vector & 31)] else { return false }
+        word[bit: Int(vector & 31)] = false
+        page.store(word, at: offset, count: 4)
+        try processor.vcpu.set(.localAPIC, from: page, at: 0)
+        return true
+    }
+}
