@@ -35,12 +35,12 @@ let tests: [(name: String, of: [String])] = [
     ("BootTests", ["Boot", "Architecture", "Primitives", "TestSupport"]),
     ("ArchitectureTests", ["Architecture", "Primitives", "TestSupport"]),
     ("RemoteProtocolTests", ["RemoteProtocol", "Primitives", "TestSupport"]),
-    ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Primitives", "TestSupport"]),
+    ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Interrupts", "Primitives", "TestSupport"]),
     (
         "MachineTests",
         ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Interrupts", "Primitives", "TestSupport"]
     ),
-    ("FuzzTests", ["RemoteProtocol", "Debugger", "Boot", "Architecture", "Primitives", "TestSupport"]),
+    ("FuzzTests", ["RemoteProtocol", "Debugger", "Boot", "Architecture", "Interrupts", "Primitives", "TestSupport"]),
     ("LiveTests", ["stubvisor", "stubvisor-bench", "TestSupport"]),
 ]
 

@@ -1,4 +1,5 @@
 import Architecture
+import Interrupts
 import Primitives
 import TestSupport
 
@@ -11,6 +12,11 @@ private final class AnyMachine: DebugTarget, PhysicalMemory {
     private var bytes: [UInt8]
     private var files: [RegisterFile]
     private(set) var armed = Arrangement()
+    private lazy var controllers: PCInterruptController = {
+        var configuration = PCInterruptController.Configuration()
+        configuration.processors = traits.processorCount
+        return PCInterruptController(configuration)
+    }()
     /// A table whose entries lead to itself: everything they map is mapped over and over.
     private static let table = 0x1000
     private static let noise: [UInt8] = {
@@ -63,6 +69,15 @@ private final class AnyMachine: DebugTarget, PhysicalMemory {
         guard address.rawValue >> 12 == 0xfee00 else { throw Refusal("\(address) is no device") }
         return [UInt8](repeating: 0, count: min(count, 0x1000 - Int(address.rawValue & 0xfff)))
     }
+
+    func interrupts() throws(Refusal) -> InterruptView {
+        let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
+        return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 0), isRecorded: true)
+    }
+
+    func perform(_ action: InterruptAction) throws(Refusal) -> Bool { true }
+
+    func save(_ bytes: [UInt8], to path: String) throws(Refusal) { throw Refusal("no files here") }
 
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation {
         try X86.paging(files[processor]).translate(address, in: self)

@@ -18,7 +18,7 @@ enum {
     LEVEL_NOT_LOWERED,  // taken and ended once, the line still high: it comes again and again
     VECTOR_TOO_LOW,
     REMOTE_IRR_STUCK,   // taken, never ended
-    PROCESSOR_HALTED,   // for a processor that was never started
+    PROCESSOR_HALTED,   // for a processor that waits for its start-up message
 };
 
 volatile int situation;
@@ -62,7 +62,10 @@ _Noreturn void arrange_situation(void) {
         idt_handle(VECTOR_UART, on_uart_without_end);
         ioapic_route(UART_LINE, IOAPIC_LEVEL | VECTOR_UART, self);
         break;
-    case PROCESSOR_HALTED: ioapic_route(UART_LINE, VECTOR_UART, self + 1); break;
+    case PROCESSOR_HALTED:
+        apic_send(APIC_INIT, self + 1);
+        ioapic_route(UART_LINE, VECTOR_UART, self + 1);
+        break;
     }
     for (;;) stay();
 }

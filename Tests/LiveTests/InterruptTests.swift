@@ -1,0 +1,225 @@
+import Foundation
+import Testing
+
+extension Live {
+    /// The guest `apicdemo` under the built-in interrupt controllers, and the commands that show and drive them.
+    @Suite("interrupts") struct Interrupts {
+        static let kinds = ["apic", "kernel"]
+
+        /// Each kind of interrupt with its count, as many as there are processors where each has its own.
+        private static func expected(_ cpus: Int) -> String {
+            func each(_ count: Int) -> String { String(repeating: " \(count)", count: cpus) }
+            return """
+                processors \(cpus)
+                periodic timer 100
+                one-shot timer 10
+                tsc deadline 10
+                (sent by interrupts)
+                uart 21
+                messages\(each(100))
+                broadcasts\(each(10))
+                nmis\(each(5))
+                nested 1
+                held off 2
+                too early 0
+
+                """
+        }
+
+        @Test("the same guest counts the same interrupts", .needs(.kvm), arguments: kinds, [1, 2, 8])
+        func counts(kind: String, cpus: Int) throws {
+            let arguments = ["run", "--irqchip", kind, "--gdb", "none", "--cpus", "\(cpus)"]
+            let end = try Program.run([Places.stubvisor] + arguments + [Guest.path("apicdemo")], within: 120)
+            #expect(end.output == Self.expected(cpus), "\(end.errors)")
+            #expect(end.status == 0)
+        }
+
+        /// A machine that stands in one of the guest's situations.
+        private func guest(in situation: UInt8, _ options: [String] = []) throws -> (guest: RemoteClient, Symbols) {
+            let symbols = try Symbols(guest: "apicdemo")
+            let guest = try Stubvisor(guest: "apicdemo", options).attach()
+            #expect(try guest.write([situation, 0, 0, 0], at: symbols["situation"]) == "OK")
+            // Nothing is counted but what a test injects.
+            #expect(try guest.insert(0, at: symbols["in_situation"]) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.remove(0, at: symbols["in_situation"]) == "OK")
+            return (guest, symbols)
+        }
+
+        @Test("in x2APIC mode too; nesting keeps to the priorities", .needs(.kvm), arguments: [0, 1] as [UInt8])
+        func x2APIC(mode: UInt8) throws {
+            let symbols = try Symbols(guest: "apicdemo")
+            let guest = try Stubvisor(guest: "apicdemo", ["--cpus", "2"]).attach()
+            #expect(try guest.write([mode, 0, 0, 0], at: symbols["use_x2apic"]) == "OK")
+            #expect(try guest.insert(0, at: symbols["power_off"]) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.word(at: symbols["nesting"]) & 0xffff_ffff == 1234)
+            let text = try guest.monitor("info lapic --json")
+            #expect(text.contains("\"x2apic\":\(mode == 1)"), "\(text)")
+            #expect(try guest.monitor("irq warnings").contains("no mistakes"))
+        }
+
+        @Test("an injected line is taken by the guest's handler", .needs(.kvm), arguments: kinds)
+        func inject(kind: String) throws {
+            let (guest, symbols) = try guest(in: 1, ["--irqchip", kind])
+            let before = try guest.word(at: symbols["line_hits"])
+            #expect(try guest.monitor("inject-irq 4").contains("will deliver on resume"))
+            #expect(try guest.insert(0, at: symbols["on_uart"]) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.register("rip") == symbols["on_uart"])
+            #expect(try guest.word(at: symbols["line_hits"]) == before)
+            #expect(try guest.remove(0, at: symbols["on_uart"]) == "OK")
+            #expect(try guest.monitor("irq show 4").contains("0x44"))
+        }
+
+        @Test("catch irq stops on the handler's first instruction", .needs(.kvm))
+        func caught() throws {
+            let (guest, symbols) = try guest(in: 1)
+            let interrupted = try guest.register("rip")
+            #expect(try guest.monitor("catch irq 4").contains("interrupt 4"))
+            _ = try guest.monitor("inject-irq 4")
+            #expect(try guest.resume().kind == "T05")
+            #expect(guest.console.contains("interrupt 4 (vector 0x44) reached its handler"))
+            #expect(try guest.register("rip") == symbols["on_uart"])
+            // The processor has pushed SS, RSP, RFLAGS, CS and RIP.
+            let stack = try guest.register("rsp")
+            let place = try guest.word(at: stack)
+            #expect(place >= interrupted & ~0xfff && place < (interrupted & ~0xfff) + 0x2000)
+            #expect(try guest.word(at: stack + 16) & 0x200 != 0, "interrupts were on")
+            #expect(try guest.monitor("irq trace 3").contains("ack"))
+        }
+
+        @Test("the kernel's controllers show the same views, and say what they cannot", .needs(.kvm))
+        func kernel() throws {
+            let (guest, _) = try guest(in: 1, ["--irqchip", "kernel"])
+            #expect(try guest.monitor("info irqs enabled").contains("0x44"))
+            #expect(try guest.monitor("info ioapic").contains("vec=68"))
+            #expect(try guest.monitor("info lapic").contains("APIC enabled"))
+            #expect(try guest.monitor("irq why 4").contains("pin 4 mask = 0"))
+            for command in ["irq trace", "irq stats", "irq warnings", "irq timeline /dev/null"] {
+                #expect(try guest.monitor(command).contains("n/a (kernel irqchip)"), "\(command)")
+            }
+            #expect(try guest.monitor("catch irq 4").contains("--irqchip apic does"))
+            #expect(try guest.monitor("irq mask 4").contains("is masked"))
+            #expect(try guest.monitor("inject-irq 4").contains("BLOCKED: the guest has masked"))
+        }
+
+        /// A situation of the guest's, and what `irq why 4` must name.
+        private static let obstacles: [(situation: UInt8, reason: String)] = [
+            (2, "pinMasked"), (3, "apicSwitchedOff"), (4, "taskPriority"), (5, "inService"), (6, "interruptsDisabled"),
+            (7, "nobodyAddressed"), (8, "remoteIRR"), (9, "illegalVector"), (10, "remoteIRR"),
+            (11, "waitingForStartUp"),
+        ]
+
+        @Test(
+            "irq why names the reason for which an interrupt does not come", .needs(.kvm), arguments: obstacles.indices)
+        func why(index: Int) throws {
+            let (situation, reason) = Self.obstacles[index]
+            let (guest, symbols) = try guest(in: situation, ["--cpus", situation == 11 ? "2" : "1"])
+            _ = try guest.monitor("inject-irq 4")
+            if situation == 8 || situation == 10 {
+                // Taken once: the line stays high, or no end comes.
+                let handler = situation == 8 ? "on_uart" : "on_uart_without_end"
+                #expect(try guest.insert(0, at: symbols[handler]) == "OK")
+                #expect(try guest.resume().kind == "T05")
+            }
+            let text = try guest.monitor("irq why 4 --json")
+            #expect(text.contains("\"obstacle\":\"\(reason)\""), "\(text)")
+            // In words as well.
+            #expect(try guest.monitor("irq why 4").contains("BLOCKED: "))
+        }
+
+        /// Events of one kind of the timeline, in their order.
+        private struct Event: Decodable {
+            struct Arguments: Decodable {
+                let irq: String?
+                let seq: UInt64?
+            }
+            let name: String
+            let ph: String
+            let ts: Double?
+            let dur: Double?
+            let args: Arguments?
+        }
+
+        private struct Timeline: Decodable { let traceEvents: [Event] }
+
+        @Test("every timer interrupt is pended, delivered, acknowledged and ended, in order", .needs(.kvm))
+        func timeline() throws {
+            let symbols = try Symbols(guest: "apicdemo")
+            let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).json")
+            defer { try? FileManager.default.removeItem(at: path) }
+            let guest = try Stubvisor(guest: "apicdemo").attach()
+            #expect(try guest.write([0xe8, 3, 0, 0], at: symbols["rounds"]) == "OK")
+            #expect(try guest.insert(0, at: symbols["deadline"]) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.monitor("irq timeline \(path.path)").contains("ui.perfetto.dev"))
+            let events = try JSONDecoder().decode(Timeline.self, from: Data(contentsOf: path)).traceEvents
+            let timer = events.filter { $0.ph == "i" && $0.args?.irq == "v112" }
+            // A slow host lets the timer come again before the one before is taken.
+            let words = timer.compactMap { $0.name.split(separator: " ").first.map(String.init) }
+                .filter { $0 != "coalesce" }
+            let rounds = words.split(separator: "pend").map(Array.init)
+            let whole = rounds.filter { $0.prefix(3) == ["deliver", "ack", "eoi"] }
+            #expect(whole.count >= 900, "the ring keeps the last 4096 events")
+            #expect(zip(timer, timer.dropFirst()).allSatisfy { ($0.ts ?? 0) <= ($1.ts ?? 0) })
+            // The time in service is that between the two stations.
+            let services = events.filter { $0.ph == "X" && $0.args?.irq == "v112" }
+            let starts = timer.filter { $0.name.hasPrefix("ack") }.suffix(services.count)
+            let ends = timer.filter { $0.name.hasPrefix("eoi") }.suffix(services.count)
+            #expect(services.count >= 900)
+            for (service, (start, end)) in zip(services, zip(starts, ends)) {
+                #expect(abs((end.ts ?? 0) - (start.ts ?? 0) - (service.dur ?? -1)) < 0.01)
+            }
+            let statistics = try guest.monitor("irq stats")
+            #expect(statistics.contains("irq v112: pend"), "\(statistics)")
+            for word in ["p50", "p99", "max"] { #expect(statistics.contains(word)) }
+        }
+
+        /// Lets the guest run in short pieces until it has taken the line `count` times: how often it has then.
+        private func hits(_ guest: RemoteClient, _ place: UInt64, until count: UInt64) throws -> UInt64 {
+            for _ in 0..<200 where try guest.word(at: place) < count {
+                guest.send("vCont;c")
+                guest.interrupt()
+                _ = try guest.stop()
+            }
+            return try guest.word(at: place)
+        }
+
+        @Test("no injection is lost or doubled while the guest stands or is stepped", .needs(.kvm), arguments: kinds)
+        func exactInjections(kind: String) throws {
+            let (guest, symbols) = try guest(in: 1, ["--irqchip", kind])
+            let place = try symbols["line_hits"]
+            let start = try guest.word(at: place)
+            for round in 1...300 as ClosedRange<UInt64> {
+                _ = try guest.monitor("inject-irq 4")
+                if round % 2 == 0 {
+                    for _ in 0..<3 { _ = try guest.resume("vCont;s:p1.1") }
+                    #expect(try guest.word(at: place) == start + round - 1, "a step takes no interrupt")
+                }
+                let now = try hits(guest, place, until: start + round)
+                guard now == start + round else {
+                    Issue.record("\(now - start) of \(round)")
+                    return
+                }
+            }
+        }
+
+        @Test("injections while the guest runs are all taken", .needs(.kvm))
+        func injectionsWhileRunning() throws {
+            let (guest, symbols) = try guest(in: 1)
+            let start = try guest.word(at: symbols["line_hits"])
+            #expect(try guest.request("QNonStop:1") == "OK")
+            #expect(try guest.request("vCont;c") == "OK")
+            let place = try symbols["line_hits"]
+            for round in 1...1000 as ClosedRange<UInt64> {
+                _ = try guest.monitor("inject-irq 4")
+                for _ in 0..<10_000 where try guest.word(at: place) < start + round {}
+                guard try guest.word(at: place) == start + round else {
+                    Issue.record("\(try guest.word(at: place) - start) of \(round)")
+                    return
+                }
+            }
+        }
+    }
+}
