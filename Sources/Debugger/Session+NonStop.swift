@@ -82,9 +82,12 @@ struct NonStop {
 }
 
 extension Session {
+    /// Whether vCPUs move, in the client's eyes, while packets are answered.
+    package var isMoving: Bool { nonStop?.isMoving == true }
+
     /// In non-stop mode, when all that arrived is answered: what the machine goes on with, nil where nothing moves.
     package func continuation() -> ResumePlan? {
-        guard nonStop?.isMoving == true else { return nil }
+        guard isMoving else { return nil }
         replant()
         settle()
         return nonStop?.plan()

@@ -46,8 +46,11 @@ final class Client {
             case .kill: return .kill
             case nil: break
             }
-            if !isLost, !session.isBehind, !receive() {
-                if let plan = session.continuation() { return .resume(plan) }
+            if isLost || session.isBehind { continue }
+            // Whoever moves is not kept waiting for a client that may be slow, or ask for ever.
+            if session.isMoving {
+                if !takeInput(), let plan = session.continuation() { return .resume(plan) }
+            } else if !receive() {
                 _ = waitForInput([socket.number, listener])
                 // The end of this connection counts before the next one.
                 if !takeInput(), waitForInput([listener], milliseconds: 0) { return .newcomer }
