@@ -27,7 +27,10 @@ extension Processor {
 
     /// Follows the guest's interrupt table: called before each entry, with the registers of the last exit.
     func watchHandlers() throws(KVMError) {
-        guard machine.watchesHandlers || arriving != nil || trapStep != nil || owesTrap || !handlers.source.vectors.isEmpty else { return }
+        guard
+            machine.watchesHandlers || arriving != nil || trapStep != nil || owesTrap
+                || !handlers.source.vectors.isEmpty
+        else { return }
         // Those that were just stored are the newest.
         if !isPageStale { try fetchRegisters() }
         var source = HandlerWatch.Source()

@@ -48,7 +48,8 @@ extension Processor {
         let cause = event.cause.text.isEmpty ? "" : ", \(event.cause.text)"
         return StopEvent(
             .caught, on: index,
-            account: "vCPU \(event.processor ?? index): interrupt \(event.number) (vector \(hexadecimal(event.vector))) "
+            account:
+                "vCPU \(event.processor ?? index): interrupt \(event.number) (vector \(hexadecimal(event.vector))) "
                 + what + cause)
     }
 

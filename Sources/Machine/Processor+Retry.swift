@@ -122,7 +122,8 @@ extension Processor {
         guard X86.takesInterrupts(registers) else { return nil }
         let vector = try vcpu.lastInterrupt()
         if let model = machine.model {
-            return model.look { $0.locals[index].inService.contains(vector) || $0.pics.isInService(vector) } ? vector : nil
+            return model.look { $0.locals[index].inService.contains(vector) || $0.pics.isInService(vector) }
+                ? vector : nil
         }
         let local = try? LocalAPICRegisters(vcpu.get(.localAPIC))
         if let local, local.inService.contains(vector) { return vector }

@@ -46,7 +46,9 @@ extension VirtualMachine {
             wanted.append(FilteredRegister(index: entry, reads: false))
         }
         if model != nil {
-            wanted += [LocalAPIC.baseRegister, LocalAPIC.deadlineRegister].map { FilteredRegister(index: $0, reads: true) }
+            wanted += [LocalAPIC.baseRegister, LocalAPIC.deadlineRegister].map {
+                FilteredRegister(index: $0, reads: true)
+            }
         }
         guard wanted != filtered else { return }
         do throws(KVMError) {

@@ -26,7 +26,9 @@ extension VirtualMachine {
     package func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
         guard let model else { return try performInKernel(action) }
         var isDone = true
-        func change(_ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome) { model.change { body(&$0, $1) } }
+        func change(_ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome) {
+            model.change { body(&$0, $1) }
+        }
         switch action {
         case .setLine(let line, let level):
             isDone = PCInterruptController.lines.contains(line)
@@ -76,6 +78,8 @@ extension VirtualMachine {
     }
 
     package func save(_ bytes: [UInt8], to path: String) throws(Refusal) {
-        do throws(Errno) { try Descriptor.write(bytes, to: path) } catch { throw Refusal("cannot write \(path): \(error)") }
+        do throws(Errno) { try Descriptor.write(bytes, to: path) } catch {
+            throw Refusal("cannot write \(path): \(error)")
+        }
     }
 }

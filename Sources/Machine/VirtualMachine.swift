@@ -103,7 +103,8 @@ package final class VirtualMachine: @unchecked Sendable {
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(features, as: index, of: configuration.processorCount)
-            try vcpu.setProcessor(isModelled ? offerLocalAPIC(answers, filtered: capabilities.filtersRegisters) : answers)
+            try vcpu.setProcessor(
+                isModelled ? offerLocalAPIC(answers, filtered: capabilities.filtersRegisters) : answers)
             processors.append(Processor(index, vcpu, of: self))
         }
         if isModelled { model = try makeModel() }

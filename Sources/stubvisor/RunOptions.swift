@@ -128,7 +128,8 @@ extension Option {
             }
             options.interruptController = kind
         },
-        Option(name: "--trace-irq", value: "FILE", help: "the interrupt timeline as Chrome trace JSON, written at exit") {
+        Option(name: "--trace-irq", value: "FILE", help: "the interrupt timeline as Chrome trace JSON, written at exit")
+        {
             options, text throws(Failure) in options.interruptTrace = text
         },
         Option(name: "--initrd", value: "FILE", help: "an initial RAM disk, handed over as the boot protocol has it") {

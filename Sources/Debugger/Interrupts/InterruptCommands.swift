@@ -42,7 +42,8 @@ extension MonitorCommand {
             name: "irq timeline", arguments: "FILE", summary: "write the events as a Chrome trace, for Perfetto"
         ) { session, words throws(Refusal) in try session.saveTimeline(words) },
         MonitorCommand(
-            name: "irq stats", arguments: "[N] [--json]", summary: "counts and latencies from pending to end of interrupt"
+            name: "irq stats", arguments: "[N] [--json]",
+            summary: "counts and latencies from pending to end of interrupt"
         ) { session, words throws(Refusal) in try session.interruptStatistics(words) },
         MonitorCommand(name: "irq warnings", arguments: "[--json]", summary: "what the guest does wrong") {
             session, words throws(Refusal) in

@@ -68,7 +68,8 @@ extension Session {
     }
 
     private func send(_ message: InterruptMessage) throws(Refusal) -> String {
-        try target.perform(.message(message)) ? "accepted; will deliver on resume" : "nobody accepted it: see irq warnings"
+        try target.perform(.message(message))
+            ? "accepted; will deliver on resume" : "nobody accepted it: see irq warnings"
     }
 
     func injectVector(_ words: [Substring]) throws(Refusal) -> String {

@@ -116,7 +116,9 @@ extension InterruptCommand.Shorthand {
 extension LocalAPICRegisters {
     /// Every register that has a name, raw.
     package func json(cpu: Int) -> JSON {
-        func vectors(_ set: VectorSet) -> JSON { .array((UInt8.min...UInt8.max).filter(set.contains).map { .number(Int($0)) }) }
+        func vectors(_ set: VectorSet) -> JSON {
+            .array((UInt8.min...UInt8.max).filter(set.contains).map { .number(Int($0)) })
+        }
         return .object([
             ("cpu", .number(cpu)), ("id", .number(UInt64(id))), ("version", .number(UInt64(version))),
             ("x2apic", .bool(isX2APIC)), ("enabled", .bool(isSoftwareEnabled)),

@@ -21,7 +21,8 @@ extension PCInterruptController {
         var bytes = [UInt8](repeating: 0, count: 0x1000)
         for offset in stride(from: 0, to: LocalAPICRegisters.size, by: 16) {
             let isLocal = locals[cpu].isPage(page)
-            let value = isLocal ? local.register(offset) : UInt32(truncatingIfNeeded: ioapic.read(offset: offset, size: 4))
+            let value =
+                isLocal ? local.register(offset) : UInt32(truncatingIfNeeded: ioapic.read(offset: offset, size: 4))
             bytes.store(value, at: offset, count: 4)
         }
         return bytes
