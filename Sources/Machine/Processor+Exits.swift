@@ -44,8 +44,9 @@ extension Processor {
         case .registerWrite(let index, let value): return try access(index, writing: value)
         case .halt where machine.model != nil:
             rest = .halted
-            // RIP is behind it already; who wants the registers must not find those of before.
-            return machine.catchesHalts ? .stop(haltEvent) : .goOn
+            guard machine.catchesHalts else { return .goOn }
+            try fetchRegisters()
+            return .stop(haltEvent)
         case .halt:
             if machine.catchesHalts { return .stop(haltEvent) }
             return .stop(StopEvent(.haltedForGood, on: index, account: "vCPU \(index) halted, and nothing can wake it"))

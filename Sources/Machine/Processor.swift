@@ -55,8 +55,8 @@ final class Processor: @unchecked Sendable {
     var lifted: VirtualAddress?
     /// A breakpoint that does not stop is being passed: that is one step, and nothing comes between.
     var isPassing = false
-    /// The registers in the run page are older than KVM's.
-    private(set) var isPageStale = false
+    /// The registers in the run page are older than KVM's: also before the first exit, which brings some.
+    private(set) var isPageStale = true
     /// `registers` has the general and system ones of the last exit.
     private var isCurrent = false
     /// An INT n that was completed here, until the guest is seen to have gone on.
