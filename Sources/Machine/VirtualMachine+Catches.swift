@@ -45,7 +45,7 @@ extension VirtualMachine {
         if watchesSystemCalls, !caughtRegisters.contains(entry) {
             wanted.append(FilteredRegister(index: entry, reads: false))
         }
-        if model != nil {
+        if !configuration.interruptController.hasKernelAPICs {
             wanted += [LocalAPIC.baseRegister, LocalAPIC.deadlineRegister].map {
                 FilteredRegister(index: $0, reads: true)
             }
