@@ -14,7 +14,10 @@ extension InterruptModel {
         _ outcome: inout InterruptOutcome, of controller: inout PCInterruptController, at now: Moment
     ) {
         guard !controller.configuration.hasLocalAPICs else { return }
-        if outcome.changesPins { route(controller) }
+        if outcome.changesPins {
+            route(controller)
+            machine.follow(controller)
+        }
         for outgoing in outcome.messages {
             let fate = send(outgoing.message)
             controller.sent(outgoing, fate, at: now)

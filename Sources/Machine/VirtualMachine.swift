@@ -56,6 +56,8 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Watched pages whose reads, or whose accesses, go unseen until the next resume: the guest could not go on.
     var relaxedPages: Set<UInt64> = []
     var releasedPages: Set<UInt64> = []
+    /// Caught inputs by their vectors (see `applyLineCatches`); read and changed by vCPU threads.
+    let lineVectors = Mutex<[UInt8: Int]>([:])
     /// The registers that KVM's filter holds back now.
     var filtered: [FilteredRegister] = []
 
@@ -227,6 +229,7 @@ package final class VirtualMachine: @unchecked Sendable {
         applyTraps()
         applyFilter()
         model?.watch(arrangement.catches)
+        applyLineCatches()
         let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
         haltWatch.look(
             every: catchesHalts ? .close : isBooting && !capabilities.debugsUserMode ? .whileBooting : .ordinary)
