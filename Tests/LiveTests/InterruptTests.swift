@@ -214,9 +214,13 @@ extension Live {
             let place = try symbols["line_hits"]
             for round in 1...300 as ClosedRange<UInt64> {
                 _ = try guest.monitor("inject-irq 4")
-                for _ in 0..<10_000 where try guest.word(at: place) < start + round {}
-                guard try guest.word(at: place) == start + round else {
-                    Issue.record("\(try guest.word(at: place) - start) of \(round)")
+                var (count, looks) = (start, 0)
+                while count < start + round, looks < 10_000 {
+                    count = try guest.word(at: place)
+                    looks += 1
+                }
+                guard count == start + round else {
+                    Issue.record("\(count - start) of \(round) after \(looks) looks")
                     return
                 }
             }
