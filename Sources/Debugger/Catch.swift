@@ -13,7 +13,7 @@ package struct Catch: Equatable, Sendable {
         case register(UInt32)
         /// A processor that goes to sleep by HLT.
         case halt
-        /// A station on the way of an input's interrupt; `.acknowledge` stops on its handler's first instruction.
+        /// A station on the way of an input's interrupt; `.deliver` stops on its handler's first instruction.
         case interrupt(Int, InterruptEvent.Kind)
     }
 
@@ -80,9 +80,9 @@ struct CatchKind: Sendable {
     ]
 
     /// The stations of an interrupt, by what `irq break` calls them. It is delivered, for a debugger, when its handler
-    /// begins: that is when the processor takes it.
+    /// begins. An APIC's interrupt is acknowledged then, too; a GIC's when the handler reads GICC_IAR.
     private static let stations: [(name: String, kind: InterruptEvent.Kind)] = [
-        ("pend", .pend), ("deliver", .acknowledge), ("ack", .acknowledge), ("eoi", .endOfInterrupt),
+        ("pend", .pend), ("deliver", .deliver), ("ack", .acknowledge), ("eoi", .endOfInterrupt),
     ]
 
     private static func range(_ word: Substring) throws(Refusal) -> (UInt64, UInt64) {
@@ -124,7 +124,7 @@ extension Catch: CustomStringConvertible {
             "exception " + vectors.sorted().map { "\(ExceptionVector($0))" }.joined(separator: ", ")
         case .register(let index): "MSR \(hexadecimal(index))"
         case .halt: "HLT"
-        case .interrupt(let line, .acknowledge): "interrupt \(line), on its handler's first instruction"
+        case .interrupt(let line, .deliver): "interrupt \(line), on its handler's first instruction"
         case .interrupt(let line, let kind): "interrupt \(line), \(kind.name)"
         }
     }

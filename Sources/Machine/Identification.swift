@@ -33,6 +33,18 @@ func offerLocalAPIC(_ entries: [CPUIDEntry], filtered: Bool) -> [CPUIDEntry] {
     }
 }
 
+/// The same for a processor whose interrupts come from a GIC: no local APIC, in no mode.
+func hideLocalAPIC(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
+    entries.map { entry in
+        var entry = entry
+        guard entry.leaf == 1 else { return entry }
+        entry.ecx[bit: 21] = false
+        entry.ecx[bit: 24] = false
+        entry.edx[bit: 9] = false
+        return entry
+    }
+}
+
 extension X86ExtendedState {
     /// From what KVM offers a guest (Intel SDM volume 2, CPUID leaf 0xD). Leaf 1 is not asked: a KVM that is software
     /// may hide AVX there, and still carry its state.

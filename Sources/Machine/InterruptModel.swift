@@ -11,7 +11,7 @@ import Synchronization
 /// Time stands still while the machine does, so that a guest's timers do not run down under a debugger. The time stamp
 /// counter is the processor's own and goes on.
 final class InterruptModel: Sendable {
-    private let state: Mutex<PCInterruptController>
+    private let state: Mutex<ModelledControllers>
     /// Nanoseconds that the machine has stood still, and since when it does now.
     private let pause = Mutex<(total: UInt64, since: UInt64?)>((0, Clock.monotonic))
     unowned let machine: VirtualMachine
@@ -23,8 +23,8 @@ final class InterruptModel: Sendable {
 
     private let watched = Mutex<[(line: Int, kind: InterruptEvent.Kind)]>([])
 
-    init(_ configuration: PCInterruptController.Configuration, of machine: VirtualMachine) {
-        state = Mutex(PCInterruptController(configuration))
+    init(_ controllers: sending ModelledControllers, of machine: VirtualMachine) {
+        state = Mutex(controllers)
         self.machine = machine
     }
 
@@ -63,20 +63,20 @@ final class InterruptModel: Sendable {
     // MARK: - Access
 
     /// Looks at the controllers, or changes what has no consequence.
-    func look<R>(_ body: (inout sending PCInterruptController) -> sending R) -> R { state.withLock { body(&$0) } }
+    func look<R>(_ body: (inout sending ModelledControllers) -> sending R) -> R { state.withLock { body(&$0) } }
 
     /// Does something to the controllers, and what follows from it to the vCPUs. `processor` is the caller's own, if it
     /// is a vCPU's thread. Nil where `body` gives nil.
     @discardableResult
     func change(
         by processor: Processor? = nil, timeStamp: Bool = false,
-        _ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome?
+        _ body: (inout sending ModelledControllers, Moment) -> InterruptOutcome?
     ) -> InterruptOutcome? {
         let now = moment(on: processor, timeStamp: timeStamp)
         let (outcome, moved, isHit) = state.withLock { controller -> (InterruptOutcome?, Bool, Bool) in
             let before = controller.nextDeadline
             var outcome = body(&controller, now)
-            if outcome != nil { dispatch(&outcome!, of: &controller, at: now) }
+            if outcome != nil, controller.pc != nil { dispatch(&outcome!, of: &controller.pc!, at: now) }
             return (outcome, controller.nextDeadline != before, controller.journal.hit != nil)
         }
         guard let outcome else { return nil }
@@ -88,10 +88,8 @@ final class InterruptModel: Sendable {
 
     /// A machine reset.
     func reset() {
-        state.withLock { controller in
-            controller.reset()
-            if !controller.configuration.hasLocalAPICs { route(controller) }
-        }
+        change { $0.reset(at: $1) }
+        state.withLock { if let pc = $0.pc, !pc.configuration.hasLocalAPICs { route(pc) } }
     }
 
     /// Timers that are due: after any call of the vCPU out of the guest.
@@ -107,12 +105,12 @@ final class InterruptModel: Sendable {
     func watch(_ catches: [Catch]) {
         state.withLock { controller in
             for catched in watched.withLock({ $0 }) {
-                controller.journal.watch(.line(catched.line), for: catched.kind, false)
+                controller.watch(catched.line, for: catched.kind, false)
             }
             let wanted = catches.compactMap { row -> (line: Int, kind: InterruptEvent.Kind)? in
                 if case .interrupt(let line, let kind) = row.kind { (line, kind) } else { nil }
             }
-            for new in wanted { controller.journal.watch(.line(new.line), for: new.kind) }
+            for new in wanted { controller.watch(new.line, for: new.kind, true) }
             watched.withLock { $0 = wanted }
         }
     }

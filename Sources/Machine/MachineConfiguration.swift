@@ -12,9 +12,11 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
     case kernel
     /// The kernel's local APICs with the built-in I/O APIC, 8259 pair and 8254.
     case split
+    /// The built-in GICv2 (see GICBoard).
+    case gicv2
 
     /// Whether the local APICs are the kernel's: then halts, start-up messages and local timers are its business.
-    var hasKernelAPICs: Bool { self != .apic }
+    var hasKernelAPICs: Bool { self == .kernel || self == .split }
     /// Whether the I/O APIC, the 8259 pair and the 8254 are the kernel's.
     var hasKernelChips: Bool { self == .kernel }
 }

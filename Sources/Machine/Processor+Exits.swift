@@ -52,7 +52,7 @@ extension Processor {
             return .stop(StopEvent(.haltedForGood, on: index, account: "vCPU \(index) halted, and nothing can wake it"))
         case .interruptWindowOpen: return .goOn
         case .endOfInterrupt(let vector):
-            machine.model?.change(by: self) { $0.endOfInterrupt(vector, index, at: $1) }
+            machine.model?.change(by: self) { $0.pc?.endOfInterrupt(vector, index, at: $1) }
             return .goOn
         case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
         }
@@ -66,7 +66,7 @@ extension Processor {
 
     /// Answers a port access, unit by unit.
     private func perform(_ access: Exit.PortAccess) throws(KVMError) -> Outcome {
-        if machine.model != nil, PCInterruptController.isPort(access.port) { return performOnController(access) }
+        if machine.hasModelledPorts, PCInterruptController.isPort(access.port) { return performOnController(access) }
         var outcome = Outcome.goOn
         let port = IOPort(access.port)
         for unit in 0..<access.count {

@@ -13,6 +13,9 @@ extension Processor {
     /// Whether its local APIC is the kernel's.
     var hasKernelAPIC: Bool { machine.configuration.interruptController.hasKernelAPICs }
 
+    /// Whether it is the model's. With a GIC it has none.
+    private var hasModelledAPIC: Bool { machine.configuration.interruptController == .apic }
+
     /// What the vCPU does, whoever knows: KVM, or this program where it has the local APIC.
     func activity() throws(KVMError) -> VCPU.Activity {
         if hasKernelAPIC { return try vcpu.activity() }
@@ -28,8 +31,8 @@ extension Processor {
     func prepareToRun(_ pace: Pace) throws(KVMError) -> Outcome? {
         guard let model = machine.model else { return nil }
         while true {
+            if hasModelledAPIC { tellTaskPriority(model) }
             if !hasKernelAPIC {
-                tellTaskPriority(model)
                 if let outcome = try takeCalls() { return outcome }
             }
             if let hit = model.takeHit() { return .stop(tell(of: hit)) }
@@ -65,7 +68,7 @@ extension Processor {
         let priority = vcpu.taskPriority
         guard priority != knownPriority else { return }
         knownPriority = priority
-        model.change(by: self) { $0.setCR8(priority, index, at: $1) }
+        model.change(by: self) { $0.pc?.setCR8(priority, index, at: $1) }
         attention.store(true, ordering: .relaxed)
     }
 
@@ -137,11 +140,11 @@ extension Processor {
             }
         }
         guard let vector else { return }
-        if let hit = model.takeHit() { arriving = hit }
+        if let hit = model.takeHit() ?? model.look({ $0.takeArrival() }) { arriving = hit }
         owed = try vcpu.interrupt(vector) ? nil : vector
         hasQueued = true
         rest = .runnable
-        if !hasKernelAPIC {
+        if hasModelledAPIC {
             let priority = model.look { $0.cr8(index) }
             knownPriority = priority
             vcpu.taskPriority = priority
@@ -164,7 +167,7 @@ extension Processor {
         guard let model = machine.model,
             model.change(by: self, { $0.writeMemory(value, address, size: size, index, at: $1) }) != nil
         else { return nil }
-        if !hasKernelAPIC { followPriority(model) }
+        if hasModelledAPIC { followPriority(model) }
         return Access()
     }
 
@@ -180,18 +183,18 @@ extension Processor {
     /// A port of the 8259 pair or the 8254: the value of a read.
     func accessController(port: UInt16, writing value: UInt8?) -> UInt8? {
         let outcome = machine.model?.change(by: self) {
-            if let value { return $0.writePort(port, value, at: $1) }
-            return $0.readPort(port, at: $1)
+            if let value { return $0.pc?.writePort(port, value, at: $1) }
+            return $0.pc?.readPort(port, at: $1)
         }
         return outcome.map { UInt8(truncatingIfNeeded: $0.value) }
     }
 
     /// The same for the debugger: nil for what is no register of the local APIC's.
     func controllerRegister(_ register: UInt32, writing value: UInt64?) throws(Refusal) -> UInt64? {
-        guard !hasKernelAPIC, let model = machine.model else { return nil }
+        guard hasModelledAPIC, let model = machine.model else { return nil }
         let outcome = model.change(timeStamp: true) {
-            if let value { return $0.writeRegister(register, value, index, at: $1) }
-            return $0.readRegister(register, index, at: $1)
+            if let value { return $0.pc?.writeRegister(register, value, index, at: $1) }
+            return $0.pc?.readRegister(register, index, at: $1)
         }
         guard let outcome else { return nil }
         guard !outcome.isFault else { throw Refusal("the local APIC does not accept this in its present mode") }
@@ -200,13 +203,13 @@ extension Processor {
 
     /// A model-specific register of the local APIC: answers the access, and is true, where it is one.
     func accessController(register: UInt32, writing value: UInt64?) -> Bool {
-        guard !hasKernelAPIC, let model = machine.model, PCInterruptController.isRegister(register) else {
+        guard hasModelledAPIC, let model = machine.model, PCInterruptController.isRegister(register) else {
             return false
         }
         let isDeadline = register == LocalAPIC.deadlineRegister
         let outcome = model.change(by: self, timeStamp: isDeadline && value != nil) {
-            if let value { return $0.writeRegister(register, value, index, at: $1) }
-            return $0.readRegister(register, index, at: $1)
+            if let value { return $0.pc?.writeRegister(register, value, index, at: $1) }
+            return $0.pc?.readRegister(register, index, at: $1)
         }
         guard let outcome else { return false }
         vcpu.answerRegister(outcome.isFault ? nil : outcome.value)

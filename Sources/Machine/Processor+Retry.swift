@@ -123,9 +123,9 @@ extension Processor {
         let vector = try vcpu.lastInterrupt()
         if let model = machine.model {
             let isInService = model.look { controllers in
-                controllers.pics.isInService(vector)
-                    || controllers.configuration.hasLocalAPICs
-                        && controllers.locals[index].inService.contains(vector)
+                guard let pc = controllers.pc else { return vector == GICBoard.vector }
+                return pc.pics.isInService(vector)
+                    || pc.configuration.hasLocalAPICs && pc.locals[index].inService.contains(vector)
             }
             if isInService { return vector }
             if !hasKernelAPIC { return nil }

@@ -43,7 +43,7 @@ extension VirtualMachine {
         if watchesSystemCalls, !caughtRegisters.contains(entry) {
             wanted.append(FilteredRegister(index: entry, reads: false))
         }
-        if !configuration.interruptController.hasKernelAPICs {
+        if configuration.interruptController == .apic {
             wanted += [LocalAPIC.baseRegister, LocalAPIC.deadlineRegister].map {
                 FilteredRegister(index: $0, reads: true)
             }

@@ -10,13 +10,14 @@ extension VirtualMachine {
     package func interrupts() throws(Refusal) -> InterruptView {
         guard let model else { return try kernelInterrupts() }
         let now = model.moment(on: nil)
+        guard let pc = model.look({ $0.pc }) else { throw Refusal("GIC") }
         guard configuration.interruptController.hasKernelAPICs else {
-            return InterruptView(model.look { $0 }, facts: facts, now: now, record: .everything)
+            return InterruptView(pc, facts: facts, now: now, record: .everything)
         }
         do throws(KVMError) {
             let (locals, pages) = try kernelAPICs()
             return InterruptView(
-                model.look { $0 }.joined(by: locals), locals: pages, facts: facts, now: now, record: .lines)
+                pc.joined(by: locals), locals: pages, facts: facts, now: now, record: .lines)
         } catch {
             throw Refusal("the kernel's local APICs cannot be read: \(error)")
         }
@@ -38,8 +39,8 @@ extension VirtualMachine {
         let hasKernelAPICs = configuration.interruptController.hasKernelAPICs
         var isDone = true
         @discardableResult
-        func change(_ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome) -> InterruptOutcome? {
-            model.change { body(&$0, $1) }
+        func change(_ body: (inout PCInterruptController, Moment) -> InterruptOutcome) -> InterruptOutcome? {
+            model.change { $0.pc != nil ? body(&$0.pc!, $1) : nil }
         }
         switch action {
         case .setLine(let line, let level):
@@ -72,7 +73,7 @@ extension VirtualMachine {
         case .nonMaskable where hasKernelAPICs, .clear where hasKernelAPICs:
             return try performInKernel(action)
         case .nonMaskable(let index):
-            let id = model.look { $0.locals[index].id }
+            let id = model.look { $0.pc?.locals[index].id ?? 0 }
             return try perform(.message(InterruptMessage(vector: 0, mode: .nmi, to: id)))
         case .clear(let vector, let index):
             change { controllers, now in

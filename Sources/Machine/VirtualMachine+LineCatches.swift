@@ -9,7 +9,7 @@ extension VirtualMachine {
     /// Refuses a station that nobody would tell of.
     func checkInterrupt(_ line: Int, _ kind: InterruptEvent.Kind) throws(Refusal) {
         let irqchip = configuration.interruptController
-        guard irqchip.hasKernelAPICs, kind != .acknowledge else { return }
+        guard irqchip.hasKernelAPICs, kind != .acknowledge, kind != .deliver else { return }
         if irqchip.hasKernelChips {
             throw Refusal(
                 "n/a (kernel irqchip): the kernel does not tell, but for the handler: catch irq \(line); "
@@ -17,7 +17,7 @@ extension VirtualMachine {
         }
         guard let model, kind == .endOfInterrupt else { return }
         let isLevel = model.look { controllers in
-            controllers.pin(of: line).map { controllers.ioapic.entries[$0].isLevel } ?? false
+            controllers.pc.flatMap { pc in pc.pin(of: line).map { pc.ioapic.entries[$0].isLevel } } ?? false
         }
         guard isLevel else {
             throw Refusal(
@@ -36,7 +36,7 @@ extension VirtualMachine {
         var vectors: [UInt8: Int] = [:]
         if catchesLines {
             if let model {
-                vectors = model.look { self.vectors($0) }
+                vectors = model.look { $0.pc.map { self.vectors($0) } ?? [:] }
             } else if let view = try? kernelInterrupts() {
                 vectors = self.vectors(view.controllers)
                 // What the built-in 8259 pair gives, its journal tells.
@@ -60,7 +60,12 @@ extension VirtualMachine {
     private var catchesLines: Bool { !wantedLines.isEmpty }
 
     private var wantedLines: [Int] {
-        arrangement.catches.compactMap { if case .interrupt(let line, .acknowledge) = $0.kind { line } else { nil } }
+        arrangement.catches.compactMap {
+            switch $0.kind {
+            case .interrupt(let line, .acknowledge), .interrupt(let line, .deliver): line
+            default: nil
+            }
+        }
     }
 
     private func vectors(_ controllers: PCInterruptController) -> [UInt8: Int] {

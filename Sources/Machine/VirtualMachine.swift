@@ -107,8 +107,12 @@ package final class VirtualMachine: @unchecked Sendable {
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(features, as: index, of: configuration.processorCount)
-            try vcpu.setProcessor(
-                kind.hasKernelAPICs ? answers : offerLocalAPIC(answers, filtered: capabilities.filtersRegisters))
+            let isFiltered = capabilities.filtersRegisters
+            switch kind {
+            case .kernel, .split: try vcpu.setProcessor(answers)
+            case .apic: try vcpu.setProcessor(offerLocalAPIC(answers, filtered: isFiltered))
+            case .gicv2: try vcpu.setProcessor(hideLocalAPIC(answers))
+            }
             processors.append(Processor(index, vcpu, of: self))
         }
         if !kind.hasKernelChips { model = try makeModel() }
@@ -118,14 +122,20 @@ package final class VirtualMachine: @unchecked Sendable {
         snapshot = try MachineSnapshot(of: self)
     }
 
+    /// The ports of the 8259 pair and the 8254 are the model's.
+    var hasModelledPorts: Bool { model != nil && configuration.interruptController != .gicv2 }
+
     private func makeModel() throws(KVMError) -> InterruptModel {
+        guard configuration.interruptController != .gicv2 else {
+            return InterruptModel(ModelledControllers(GICBoard(.x86(processors: processors.count))), of: self)
+        }
         var model = PCInterruptController.Configuration()
         model.processors = processors.count
         model.features.hasX2APIC = capabilities.filtersRegisters
         model.features.hasDeadlineTimer = capabilities.filtersRegisters
         model.hasLocalAPICs = !configuration.interruptController.hasKernelAPICs
         model.timeStampFrequency = try processors[0].vcpu.timeStampFrequency() * 1000
-        return InterruptModel(model, of: self)
+        return InterruptModel(ModelledControllers(PCInterruptController(model)), of: self)
     }
 
     /// Runs the machine to its end, on threads of its own, and says how it ended.
@@ -204,11 +214,12 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Passes a device's interrupt line on to the interrupt controller.
     func change(_ line: LineChange) throws(KVMError) {
         if let model {
-            model.change {
-                switch line.action {
-                case .raise: $0.setLine(Int(line.line), true, at: $1)
-                case .lower: $0.setLine(Int(line.line), false, at: $1)
-                case .pulseLow: $0.pulseLine(Int(line.line), at: $1)
+            model.change { controllers, now in
+                guard let input = controllers.input(ofGSI: Int(line.line)) else { return nil }
+                return switch line.action {
+                case .raise: controllers.setLine(input, true, at: now)
+                case .lower: controllers.setLine(input, false, at: now)
+                case .pulseLow: controllers.pulseLine(input, at: now)
                 }
             }
             return

@@ -42,12 +42,7 @@ void apic_enable(u8 spurious) {
 void apic_use_x2apic(void) { x2apic = 1; }
 
 void apic_start_others(void) {
-    const u32 efer = 0xc0000080, long_mode_active = 1 << 10; // that bit is the processor's to set, not ours
-    u8 *to = (u8 *)(u64)TRAMPOLINE;
-    for (u8 *from = trampoline; from < trampoline_end;) *to++ = *from++;
-    *(u32 *)trampoline_word(&trampoline_cr3) = (u32)read_cr3();
-    *(u32 *)trampoline_word(&trampoline_efer) = (u32)read_msr(efer) & ~long_mode_active;
-
+    place_trampoline();
     apic_enable(0xff);
     apic_send(APIC_ALL_BUT_SELF | APIC_INIT, 0);
     pause(1000); // real processors want 10 ms here, virtual ones none

@@ -6,9 +6,10 @@
 #ifndef __ASSEMBLER__
 #include "../common/types.h"
 
-// The code as linked; apic.c copies it to TRAMPOLINE and fills in the two words there.
+// The code as linked, with two words to fill in.
 extern u8 trampoline[], trampoline_end[];
 extern u32 trampoline_cr3, trampoline_efer;
 
-static inline u64 trampoline_word(const u32 *linked) { return TRAMPOLINE + ((u64)linked - (u64)trampoline); }
+// Copies it to TRAMPOLINE and fills them in, for the calling processor's page tables.
+void place_trampoline(void);
 #endif
