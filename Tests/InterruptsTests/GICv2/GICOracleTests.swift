@@ -10,14 +10,14 @@ import Testing
 /// time the whole state.
 ///
 /// A release build does 10,000 programs (`swift test -c release -Xswiftc -enable-testing --filter GICOracleTests`), a
-/// debug build, some thirty times slower, 400. STUBVISOR_GIC_PROGRAMS says another number.
+/// debug build, some twenty times slower, 300. STUBVISOR_GIC_PROGRAMS says another number.
 @Suite struct GICOracleTests {
     private static let batches = 16
 
     private static var programs: Int {
         if let wanted = ProcessInfo.processInfo.environment["STUBVISOR_GIC_PROGRAMS"].flatMap(Int.init) { return wanted }
         #if DEBUG
-        return 400
+        return 300
         #else
         return 10_000
         #endif
