@@ -12,7 +12,7 @@ import Testing
     private func waiting(_ configuration: GICv2.Configuration = .kvm, processors: Int = 1, control: UInt32 = 1) -> GICBoard {
         let gic = GICBoard(configuration, processors: processors, control: control)
         gic.priority(33, 0xa0)
-        gic.pulse(33)
+        gic.put(0x204, 2)
         return gic
     }
 

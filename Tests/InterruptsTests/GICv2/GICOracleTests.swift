@@ -33,6 +33,18 @@ import Testing
         }
     }
 
+    @Test(
+        "the comparison notices each point in which implementations differ",
+        arguments: [
+            .sharedResetToEdge, .configurablePrivate, .twoEnables, .fixedSoftwareEnables, .lowestTargetOnly,
+            .keepsAbsentTargets, .separateActivePriorities, .aliases, .reservedFilterMeansAll, .maskedHighestPending,
+            .wholePriorityPreempts, .groupOneShownWhileHeld, .disabledGroupsCompete,
+        ] as [GICv2.Traits])
+    func theComparisonNotices(trait: GICv2.Traits) {
+        let difference = (0..<24 as Range<UInt64>).lazy.compactMap { Pair(seed: $0, without: trait).run(1_000) }.first
+        #expect(difference != nil)
+    }
+
     @Test("programs reach what they are for: nesting, group 1, several sources, 1022, both outputs")
     func programsReachFar() {
         var seen = Pair.Reached()
@@ -77,13 +89,15 @@ private final class Pair {
     private var time: UInt64 = 0
 
     /// Odd seeds are KVM's, even ones the architecture's without its choices.
-    init(seed: UInt64) {
+    /// The model does the opposite in what `trait` is about.
+    init(seed: UInt64, without trait: GICv2.Traits = []) {
         let processors = 1 + Int(seed >> 1) % 3
         let count = seed % 5 == 0 ? 96 : 64
         var configuration: GICv2.Configuration = seed & 1 == 0 ? .gic400 : .kvm
         configuration.processors = processors
         configuration.interrupts = count
         configuration.traceCapacity = 1
+        configuration.traits.formSymmetricDifference(trait)
         model = GICv2(configuration)
         plain = ReferenceGIC(isKVM: seed & 1 == 1, processors: processors, count: count)
         program = GICProgram(seed: seed, processors: processors, count: count)

@@ -236,4 +236,25 @@ import Testing
         ] { #expect(text.contains(part), "\(part) in \(text)") }
         #expect(GICv2().describe(5000, cpu: 0, at: at(0)) == "no interrupt 5000\n")
     }
+
+    @Test("a kernel's registers give the same views: state, outputs, explanation")
+    func kernelView() {
+        let gic = GICBoard(processors: 2, control: 3)
+        gic.priority(40, 0x80)
+        gic.target(41, 2)
+        gic.pulse(40)
+        _ = gic.ack()
+        gic.pulse(41)
+        gic.send(3, to: 2)
+        gic.line(27, true, 1)
+        gic.putC(0x04, 0, 0)
+        let view = GICv2(
+            viewing: gic.configuration, distributor: gic.gic.inspectDistributor, interface: gic.gic.inspectInterface)
+        #expect(view.allRows.map(\.isPending) == gic.gic.allRows.map(\.isPending))
+        #expect(view.allRows.map(\.target) == gic.gic.allRows.map(\.target))
+        #expect(view.allRows.map(\.isLevel) == gic.gic.allRows.map(\.isLevel))
+        #expect(view.irq == gic.gic.irq && view.irq.contains(1) && view.rawText(cpu: 1) == gic.gic.rawText(cpu: 1))
+        #expect(view.explain(41).compactMap(\.obstacle) == gic.gic.explain(41).compactMap(\.obstacle))
+        #expect(view.journal.trace.last().isEmpty && view.journal.statistics.numbers.isEmpty)
+    }
 }
