@@ -138,7 +138,8 @@ extension GICv2 {
             pend(sgi: id, from: 1 << UInt8(sender), to: cpu, .debugger, at: now, &out)
         }
         let set = ProcessorSet(rawValue: UInt64(targets))
-        return done("SGI \(id) from cpu \(sender) is pending on cpu \(set)", id, set.first { _ in true } ?? 0, facts, out)
+        return done(
+            "SGI \(id) from cpu \(sender) is pending on cpu \(set)", id, set.first { _ in true } ?? 0, facts, out)
     }
 
     // MARK: Changing registers
@@ -149,7 +150,9 @@ extension GICv2 {
     ) -> InterruptDeed {
         if let refusal = refusal(id, cpu) { return refusal }
         let name = Self.kind(id) + " \(id)"
-        if isMasked, id < 16, configuration.has(.fixedSoftwareEnables) { return refused("SGIs are always enabled here") }
+        if isMasked, id < 16, configuration.has(.fixedSoftwareEnables) {
+            return refused("SGIs are always enabled here")
+        }
         let wasEnabled = distributor.state(id, cpu).isEnabled
         let out = change(id, cpu, at: now) { distributor, row, bit in
             if isMasked { distributor.enabled[row] &= ~bit } else { distributor.enabled[row] |= bit }
@@ -182,7 +185,9 @@ extension GICv2 {
         _ id: Int, to mask: UInt8, _ facts: [ProcessorFacts] = [], at now: Moment
     ) -> InterruptDeed {
         if let refusal = refusal(id, 0) { return refusal }
-        guard id >= 32 else { return refused("\(Self.kind(id)) \(id) belongs to one processor; only SPIs have targets") }
+        guard id >= 32 else {
+            return refused("\(Self.kind(id)) \(id) belongs to one processor; only SPIs have targets")
+        }
         let slot = distributor.slot(id, 0)
         let out = change(id, 0, at: now) { distributor, _, _ in distributor.setTargets(slot, mask) }
         let state = distributor.state(id, 0)

@@ -61,7 +61,8 @@ extension GICv2 {
                 stage, "GICD_ISENABLER\(word).\(bit) = \(state.isEnabled ? 1 : 0)",
                 state.isEnabled ? nil : .notEnabled, "guest has not enabled \(Self.kind(id)) \(id)"),
             check(
-                stage, "GICD_ISACTIVER\(word).\(bit) = \(state.isActive ? 1 : 0)", state.isActive ? .alreadyActive : nil,
+                stage, "GICD_ISACTIVER\(word).\(bit) = \(state.isActive ? 1 : 0)",
+                state.isActive ? .alreadyActive : nil,
                 activeText(id, cpu)),
         ]
     }
@@ -87,7 +88,8 @@ extension GICv2 {
         }
         if let holder { return "cpu \(holder) has acknowledged it, without an EOI so far" }
         return interfaces.contains(where: \.control.splitsEnd)
-            ? "its priority was dropped, but nobody has deactivated it (GICC_DIR)" : "software made it active (ISACTIVER)"
+            ? "its priority was dropped, but nobody has deactivated it (GICC_DIR)"
+            : "software made it active (ISACTIVER)"
     }
 
     private func routeCheck(_ id: Int, _ state: InterruptState, _ cpu: Int?) -> InterruptCheck {
@@ -137,7 +139,8 @@ extension GICv2 {
         let holder = self.running[cpu].last.map { " (interrupt \($0 & 0x3ff))" } ?? ""
         checks.append(
             check(
-                stage, running == 0xff ? "running ff (idle)" : "running \(hex(running)), group priority \(hex(priority))",
+                stage,
+                running == 0xff ? "running ff (idle)" : "running \(hex(running)), group priority \(hex(priority))",
                 priority < running ? nil : .runningPriority,
                 "priority \(hex(running)) is active\(holder); only a higher group priority preempts it"))
         if state.isGroupOne, !interface.control.acknowledgesGroupOne {

@@ -67,7 +67,9 @@ extension GICv2 {
             if value != 0 { text += line("GICD", offset, value) }
         }
         for offset in stride(from: 0, to: Self.interfaceSize, by: 4) where offset != 0x0c && offset != 0x20 {
-            guard let register = CPUInterface.Register(offset: offset, configuration), register.isReadable else { continue }
+            guard let register = CPUInterface.Register(offset: offset, configuration), register.isReadable else {
+                continue
+            }
             text += line("GICC", offset, inspectInterface(offset, cpu))
         }
         return text

@@ -43,7 +43,9 @@ import Testing
     @Test("what blocks an injected interrupt is said in the guest's terms")
     func blocked() {
         let gic = GICBoard(on: false)
-        #expect("\(gic.gic.inject(33, at: at(0)))".contains("\nBLOCKED: GICC_PMR is 0, as after reset, and masks everything"))
+        #expect(
+            "\(gic.gic.inject(33, at: at(0)))".contains(
+                "\nBLOCKED: GICC_PMR is 0, as after reset, and masks everything"))
     }
 
     @Test("one of several targets is enough for a delivery")

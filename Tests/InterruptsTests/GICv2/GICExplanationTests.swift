@@ -5,11 +5,15 @@ import Testing
 
 /// Each test builds one reason why an interrupt does not come, and wants that reason and no other.
 @Suite struct GICExplanationTests {
-    private func obstacles(_ gic: GICBoard, _ id: Int, cpu: Int? = nil, _ facts: [ProcessorFacts] = []) -> [InterruptCheck.Obstacle] {
+    private func obstacles(_ gic: GICBoard, _ id: Int, cpu: Int? = nil, _ facts: [ProcessorFacts] = [])
+        -> [InterruptCheck.Obstacle]
+    {
         gic.gic.explain(id, cpu: cpu, facts).compactMap(\.obstacle)
     }
 
-    private func waiting(_ configuration: GICv2.Configuration = .kvm, processors: Int = 1, control: UInt32 = 1) -> GICBoard {
+    private func waiting(_ configuration: GICv2.Configuration = .kvm, processors: Int = 1, control: UInt32 = 1)
+        -> GICBoard
+    {
         let gic = GICBoard(configuration, processors: processors, control: control)
         gic.priority(33, 0xa0)
         gic.put(0x204, 2)
@@ -27,7 +31,8 @@ import Testing
         gic.pulse(33)
         let checks = gic.gic.explain(33)
         #expect(checks[0].obstacle == .priorityMaskZero && checks[0].condition == "PMR = 00")
-        #expect(checks.compactMap(\.obstacle) == [.priorityMaskZero, .distributorDisabled, .notEnabled, .interfaceDisabled])
+        #expect(
+            checks.compactMap(\.obstacle) == [.priorityMaskZero, .distributorDisabled, .notEnabled, .interfaceDisabled])
         #expect(checks.filter { $0.condition.contains("PMR") }.count == 1)
     }
 

@@ -23,7 +23,11 @@ import Testing
             if random.chance(80) { offset &= ~(size - 1) }
             // Mostly where the interrupts that exist are.
             if random.chance(70) { offset &= 0xf8f }
-            if random.chance(70) { gic.put(offset, value, cpu, size: size, at: now) } else { _ = gic.get(offset, cpu, size: size) }
+            if random.chance(70) {
+                gic.put(offset, value, cpu, size: size, at: now)
+            } else {
+                _ = gic.get(offset, cpu, size: size)
+            }
         } else {
             let offset = [0, 4, 8, 0xc, 0x10, 0x1c, 0x20, 0x24, 0xd0, 0xe0, 0x1000, Int(value & 0x1fff)]
                 .randomElement(using: &random)!
@@ -119,18 +123,23 @@ import Testing
         #expect(!gic.irq())
     }
 
-    @Test("SGI sources are conserved: sent is acknowledged, taken back or still waiting", arguments: 0..<24 as Range<UInt64>)
+    @Test(
+        "SGI sources are conserved: sent is acknowledged, taken back or still waiting",
+        arguments: 0..<24 as Range<UInt64>)
     func sourcesAreConserved(seed: UInt64) {
         let gic = fuzzed(seed)
         for id in 0..<16 {
             let counts = gic.journal.statistics[.line(id)]
-            let waiting = (0..<Self.processors).map { gic.gic.distributor.state(id, $0).sources.nonzeroBitCount }.reduce(0, +)
+            let waiting = (0..<Self.processors).map { gic.gic.distributor.state(id, $0).sources.nonzeroBitCount }
+                .reduce(0, +)
             let (sent, taken, back) = (counts?[.pend] ?? 0, counts?[.acknowledge] ?? 0, counts?[.drop] ?? 0)
             #expect(sent == taken + back + UInt64(waiting), "SGI \(id)")
         }
     }
 
-    @Test("nothing is delivered twice: no more acknowledges than pending, none of what is active", arguments: 0..<24 as Range<UInt64>)
+    @Test(
+        "nothing is delivered twice: no more acknowledges than pending, none of what is active",
+        arguments: 0..<24 as Range<UInt64>)
     func nothingComesTwice(seed: UInt64) {
         var program = GICProgram(seed: seed, processors: Self.processors, count: Self.count)
         let gic = GICBoard(
@@ -160,7 +169,9 @@ import Testing
         }
     }
 
-    @Test("every acknowledge in the trace was pending and delivered before, in this order", arguments: 0..<12 as Range<UInt64>)
+    @Test(
+        "every acknowledge in the trace was pending and delivered before, in this order",
+        arguments: 0..<12 as Range<UInt64>)
     func orderOfEvents(seed: UInt64) {
         var program = GICProgram(seed: seed, processors: Self.processors, count: Self.count)
         let gic = GICBoard(.gic400, processors: Self.processors, interrupts: Self.count, on: false)

@@ -120,6 +120,7 @@ import Testing
     func words() {
         let gic = GICBoard(processors: 2)
         gic.putC(0x10, 1023, 1)
-        #expect(gic.journal.warnings.text == "1 x  cpu1: EOIR of the spurious interrupt 1023, which must not be ended\n")
+        #expect(
+            gic.journal.warnings.text == "1 x  cpu1: EOIR of the spurious interrupt 1023, which must not be ended\n")
     }
 }

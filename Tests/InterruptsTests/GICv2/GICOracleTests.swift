@@ -15,7 +15,9 @@ import Testing
     private static let batches = 16
 
     private static var programs: Int {
-        if let wanted = ProcessInfo.processInfo.environment["STUBVISOR_GIC_PROGRAMS"].flatMap(Int.init) { return wanted }
+        if let wanted = ProcessInfo.processInfo.environment["STUBVISOR_GIC_PROGRAMS"].flatMap(Int.init) {
+            return wanted
+        }
         #if DEBUG
         return 300
         #else
@@ -109,7 +111,9 @@ private final class Pair {
         for number in 0..<steps {
             let step = program.next()
             if let difference = apply(step) { return "step \(number), \(step): \(difference)" }
-            if number % 100 == 99, let difference = compareAll() { return "after step \(number), \(step): \(difference)" }
+            if number % 100 == 99, let difference = compareAll() {
+                return "after step \(number), \(step): \(difference)"
+            }
         }
         return nil
     }
@@ -185,7 +189,8 @@ private final class Pair {
         for cpu in 0..<plain.processors {
             for (offset, expected) in plain.distributorRegisters(cpu) + plain.interfaceRegisters(cpu) {
                 let value =
-                    offset < 0x1000 ? model.inspectDistributor(offset, cpu) : model.inspectInterface(offset - 0x1000, cpu)
+                    offset < 0x1000
+                    ? model.inspectDistributor(offset, cpu) : model.inspectInterface(offset - 0x1000, cpu)
                 if value != UInt32(truncatingIfNeeded: expected) {
                     let name = offset < 0x1000 ? "GICD" : "GICC"
                     return "cpu \(cpu): \(name) \(hexadecimal(UInt(offset & 0xfff))) is \(hexadecimal(value)), "
@@ -252,7 +257,8 @@ extension ReferenceGIC {
             registers.append((0x800 + id, targets))
         }
         for id in stride(from: 0, to: count, by: 16) {
-            registers.append((0xc00 + id / 4, (0..<16).reduce(0) { $0 | (self[id + $1, cpu].isEdge ? 2 << (2 * $1) : 0) }))
+            registers.append(
+                (0xc00 + id / 4, (0..<16).reduce(0) { $0 | (self[id + $1, cpu].isEdge ? 2 << (2 * $1) : 0) }))
         }
         for id in 0..<16 where id % 4 == 0 {
             let value = (0..<32).reduce(0) { $0 | (own[cpu][id + $1 / 8].sources >> ($1 % 8) & 1) << $1 }

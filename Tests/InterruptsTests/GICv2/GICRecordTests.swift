@@ -95,7 +95,10 @@ import Testing
         _ = gic.ack(at: at(1_600))
         gic.eoi(2 | 2 << 10, at: at(4_000))
         let events = gic.journal.trace.last()
-        #expect(events.map(\.kind) == [.pend, .deliver, .pend, .acknowledge, .endOfInterrupt, .deliver, .acknowledge, .endOfInterrupt])
+        #expect(
+            events.map(\.kind) == [
+                .pend, .deliver, .pend, .acknowledge, .endOfInterrupt, .deliver, .acknowledge, .endOfInterrupt,
+            ])
         let counts = gic.journal.statistics[.line(2)]
         #expect(counts?[.deliverToAcknowledge].longest == 900 && counts?[.pendToDeliver].longest == 1_300)
         #expect(counts?[.acknowledgeToEnd].longest == 2_400)
@@ -110,7 +113,8 @@ import Testing
         gic.eoi(40, at: at(20))
         gic.dir(40, at: at(30))
         let events = gic.journal.trace.last().suffix(3)
-        #expect(events.map(\.kind) == [.acknowledge, .endOfInterrupt, .deactivate] && events.map(\.time) == [10, 20, 30])
+        #expect(
+            events.map(\.kind) == [.acknowledge, .endOfInterrupt, .deactivate] && events.map(\.time) == [10, 20, 30])
     }
 
     @Test("what software takes back is dropped, what it makes pending names the register")
@@ -198,9 +202,13 @@ import Testing
         #expect(rows.map(\.number) == [.line(2), .line(27), .line(2), .line(27), .line(32)])
         #expect(rows.filter(\.isPending).map(\.processor) == [0, 1, nil])
         let lines = rows.text(at: at(0)).split(separator: "\n").map(String.init)
-        #expect(lines[0].split(separator: " ") == ["ID", "TYP", "CPU", "PLAE", "CFG", "PRI", "GRP", "TGT", "SRC", "COUNT", "LAST"])
+        #expect(
+            lines[0].split(separator: " ") == [
+                "ID", "TYP", "CPU", "PLAE", "CFG", "PRI", "GRP", "TGT", "SRC", "COUNT", "LAST",
+            ])
         #expect(lines[1].split(separator: " ") == ["2", "SGI", "0", "P--E", "edge", "00", "0", "-", "1", "1", "+0ns"])
-        #expect(lines[5].split(separator: " ") == ["32", "SPI", "-", "P--E", "edge", "a0", "0", "0x1", "-", "1", "+0ns"])
+        #expect(
+            lines[5].split(separator: " ") == ["32", "SPI", "-", "P--E", "edge", "a0", "0", "0x1", "-", "1", "+0ns"])
         let json = try #require(parsed(rows[4].json) as? [String: Any])
         #expect(json["priority"] as? Int == 0xa0 && json["group"] as? Int == 0)
         #expect(gic.gic.allRows.count == 64 + 64)

@@ -129,7 +129,8 @@ import Testing
         #expect(gic.getC(0x10) == 0 && gic.mistakes.last == .writeOnlyInterfaceRegister)
     }
 
-    @Test("a CPU interface takes aligned words only", arguments: [(0x04, 1), (0x04, 2), (0x04, 8), (0x06, 4), (0x05, 1)])
+    @Test(
+        "a CPU interface takes aligned words only", arguments: [(0x04, 1), (0x04, 2), (0x04, 8), (0x06, 4), (0x05, 1)])
     func interfaceWidths(offset: Int, size: Int) {
         let gic = GICBoard()
         gic.putC(offset, 0, size: size)
@@ -216,7 +217,9 @@ import Testing
         #expect(gic.get(0xe04) == 0 && gic.mistakes == [])
     }
 
-    @Test("binary points have a floor that the priority bits set", arguments: [(4, 3), (5, 2), (7, 0), (8, 0)] as [(Int, UInt32)])
+    @Test(
+        "binary points have a floor that the priority bits set",
+        arguments: [(4, 3), (5, 2), (7, 0), (8, 0)] as [(Int, UInt32)])
     func floors(bits: Int, floor: UInt32) {
         var configuration = GICv2.Configuration.kvm
         configuration.priorityBits = bits
@@ -260,7 +263,8 @@ import Testing
             gic.gic.readMemory(PhysicalAddress(address), size: 4, 0, place, at: at(0))?.value
         }
         #expect(read(0xfd00_0008) == 0x4b00_343b && read(0xfd01_00fc) == 0x04b2_043b)
-        #expect(read(0xfcff_fffc) == nil && read(0xfd00_1000) == nil && read(0xfd01_2000) == nil && read(0xfd01_1000) == 0)
+        #expect(
+            read(0xfcff_fffc) == nil && read(0xfd00_1000) == nil && read(0xfd01_2000) == nil && read(0xfd01_1000) == 0)
         _ = gic.gic.writeMemory(0x80, PhysicalAddress(0xfd01_0004), size: 4, 0, place, at: at(0))
         #expect(gic.getC(0x04) == 0x80)
         #expect(gic.gic.writeMemory(0, PhysicalAddress(0), size: 4, 0, place, at: at(0)) == nil)
