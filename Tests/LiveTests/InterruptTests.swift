@@ -112,8 +112,8 @@ extension Live {
         ]
 
         @Test(
-            "irq why names the reason for which an interrupt does not come", .needs(.kvm), arguments: ["apic", "split"],
-            obstacles.indices)
+            "irq why names the reason for which an interrupt does not come", .needs(.kvm),
+            arguments: ["apic", "split"], obstacles.indices)
         func why(kind: String, index: Int) throws {
             let (situation, reason) = Self.obstacles[index]
             let (guest, symbols) = try guest(

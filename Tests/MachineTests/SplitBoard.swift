@@ -40,8 +40,8 @@ final class SplitBoard {
                 })
         }
         for outgoing in outcome.messages {
-            let count = try kernel.vm.signal(address: outgoing.message.address, data: outgoing.message.data)
-            model.sent(outgoing, count.map { $0 > 0 ? .accepted : .refused } ?? .nobodyAddressed, at: now)
+            let message = outgoing.message
+            model.sent(outgoing, isAccepted: try kernel.vm.signal(address: message.address, data: message.data), at: now)
         }
     }
 }

@@ -50,8 +50,10 @@ struct SplitControllerTests {
         }
     }
 
-    /// What an EOI makes necessary comes at the next entry: the last operation is one that does nothing.
+    /// KVM tells of an EOI at the next entry, which a software KVM may have many instructions later: one that does
+    /// nothing, in a run of its own.
     private func settle(_ pair: Pair) throws {
+        try pair.flush()
         pair.store(Self.page + 0x80, 0)
         try pair.flush()
     }
