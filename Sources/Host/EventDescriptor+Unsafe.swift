@@ -23,7 +23,9 @@ package struct EventDescriptor: ~Copyable, Sendable {
     package func take() -> Bool {
         var count: UInt64 = 0
         // SAFETY: the pointer is used inside the call only.
-        let got = try? uninterrupted { withUnsafeMutableBytes(of: &count) { Glibc.read(number, $0.baseAddress, $0.count) } }
+        let got = try? uninterrupted {
+            withUnsafeMutableBytes(of: &count) { Glibc.read(number, $0.baseAddress, $0.count) }
+        }
         return got == 8 && count > 0
     }
 }

@@ -55,9 +55,9 @@ extension VM {
         }
     }
 
-    /// Sends a message-signalled interrupt: how many accepted it, nil where nobody is addressed.
+    /// Sends a message-signalled interrupt: whether anybody accepted it.
     /// The corresponding request is `KVM_SIGNAL_MSI`.
-    package func signal(address: UInt64, data: UInt32) throws(KVMError) -> Int? {
+    package func signal(address: UInt64, data: UInt32) throws(KVMError) -> Bool {
         var message = kvm_msi()
         message.address_lo = UInt32(truncatingIfNeeded: address)
         message.address_hi = UInt32(truncatingIfNeeded: address >> 32)
@@ -65,13 +65,12 @@ extension VM {
         let number = descriptor.number
         do throws(KVMError) {
             // SAFETY: the structure is the one that the request takes, used inside the call only.
-            return Int(
-                try request("KVM_SIGNAL_MSI") {
-                    withUnsafeMutablePointer(to: &message) { clinux_ioctl(number, REQUEST_SIGNAL_MSI, $0) }
-                })
+            return try request("KVM_SIGNAL_MSI") {
+                withUnsafeMutablePointer(to: &message) { clinux_ioctl(number, REQUEST_SIGNAL_MSI, $0) }
+            } > 0
         } catch {
-            // The kernel's "-1, nobody" arrives as this.
-            if error.errno == .notPermitted { return nil }
+            // Where nobody is addressed the kernel gives 0, or -1 without an errno of its own.
+            if error.errno == .notPermitted { return false }
             throw error
         }
     }

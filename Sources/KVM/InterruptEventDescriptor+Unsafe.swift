@@ -53,7 +53,9 @@ package struct InterruptEventDescriptor: ~Copyable, Sendable {
 extension VM {
     /// A descriptor for interrupt `number`; with `isLevel`, one that tells of its end (x86: with all controllers in the
     /// kernel only). The corresponding request is `KVM_IRQFD`.
-    package func makeInterruptEvent(_ number: UInt32, isLevel: Bool = false) throws(KVMError) -> InterruptEventDescriptor {
+    package func makeInterruptEvent(
+        _ number: UInt32, isLevel: Bool = false
+    ) throws(KVMError) -> InterruptEventDescriptor {
         let event = try InterruptEventDescriptor(number, isLevel: isLevel)
         try event.request(descriptor.number, flags: 0)
         return event

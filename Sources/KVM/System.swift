@@ -52,6 +52,7 @@ extension System {
     package var filtersRegisters: Bool {
         check(KVM_CAP_X86_USER_SPACE_MSR) != 0 && check(KVM_CAP_X86_MSR_FILTER) != 0
     }
+    package var hasLocalAPICsAlone: Bool { check(KVM_CAP_SPLIT_IRQCHIP) != 0 }
     package var hasReadOnlyMemory: Bool { check(KVM_CAP_READONLY_MEM) != 0 }
     package var maximumVCPUs: Int { Int(check(KVM_CAP_MAX_VCPUS)) }
 }

@@ -45,6 +45,8 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var blocksInterrupts = false
     /// KVM_CAP_SYNC_REGS: registers come with the exit.
     package var synchronisesRegisters = false
+    /// KVM_CAP_SPLIT_IRQCHIP: the kernel has the local APICs, and only those.
+    package var hasLocalAPICsAlone = false
     package var maximumProcessors = 1
     /// Kernel-mode code is emulated by software, instruction by instruction.
     package var emulatesKernelMode: Bool { kernel.breakpoint == .emulationFailure }
@@ -124,6 +126,10 @@ extension HostDebugCapabilities {
             (
                 "emulates_kernel_mode", "kernel mode is emulated in software", yes(emulatesKernelMode),
                 emulatesKernelMode ? "guests run slowly, and some instructions are missing: SSE state, cmpxchg16b" : nil
+            ),
+            (
+                "local_apics_alone", "the kernel's local APICs can do without its other controllers",
+                yes(hasLocalAPICsAlone), hasLocalAPICsAlone ? nil : "--irqchip split cannot be had"
             ),
             ("maximum_processors", "vCPUs at most", "\(maximumProcessors)", nil),
         ]

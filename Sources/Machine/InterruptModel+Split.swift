@@ -19,9 +19,9 @@ extension InterruptModel {
             machine.follow(controller)
         }
         for outgoing in outcome.messages {
-            let fate = send(outgoing.message)
-            controller.sent(outgoing, fate, at: now)
-            if fate == .accepted { outcome.isAccepted = true }
+            let isAccepted = send(outgoing.message)
+            controller.sent(outgoing, isAccepted: isAccepted, at: now)
+            if isAccepted { outcome.isAccepted = true }
         }
     }
 
@@ -41,15 +41,12 @@ extension InterruptModel {
         }
     }
 
-    private func send(_ message: InterruptMessage) -> MessageFate {
+    private func send(_ message: InterruptMessage) -> Bool {
         do throws(KVMError) {
-            guard let count = try machine.vm.signal(address: message.address, data: message.data) else {
-                return .nobodyAddressed
-            }
-            return count > 0 ? .accepted : .refused
+            return try machine.vm.signal(address: message.address, data: message.data)
         } catch {
             diagnose("an interrupt is lost: \(error)")
-            return .refused
+            return false
         }
     }
 }

@@ -55,7 +55,7 @@ extension VirtualMachine {
             case .mask(let line, let isMasked): return try change(line) { $0[bit: 16] = isMasked }
             case .route(let line, let destination):
                 return try change(line) { $0[bits: 56...63] = UInt64(destination) }
-            case .message(let message): return try vm.signal(address: message.address, data: message.data) ?? 0 > 0
+            case .message(let message): return try vm.signal(address: message.address, data: message.data)
             case .nonMaskable(let index): try processors[index].vcpu.interruptNonMaskably()
             case .clear(let vector, let index): return try clear(vector, of: processors[index])
             case .record, .clearRecord: throw KVMError(request: "a record", errno: .invalid)

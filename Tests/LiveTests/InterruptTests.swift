@@ -35,7 +35,7 @@ extension Live {
         }
 
         /// A machine that stands in one of the guest's situations.
-        private func guest(in situation: UInt8, _ options: [String] = []) throws -> (guest: RemoteClient, Symbols) {
+        func guest(in situation: UInt8, _ options: [String] = []) throws -> (guest: RemoteClient, Symbols) {
             let symbols = try Symbols(guest: "apicdemo")
             let guest = try Stubvisor(guest: "apicdemo", options).attach()
             #expect(try guest.write([situation, 0, 0, 0], at: symbols["situation"]) == "OK")
@@ -83,9 +83,9 @@ extension Live {
             #expect(try guest.monitor("irq show 4").contains("0x44"))
         }
 
-        @Test("catch irq stops on the handler's first instruction", .needs(.kvm))
-        func caught() throws {
-            let (guest, symbols) = try guest(in: 1)
+        @Test("catch irq stops on the handler's first instruction", .needs(.kvm), arguments: kinds)
+        func caught(kind: String) throws {
+            let (guest, symbols) = try guest(in: 1, ["--irqchip", kind])
             let interrupted = try guest.register("rip")
             #expect(try guest.monitor("catch irq 4").contains("interrupt 4"))
             _ = try guest.monitor("inject-irq 4")
@@ -97,7 +97,7 @@ extension Live {
             let place = try guest.word(at: stack)
             #expect(place >= interrupted & ~0xfff && place < (interrupted & ~0xfff) + 0x2000)
             #expect(try guest.word(at: stack + 16) & 0x200 != 0, "interrupts were on")
-            #expect(try guest.monitor("irq trace 3").contains("ack"))
+            if kind == "apic" { #expect(try guest.monitor("irq trace 3").contains("ack")) }
         }
 
         @Test("the kernel's controllers show the same views, and say what they cannot", .needs(.kvm))
@@ -110,7 +110,7 @@ extension Live {
             for command in ["irq trace", "irq stats", "irq warnings", "irq timeline /dev/null"] {
                 #expect(try guest.monitor(command).contains("n/a (kernel irqchip)"), "\(command)")
             }
-            #expect(try guest.monitor("catch irq 4").contains("--irqchip apic does"))
+            #expect(try guest.monitor("catch irq 4 pend").contains("--irqchip apic tells all"))
             #expect(try guest.monitor("irq mask 4").contains("is masked"))
             #expect(try guest.monitor("inject-irq 4").contains("BLOCKED: the guest has masked"))
         }
@@ -123,10 +123,12 @@ extension Live {
         ]
 
         @Test(
-            "irq why names the reason for which an interrupt does not come", .needs(.kvm), arguments: obstacles.indices)
-        func why(index: Int) throws {
+            "irq why names the reason for which an interrupt does not come", .needs(.kvm),
+            arguments: ["apic", "split"], obstacles.indices)
+        func why(kind: String, index: Int) throws {
             let (situation, reason) = Self.obstacles[index]
-            let (guest, symbols) = try guest(in: situation, ["--cpus", situation == 11 ? "2" : "1"])
+            let (guest, symbols) = try guest(
+                in: situation, ["--irqchip", kind, "--cpus", situation == 11 ? "2" : "1"])
             _ = try guest.monitor("inject-irq 4")
             if situation == 8 || situation == 10 {
                 // Taken once: the line stays high, or no end comes.
@@ -135,6 +137,13 @@ extension Live {
                 #expect(try guest.resume().kind == "T05")
             }
             let text = try guest.monitor("irq why 4 --json")
+            // A software KVM ends an interrupt when it is taken: nothing is in service then, and nothing is said to be.
+            if reason == "inService", kind == "split",
+                try guest.monitor("info lapic --json").contains("\"isr\":[]")
+            {
+                #expect(!text.contains(reason))
+                return
+            }
             #expect(text.contains("\"obstacle\":\"\(reason)\""), "\(text)")
             // In words as well.
             #expect(try guest.monitor("irq why 4").contains("BLOCKED: "))

@@ -1,5 +1,6 @@
 import Architecture
 import Boot
+import Interrupts
 import KVM
 import Primitives
 
@@ -31,13 +32,19 @@ final class Sandbox {
         }
     }
 
-    /// With `memory` in one slot, or in none yet; with the kernel's interrupt controllers, or none.
-    init(_ memory: GuestMemory, inOneSlot: Bool = true, interruptControllers: Bool = false) throws {
+    /// With `memory` in one slot, or in none yet; with the kernel's interrupt controllers, its local APICs, or none.
+    init(
+        _ memory: GuestMemory, inOneSlot: Bool = true, interruptControllers: InterruptControllerKind = .apic
+    ) throws {
         let system = try System()
         self.memory = memory
         vm = try system.makeVM()
         try vm.reserveIntelPages(at: VirtualMachine.intelPages)
-        if interruptControllers { try vm.makeInterruptControllers() }
+        switch interruptControllers {
+        case .apic: break
+        case .kernel: try vm.makeInterruptControllers()
+        case .split: try vm.makeLocalAPICs(pins: IOAPIC.pins)
+        }
         if inOneSlot {
             let start = PhysicalAddress(0)
             try vm.setMemory(slot: 0, guest: start, host: memory.host(start), count: Int(memory.layout.size))

@@ -21,7 +21,7 @@ extension Session {
     private func noted(_ text: String, _ view: InterruptView) -> String {
         let text = trimmed(text)
         guard view.record == .lines else { return text }
-        return text + "\nn/a (kernel irqchip): when local APICs deliver, are acknowledged and end edges; their timers and IPIs"
+        return text + "\nn/a (kernel irqchip): deliver, ack, eoi of edges; local timers and IPIs: --irqchip apic records all"
     }
 
     private func recordedInterrupts() throws(Refusal) -> InterruptView {
@@ -90,16 +90,18 @@ extension Session {
     }
 
     func traceInterrupts(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try parse(words)
         let view = try recordedInterrupts()
-        switch words.first {
+        switch words.words.first {
         case "on", "off":
-            _ = try target.perform(.record(words[0] == "on"))
-            return "the trace is \(words[0])"
+            _ = try target.perform(.record(words.words[0] == "on"))
+            return "the trace is \(words.words[0])"
         case "clear":
             _ = try target.perform(.clearRecord)
             return "the trace is empty"
         default:
-            let count = try words.first.map { word throws(Refusal) in try monitorNumber(word) } ?? 20
+            let count = try words.words.first.map { word throws(Refusal) in try monitorNumber(word) } ?? 20
+            if words.isJSON { return view.controllers.journal.trace.json(Int(clamping: count)).description }
             return noted(view.controllers.journal.trace.text(Int(clamping: count)), view)
         }
     }

@@ -10,27 +10,18 @@ package struct OutgoingMessage: Hashable, Sendable {
     let sender: PCInterruptController.Sender
 }
 
-/// What became of a message.
-package enum MessageFate: Hashable, Sendable {
-    case accepted
-    /// All that were addressed are switched off.
-    case refused
-    case nobodyAddressed
-}
-
 extension PCInterruptController {
-    /// Tells what became of `outgoing`, before anything else can happen to its sender.
-    package mutating func sent(_ outgoing: OutgoingMessage, _ fate: MessageFate, at now: Moment) {
+    /// Tells whether anybody accepted `outgoing`, before anything else can happen to its sender.
+    package mutating func sent(_ outgoing: OutgoingMessage, isAccepted: Bool, at now: Moment) {
         let (message, sender) = (outgoing.message, outgoing.sender)
-        switch fate {
-        case .accepted:
-            guard message.hasVector else { break }
-            let number = if case .line(let number) = sender { number } else { InterruptNumber.vector(message.vector) }
-            journal.record(InterruptEvent(.pend, number, vector: message.vector, cause: sender.cause, at: now))
-            if let pin = pin(of: sender) { ioapic.confirm(pin) }
-        case .refused: _ = drop(message, sender, .nobodyEnabled, at: now)
-        case .nobodyAddressed: _ = drop(message, sender, .nobodyAddressed, at: now)
+        guard isAccepted else {
+            _ = drop(message, sender, .nobodyAccepted, at: now)
+            return
         }
+        guard message.hasVector else { return }
+        let number = if case .line(let number) = sender { number } else { InterruptNumber.vector(message.vector) }
+        journal.record(InterruptEvent(.pend, number, vector: message.vector, cause: sender.cause, at: now))
+        if let pin = pin(of: sender) { ioapic.confirm(pin) }
     }
 
     private func pin(of sender: Sender) -> Int? {

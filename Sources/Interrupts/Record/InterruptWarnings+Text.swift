@@ -20,6 +20,8 @@ extension GuestMistake: CustomStringConvertible {
         case .reservedDeliveryMode: "delivery mode \(argument) is reserved here"
         case .nobodyAddressed: "vector \(argument) was sent to a destination that no local APIC has"
         case .nobodyEnabled: "vector \(argument) was sent to local APICs that are all switched off"
+        case .nobodyAccepted:
+            "vector \(argument) was sent and not accepted: no local APIC has that destination, or all that do are switched off"
         case .levelWithoutAssert: "vector \(argument) was sent level-triggered without its assert bit: nothing happens"
         case .illegalBaseChange: "IA32_APIC_BASE = \(value) is no legal change of mode"
         case .reservedBits: "reserved bits in register \(value)"

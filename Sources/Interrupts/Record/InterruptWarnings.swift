@@ -11,6 +11,7 @@ package struct GuestMistake: Hashable, Sendable {
         case reservedDeliveryMode
         case nobodyAddressed
         case nobodyEnabled
+        case nobodyAccepted
         case levelWithoutAssert
         case illegalBaseChange
         case reservedBits

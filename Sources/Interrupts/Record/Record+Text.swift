@@ -33,6 +33,20 @@ extension InterruptTrace {
         }
         return lines.joined(separator: "\n") + "\n"
     }
+
+    /// The same events; times in nanoseconds of `Moment`.
+    package func json(_ count: Int = .max) -> JSON {
+        .array(
+            last(count).map { event in
+                .object([
+                    ("seq", .number(event.sequence)), ("time_ns", .number(event.time)),
+                    ("event", .string(event.kind.name)), ("irq", .string("\(event.number)")),
+                    ("cpu", .optional(event.processor) { .number($0) }), ("vector", .number(UInt64(event.vector))),
+                    ("cause", .string(event.cause.text)), ("pc", .string(hexadecimal(event.programCounter))),
+                ])
+            }
+        )
+    }
 }
 
 extension InterruptStatistics {
