@@ -68,14 +68,11 @@ struct CatchKind: Sendable {
         CatchKind(name: "hlt", argument: "", counts: 0...0) { _ throws(Refusal) in .halt },
         CatchKind(name: "irq", argument: "N [pend|deliver|ack|eoi]", counts: 1...2) { words throws(Refusal) in
             let line = try monitorNumber(words[0])
-            guard line < UInt64(PCInterruptController.lines.upperBound) else {
-                throw Refusal("\(words[0]) is no GSI: they are 0 to 23")
-            }
             let name = words.count == 2 ? words[1] : "deliver"
             guard let kind = stations.first(where: { $0.name == name })?.kind else {
                 throw Refusal("\(name): expected pend, deliver, ack or eoi")
             }
-            return .interrupt(Int(line), kind)
+            return .interrupt(Int(clamping: line), kind)
         },
     ]
 
@@ -143,6 +140,7 @@ func monitorNumber(_ text: some StringProtocol) throws(Refusal) -> UInt64 {
 extension Session {
     func addCatch(_ words: [Substring]) throws(Refusal) -> String {
         let new = try Catch(number: lastCatch + 1, words)
+        if case .interrupt(let line, _) = new.kind { try checkLine(line) }
         catches.append(new)
         do throws(Refusal) { try target.arrange(arrangement()) } catch {
             catches.removeLast()
@@ -150,6 +148,15 @@ extension Session {
         }
         lastCatch += 1
         return "\(new)"
+    }
+
+    /// Refuses an interrupt that the machine's controllers do not have.
+    private func checkLine(_ line: Int) throws(Refusal) {
+        if let count = target.traits.gicInterrupts {
+            guard line < count else { throw Refusal("\(line) is no interrupt: they are 0 to \(count - 1)") }
+        } else if !PCInterruptController.lines.contains(line) {
+            throw Refusal("\(line) is no GSI: they are 0 to 23")
+        }
     }
 
     func removeCatch(_ words: [Substring]) throws(Refusal) -> String {

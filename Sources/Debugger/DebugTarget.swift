@@ -42,11 +42,25 @@ package protocol DebugTarget: AnyObject {
     /// accepted it.
     func perform(_ action: InterruptAction) throws(Refusal) -> Bool
 
+    /// The same of a machine with a GIC.
+    func gic() throws(Refusal) -> GICView
+
+    /// Does something to the GIC, and says what it came to.
+    func perform(_ request: GICv2.Request) throws(Refusal) -> String
+
     /// Writes a file on the host.
     func save(_ bytes: [UInt8], to path: String) throws(Refusal)
 
     /// Text for people on `topic`, without a final newline.
     func report(_ topic: ReportTopic) -> String
+}
+
+extension DebugTarget {
+    package func gic() throws(Refusal) -> GICView { throw Refusal("this machine has no GIC") }
+
+    package func perform(_ request: GICv2.Request) throws(Refusal) -> String {
+        throw Refusal("this machine has no GIC")
+    }
 }
 
 /// What a client may want to be told that is not part of the protocol.
@@ -78,6 +92,9 @@ package struct TargetTraits: Sendable {
     package var linkAddress: VirtualAddress?
     /// Hardware breakpoints are planted as well where user mode may run: debug registers do nothing there.
     package var plantsInUserPages = false
+
+    /// How many interrupts the machine's GIC has; nil where it has none.
+    package var gicInterrupts: Int?
 
     package init(
         layout: RegisterLayout, processorCount: Int, breakpointInstruction: [UInt8]?, linkAddress: VirtualAddress? = nil

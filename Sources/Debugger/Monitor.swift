@@ -15,6 +15,11 @@ struct MonitorCommand: Sendable {
 }
 
 extension Session {
+    /// The commands that this machine has.
+    var commands: [MonitorCommand] {
+        target.traits.gicInterrupts == nil ? MonitorCommand.table : MonitorCommand.gicTable
+    }
+
     /// Answers `monitor TEXT`: the output, then `OK`. A refusal is output too: gdb shows no error's text here.
     func monitor(_ text: ArraySlice<UInt8>) {
         var words = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace)
@@ -24,7 +29,7 @@ extension Session {
         }
         let output: String
         do throws(Refusal) {
-            let (command, rest) = try MonitorCommand.find(words)
+            let (command, rest) = try MonitorCommand.find(words, in: commands)
             output = try command.run(self, rest)
         } catch {
             output = "error: \(error.reason)"
@@ -35,8 +40,8 @@ extension Session {
 }
 
 extension MonitorCommand {
-    /// The command that `words` begin with, and the words after its name.
-    static func find(_ words: [Substring]) throws(Refusal) -> (MonitorCommand, [Substring]) {
+    /// The command of `table` that `words` begin with, and the words after its name.
+    static func find(_ words: [Substring], in table: [MonitorCommand]) throws(Refusal) -> (MonitorCommand, [Substring]) {
         guard let first = words.first else { return (table[0], []) }
         var candidates: [MonitorCommand] = []
         var best = 0

@@ -3,12 +3,15 @@ import Primitives
 import RemoteProtocol
 
 extension MonitorCommand {
-    /// Every monitor command there is: `help` comes first, and is what an empty line means.
+    /// Every monitor command of a machine with a PC's interrupt controllers: `help` comes first, and is what an empty
+    /// line means.
     static let table: [MonitorCommand] = machineCommands + interruptCommands
+    /// Those of a machine with a GIC.
+    static let gicTable: [MonitorCommand] = machineCommands + gicCommands
 
     private static let machineCommands: [MonitorCommand] = [
         MonitorCommand(name: "help", arguments: "[COMMAND]", summary: "what there is, or what one command does") {
-            session, words throws(Refusal) in try help(words)
+            session, words throws(Refusal) in try help(words, in: session.commands)
         },
         MonitorCommand(name: "why", arguments: "", summary: "why the machine stands still") {
             session, _ throws(Refusal) in session.why()
@@ -92,9 +95,9 @@ extension MonitorCommand {
         },
     ]
 
-    private static func help(_ words: [Substring]) throws(Refusal) -> String {
+    private static func help(_ words: [Substring], in table: [MonitorCommand]) throws(Refusal) -> String {
         if !words.isEmpty {
-            let command = try find(words).0
+            let command = try find(words, in: table).0
             return "\(command.usage): \(command.summary)"
         }
         let listed = table.filter { !$0.isAlias }

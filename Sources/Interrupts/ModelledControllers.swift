@@ -74,9 +74,11 @@ package struct ModelledControllers: Sendable {
     }
 
     /// The input that a PC's device of this GSI has.
-    package func input(ofGSI line: Int) -> Int? {
-        guard gic != nil else { return line }
-        return switch line {
+    package func input(ofGSI line: Int) -> Int? { gic == nil ? line : Self.inputOfGIC(GSI: line) }
+
+    /// The same on the board with a GIC; nil for a device that it does not connect.
+    package static func inputOfGIC(GSI line: Int) -> Int? {
+        switch line {
         case 4: GICBoard.consoleLine
         case 8: GICBoard.clockLine
         default: nil

@@ -52,15 +52,17 @@ extension Processor {
             switch event.kind {
             case .pend: "came up"
             case .endOfInterrupt: "was ended by the guest"
-            case .acknowledge: "reached its handler"
+            // A PC's processor takes the vector then; on a GIC the handler runs already.
+            case .acknowledge where machine.configuration.interruptController == .gicv2: "was acknowledged"
+            case .deliver, .acknowledge: "reached its handler"
             default: event.kind.name
             }
+        let vector = event.vector == 0 ? "" : " (vector \(hexadecimal(event.vector)))"
         let cause = event.cause.text.isEmpty ? "" : ", \(event.cause.text)"
         return StopEvent(
             .caught, on: index,
             account:
-                "vCPU \(event.processor ?? index): interrupt \(event.number) (vector \(hexadecimal(event.vector))) "
-                + what + cause)
+                "vCPU \(event.processor ?? index): interrupt \(event.number)\(vector) \(what)\(cause)")
     }
 
     /// The guest may have written CR8 without an exit.

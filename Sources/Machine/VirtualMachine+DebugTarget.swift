@@ -11,6 +11,7 @@ extension VirtualMachine: DebugTarget {
             layout: layout, processorCount: processors.count,
             breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil,
             linkAddress: configuration.linkAddress)
+        traits.gicInterrupts = model?.look { $0.gic?.configuration.gic.interrupts } ?? nil
         traits.plantsInUserPages = !capabilities.user.executionBreakpoint
         return traits
     }

@@ -10,7 +10,7 @@ extension VirtualMachine {
     package func interrupts() throws(Refusal) -> InterruptView {
         guard let model else { return try kernelInterrupts() }
         let now = model.moment(on: nil)
-        guard let pc = model.look({ $0.pc }) else { throw Refusal("GIC") }
+        guard let pc = model.look({ $0.pc }) else { throw Refusal("this machine has a GIC: info gic") }
         guard configuration.interruptController.hasKernelAPICs else {
             return InterruptView(pc, facts: facts, now: now, record: .everything)
         }

@@ -53,22 +53,32 @@ extension VirtualMachine {
                 hexadecimal(range.lowerBound.rawValue, digits: 16),
                 hexadecimal(range.upperBound.rawValue - 1, digits: 16), "RAM")
         }
-        // The kernel's interrupt controllers answer before an exit.
-        lines += [
-            line(
-                hexadecimal(0xfec0_0000 as UInt64, digits: 16), hexadecimal(0xfec0_0fff as UInt64, digits: 16),
-                "I/O APIC"),
-            line(
-                hexadecimal(0xfee0_0000 as UInt64, digits: 16), hexadecimal(0xfee0_0fff as UInt64, digits: 16),
-                "local APIC"),
-            "ports",
-        ]
+        lines += interruptPages.map { base, size, name in
+            line(hexadecimal(base, digits: 16), hexadecimal(base + UInt64(size - 1), digits: 16), name)
+        }
+        lines.append("ports")
+        let isGIC = configuration.interruptController == .gicv2
         lines += bus { $0.ports.regions }.map { region in
             let last = region.base.rawValue + UInt16(region.count - 1)
-            let interrupt = region.line.map { ", interrupt \($0)" } ?? ""
+            let input = region.line.flatMap { line in isGIC ? ModelledControllers.inputOfGIC(GSI: Int(line)) : Int(line) }
+            let interrupt = input.map { ", interrupt \($0)" } ?? ""
             return line("\(region.base)", hexadecimal(last, digits: 4), region.name + interrupt)
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// Where the interrupt controllers are. The kernel's answer before an exit.
+    private var interruptPages: [(base: UInt64, size: Int, name: String)] {
+        guard let board = model?.look({ $0.gic?.configuration }) else {
+            return [(0xfec0_0000, 0x1000, "I/O APIC"), (0xfee0_0000, 0x1000, "local APIC")]
+        }
+        var pages = [
+            (board.placement.distributor.rawValue, GICv2.distributorSize, "GICv2 Distributor"),
+            (board.placement.interface.rawValue, GICv2.interfaceSize, "GICv2 CPU interface"),
+        ]
+        if let timers = board.timers { pages.append((timers.rawValue, GenericTimer.frameSize, "virtual timer")) }
+        if let starter = board.starter { pages.append((starter.rawValue, GenericTimer.frameSize, "vCPU start")) }
+        return pages
     }
 
     private func resetStatistics() -> String {

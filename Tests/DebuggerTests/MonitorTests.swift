@@ -30,7 +30,7 @@ struct MonitorTests {
     }
 
     private func found(_ words: [String]) -> Result<String, Refusal> {
-        do throws(Refusal) { return .success(try MonitorCommand.find(words.map { $0[...] }).0.name) } catch {
+        do throws(Refusal) { return .success(try MonitorCommand.find(words.map { $0[...] }, in: MonitorCommand.table).0.name) } catch {
             return .failure(error)
         }
     }

@@ -95,6 +95,15 @@ extension MonitorCommand {
     ]
 }
 
+extension MonitorCommand {
+    /// A command that people know from another controller: refused with what there is instead.
+    static func absent(_ name: String, _ reason: String) -> MonitorCommand {
+        MonitorCommand(name: name, arguments: "", summary: reason, isAlias: true) { _, _ throws(Refusal) in
+            throw Refusal(reason)
+        }
+    }
+}
+
 /// The words of an interrupt command with its options taken out.
 struct InterruptWords {
     private(set) var words: [Substring]
@@ -114,6 +123,12 @@ struct InterruptWords {
             default: words.append(word)
             }
         }
+    }
+
+    /// There must be no more than `count` words.
+    func limited(to count: Int) throws(Refusal) -> Self {
+        guard words.count <= count else { throw Refusal("\(words[count]) is too much") }
+        return self
     }
 
     static func processor(_ word: Substring, _ count: Int) throws(Refusal) -> Int {

@@ -32,7 +32,7 @@ extension Session {
         return view
     }
 
-    private func trimmed(_ text: String) -> String { text.hasSuffix("\n") ? String(text.dropLast()) : text }
+    func trimmed(_ text: String) -> String { text.hasSuffix("\n") ? String(text.dropLast()) : text }
 
     func listInterrupts(_ words: [Substring]) throws(Refusal) -> String {
         let words = try parse(words)
@@ -90,8 +90,15 @@ extension Session {
     }
 
     func traceInterrupts(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
         let view = try recordedInterrupts()
+        return try trace(words, view.controllers.journal.trace) { noted($0, view) }
+    }
+
+    /// `irq trace` of any controller; `note` adds what the text leaves out.
+    func trace(
+        _ words: [Substring], _ trace: InterruptTrace, _ note: (String) -> String
+    ) throws(Refusal) -> String {
+        let words = try parse(words).limited(to: 1)
         switch words.words.first {
         case "on", "off":
             _ = try target.perform(.record(words.words[0] == "on"))
@@ -101,14 +108,17 @@ extension Session {
             return "the trace is empty"
         default:
             let count = try words.words.first.map { word throws(Refusal) in try monitorNumber(word) } ?? 20
-            if words.isJSON { return view.controllers.journal.trace.json(Int(clamping: count)).description }
-            return noted(view.controllers.journal.trace.text(Int(clamping: count)), view)
+            if words.isJSON { return trace.json(Int(clamping: count)).description }
+            return note(trace.text(Int(clamping: count)))
         }
     }
 
     func saveTimeline(_ words: [Substring]) throws(Refusal) -> String {
-        guard let path = words.first else { throw Refusal("which file? irq timeline FILE") }
-        let trace = try recordedInterrupts().controllers.journal.trace
+        try saveTimeline(words, try recordedInterrupts().controllers.journal.trace)
+    }
+
+    func saveTimeline(_ words: [Substring], _ trace: InterruptTrace) throws(Refusal) -> String {
+        guard words.count == 1, let path = words.first else { throw Refusal("which file? irq timeline FILE") }
         try target.save(Array("\(trace.timeline)\n".utf8), to: String(path))
         return "\(trace.last().count) events in \(path); open it in https://ui.perfetto.dev or chrome://tracing"
     }
