@@ -41,7 +41,8 @@ extension Session {
 
 extension MonitorCommand {
     /// The command of `table` that `words` begin with, and the words after its name.
-    static func find(_ words: [Substring], in table: [MonitorCommand]) throws(Refusal) -> (MonitorCommand, [Substring]) {
+    static func find(_ words: [Substring], in table: [MonitorCommand]) throws(Refusal) -> (MonitorCommand, [Substring])
+    {
         guard let first = words.first else { return (table[0], []) }
         var candidates: [MonitorCommand] = []
         var best = 0

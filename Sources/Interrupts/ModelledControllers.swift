@@ -52,7 +52,8 @@ package struct ModelledControllers: Sendable {
     package mutating func readMemory(
         _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
     ) -> InterruptOutcome? {
-        pc != nil ? pc!.readMemory(address, size: size, cpu, at: now) : gic!.readMemory(address, size: size, cpu, at: now)
+        pc != nil
+            ? pc!.readMemory(address, size: size, cpu, at: now) : gic!.readMemory(address, size: size, cpu, at: now)
     }
 
     package mutating func writeMemory(

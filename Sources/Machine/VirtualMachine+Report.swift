@@ -60,7 +60,8 @@ extension VirtualMachine {
         let isGIC = configuration.interruptController == .gicv2
         lines += bus { $0.ports.regions }.map { region in
             let last = region.base.rawValue + UInt16(region.count - 1)
-            let input = region.line.flatMap { line in isGIC ? ModelledControllers.inputOfGIC(GSI: Int(line)) : Int(line) }
+            let input = region.line.flatMap { line in isGIC ? ModelledControllers.inputOfGIC(GSI: Int(line)) : Int(line)
+            }
             let interrupt = input.map { ", interrupt \($0)" } ?? ""
             return line("\(region.base)", hexadecimal(last, digits: 4), region.name + interrupt)
         }

@@ -12,8 +12,8 @@ struct GICBoardTests {
     private static let starter: UInt64 = 0xfd03_0000
 
     /// A board whose Distributor and CPU interfaces are on, with the timers' interrupt enabled.
-    private func board(_ processors: Int = 1) -> GICBoard {
-        var board = GICBoard(.x86(processors: processors))
+    private func board(_ processors: Int = 1) -> Interrupts.GICBoard {
+        var board = Interrupts.GICBoard(.x86(processors: processors))
         write(&board, 1, Self.distributor)
         for cpu in 0..<processors {
             write(&board, 1 << 27, Self.distributor + 0x100, cpu)
@@ -25,14 +25,14 @@ struct GICBoardTests {
 
     @discardableResult
     private func write(
-        _ board: inout GICBoard, _ value: UInt64, _ address: UInt64, _ cpu: Int = 0, size: Int = 4,
+        _ board: inout Interrupts.GICBoard, _ value: UInt64, _ address: UInt64, _ cpu: Int = 0, size: Int = 4,
         at now: Moment = at(0)
     ) -> InterruptOutcome {
         board.writeMemory(value, PhysicalAddress(address), size: size, cpu, at: now)!
     }
 
     private func read(
-        _ board: inout GICBoard, _ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)
+        _ board: inout Interrupts.GICBoard, _ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)
     ) -> UInt64 { board.readMemory(PhysicalAddress(address), size: size, cpu, at: now)!.value }
 
     @Test("each processor's timer counts the same time and interrupts its own processor")
