@@ -36,7 +36,8 @@ extension MonitorCommand {
             summary: "each condition on an interrupt's way to the vCPU, and which one blocks it"
         ) { session, words throws(Refusal) in try session.explainInterrupt(words) },
         MonitorCommand(
-            name: "irq trace", arguments: "[COUNT | on | off | clear] [--json]", summary: "the last interrupt events, with times"
+            name: "irq trace", arguments: "[COUNT | on | off | clear] [--json]",
+            summary: "the last interrupt events, with times"
         ) { session, words throws(Refusal) in try session.traceInterrupts(words) },
         MonitorCommand(
             name: "irq timeline", arguments: "FILE", summary: "write the events as a Chrome trace, for Perfetto"

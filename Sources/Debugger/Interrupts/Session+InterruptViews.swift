@@ -21,7 +21,8 @@ extension Session {
     private func noted(_ text: String, _ view: InterruptView) -> String {
         let text = trimmed(text)
         guard view.record == .lines else { return text }
-        return text + "\nn/a (kernel irqchip): deliver, ack, eoi of edges; local timers and IPIs: --irqchip apic records all"
+        return text
+            + "\nn/a (kernel irqchip): deliver, ack, eoi of edges; local timers and IPIs: --irqchip apic records all"
     }
 
     private func recordedInterrupts() throws(Refusal) -> InterruptView {
