@@ -32,6 +32,9 @@ package protocol DebugTarget: AnyObject {
     /// Brings the machine back to its image's first instruction. What is armed stays.
     func reset() throws(Refusal)
 
+    /// Does the reset that the guest has asked for, if it has: the machine is about to go on.
+    func completeReset() throws(Refusal)
+
     /// The interrupt controllers as they stand.
     func interrupts() throws(Refusal) -> InterruptView
 

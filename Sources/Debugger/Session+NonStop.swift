@@ -88,6 +88,7 @@ extension Session {
     /// In non-stop mode, when all that arrived is answered: what the machine goes on with, nil where nothing moves.
     package func continuation() -> ResumePlan? {
         guard isMoving else { return nil }
+        try? target.completeReset()
         replant()
         settle()
         return nonStop?.plan()

@@ -43,6 +43,8 @@ extension Session {
             reply.error(.invalid, "no thread was told to move")
             return true
         }
+        // It places the image anew: what is planted comes after. Where it fails, the machine says so as it goes on.
+        try? target.completeReset()
         // Someone who only steps cannot run into what is not planted under it.
         if plan.actions.contains(.run) { replant() }
         settle()

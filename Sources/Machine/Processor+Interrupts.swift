@@ -30,7 +30,7 @@ extension Processor {
         while true {
             if !hasKernelAPIC {
                 tellTaskPriority(model)
-                try takeCalls()
+                if let outcome = try takeCalls() { return outcome }
             }
             if let hit = model.takeHit() { return .stop(tell(of: hit)) }
             if rest == .runnable || rest == .halted { try takeInterrupt(model, pace) }
@@ -69,18 +69,25 @@ extension Processor {
         attention.store(true, ordering: .relaxed)
     }
 
-    /// What is not an interrupt: INIT, start-up, NMI.
-    private func takeCalls() throws(KVMError) {
-        guard attention.load(ordering: .acquiring) else { return }
+    /// What is not an interrupt: INIT, start-up, NMI. INIT sends the boot processor to its firmware, which begins anew:
+    /// without any, that is the machine's reset.
+    private func takeCalls() throws(KVMError) -> Outcome? {
+        guard attention.load(ordering: .acquiring) else { return nil }
         let calls = interruptCalls.withLock { calls in
             defer { calls = InterruptCalls() }
             return calls
         }
-        if calls.isInitialized, index != 0 { try initialize() }
+        if calls.isInitialized {
+            guard index != 0 else {
+                return .stop(StopEvent(.reset, on: index, account: "vCPU 0 received INIT, which resets the machine"))
+            }
+            try initialize()
+        }
         if let page = calls.startUpVector, rest == .initReceived { try start(at: page) }
-        guard calls.nonMaskable, rest != .initReceived else { return }
+        guard calls.nonMaskable, rest != .initReceived else { return nil }
         try vcpu.interruptNonMaskably()
         rest = .runnable
+        return nil
     }
 
     /// INIT: an application processor waits in the state of a reset (Intel SDM volume 3, section 9.4).

@@ -86,4 +86,8 @@ extension VirtualMachine {
         // Another kernel's code may come to lie elsewhere.
         codePages = []
     }
+
+    package func completeReset() throws(Refusal) {
+        if owesReset { try reset() }
+    }
 }

@@ -174,9 +174,7 @@ package final class VirtualMachine: @unchecked Sendable {
         let verdict = attendant.attend(stop, on: self)
         guard case .resume(let plan) = verdict else { return verdict }
         tellsEach = plan.tellsEach
-        if owesReset {
-            do throws(Refusal) { try reset() } catch { return .end(.died(error.reason)) }
-        }
+        do throws(Refusal) { try completeReset() } catch { return .end(.died(error.reason)) }
         applyArrangement()
         return verdict
     }

@@ -147,9 +147,17 @@ final class SimulatedTarget: DebugTarget {
         arrangements.append(arrangement)
     }
 
+    /// The guest has asked for a reset.
+    var owesReset = false
+
     func reset() throws(Refusal) {
         if let resetObjection { throw Refusal(resetObjection) }
         resets += 1
+        owesReset = false
+    }
+
+    func completeReset() throws(Refusal) {
+        if owesReset { try reset() }
     }
 
     /// The machine's interrupt controllers, and what was done to them.

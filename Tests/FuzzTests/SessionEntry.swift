@@ -89,6 +89,7 @@ private final class AnyMachine: DebugTarget, PhysicalMemory {
     }
 
     func reset() throws(Refusal) {}
+    func completeReset() {}
 
     func report(_ topic: ReportTopic) -> String { "\(topic)" }
 

@@ -46,6 +46,17 @@ extension Live {
             return (guest, symbols)
         }
 
+        @Test("INIT to the boot processor is a reset, which the debugger sees before it is done", .needs(.kvm))
+        func initializeBootProcessor() throws {
+            let (guest, symbols) = try guest(in: 1)
+            #expect(try guest.monitor("inject-msi 0xfee00000 0x4500").contains("accepted"))
+            #expect(try guest.resume().kind == "T06")
+            #expect(try guest.monitor("why").contains("received INIT"))
+            #expect(try guest.insert(0, at: symbols["main"]) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.register("rip") == symbols["main"])
+        }
+
         @Test("in x2APIC mode too; nesting keeps to the priorities", .needs(.kvm), arguments: [0, 1] as [UInt8])
         func x2APIC(mode: UInt8) throws {
             let symbols = try Symbols(guest: "apicdemo")
