@@ -211,7 +211,9 @@ package final class VirtualMachine: @unchecked Sendable {
         }
     }
 
-    /// Passes a device's interrupt line on to the interrupt controller.
+    /// Passes a device's interrupt line on to the interrupt controller. To the kernel's by level, not by an irqfd: the
+    /// trigger mode is the guest's choice, and the line may go down before the interrupt is taken (see
+    /// InterruptEventDescriptor).
     func change(_ line: LineChange) throws(KVMError) {
         if let model {
             model.change { controllers, now in

@@ -225,9 +225,9 @@ extension Live {
             }
         }
 
-        @Test("injections while the guest runs are all taken", .needs(.kvm))
-        func injectionsWhileRunning() throws {
-            let (guest, symbols) = try guest(in: 1)
+        @Test("injections while the guest runs are all taken", .needs(.kvm), arguments: kinds)
+        func injectionsWhileRunning(kind: String) throws {
+            let (guest, symbols) = try guest(in: 1, ["--irqchip", kind])
             let start = try guest.word(at: symbols["line_hits"])
             #expect(try guest.request("QNonStop:1") == "OK")
             #expect(try guest.request("vCont;c") == "OK")

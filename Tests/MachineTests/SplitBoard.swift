@@ -41,7 +41,8 @@ final class SplitBoard {
         }
         for outgoing in outcome.messages {
             let message = outgoing.message
-            model.sent(outgoing, isAccepted: try kernel.vm.signal(address: message.address, data: message.data), at: now)
+            let isAccepted = try kernel.vm.signal(address: message.address, data: message.data)
+            model.sent(outgoing, isAccepted: isAccepted, at: now)
         }
     }
 }
