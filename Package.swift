@@ -41,7 +41,7 @@ let tests: [(name: String, of: [String])] = [
         ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Interrupts", "Primitives", "TestSupport"]
     ),
     ("FuzzTests", ["RemoteProtocol", "Debugger", "Boot", "Architecture", "Interrupts", "Primitives", "TestSupport"]),
-    ("LiveTests", ["stubvisor", "stubvisor-bench", "TestSupport"]),
+    ("LiveTests", ["stubvisor", "stubvisor-bench", "Interrupts", "TestSupport"]),
 ]
 
 func dependencies(_ names: [String]) -> [Target.Dependency] { names.map { .target(name: $0) } }

@@ -198,10 +198,11 @@ package final class VirtualMachine: @unchecked Sendable {
         }
     }
 
-    /// Passes a device's interrupt line on to the interrupt controller.
-    func change(_ line: LineChange) throws(KVMError) {
+    /// Passes a device's interrupt line on to the interrupt controller. `processor` is the caller's own, where it was
+    /// its guest that made the device do that.
+    func change(_ line: LineChange, by processor: Processor? = nil) throws(KVMError) {
         if let model {
-            model.change {
+            model.change(by: processor) {
                 switch line.action {
                 case .raise: $0.setLine(Int(line.line), true, at: $1)
                 case .lower: $0.setLine(Int(line.line), false, at: $1)
