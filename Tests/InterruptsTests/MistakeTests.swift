@@ -131,8 +131,10 @@ import Testing
 
     @Test(
         "an input that is open both ways comes twice",
-        arguments: [(0x00, 0x43, 0x700, true), (0x08, 0x43, 0x700, false), (0x00, 0x1_0043, 0x700, false),
-            (0x00, 0x43, 0x1_0700, false)] as [(UInt8, UInt32, UInt32, Bool)])
+        arguments: [
+            (0x00, 0x43, 0x700, true), (0x08, 0x43, 0x700, false), (0x00, 0x1_0043, 0x700, false),
+            (0x00, 0x43, 0x1_0700, false),
+        ] as [(UInt8, UInt32, UInt32, Bool)])
     func twoWays(mask: UInt8, entry: UInt32, pin: UInt32, isTwice: Bool) {
         let pc = machine()
         pc.put(0x350, pin)

@@ -11,7 +11,7 @@ extension Session {
     func show(
         _ words: [Substring], recorded: Bool = false, _ body: (InterruptView) -> (text: String, json: JSON)
     ) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 0)
         let (text, json) = body(try recorded ? recordedInterrupts() : target.interrupts())
         return words.isJSON ? json.description : trimmed(text)
     }
@@ -27,7 +27,7 @@ extension Session {
     private func trimmed(_ text: String) -> String { text.hasSuffix("\n") ? String(text.dropLast()) : text }
 
     func listInterrupts(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let view = try target.interrupts()
         var rows = view.controllers.rows
         switch words.words.first ?? "all" {
@@ -47,7 +47,7 @@ extension Session {
     }
 
     func describeLocalAPIC(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let processor = try words.words.first.map { word throws(Refusal) in
             try InterruptWords.processor(word, target.traits.processorCount)
         }
@@ -57,7 +57,7 @@ extension Session {
     }
 
     func showInterrupt(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let view = try target.interrupts()
         let line = try words.line()
         guard let pin = view.controllers.pin(of: line) else { throw Refusal("no device can have input \(line)") }
@@ -73,38 +73,41 @@ extension Session {
         let view = try target.interrupts()
         let checks: [InterruptCheck]
         if words.words.first == "vector" {
+            _ = try words.limited(to: 2)
             checks = view.controllers.explain(
                 vector: try words.vector(at: 1), cpu: words.processor ?? selected, view.facts)
         } else {
-            checks = view.controllers.explain(line: try words.line(), cpu: words.processor, view.facts)
+            checks = view.controllers.explain(line: try words.limited(to: 1).line(), cpu: words.processor, view.facts)
         }
         return words.isJSON ? JSON.array(checks.map(\.json)).description : trimmed(checks.text)
     }
 
     func traceInterrupts(_ words: [Substring]) throws(Refusal) -> String {
-        let view = try recordedInterrupts()
-        switch words.first {
+        let words = try parse(words).limited(to: 1)
+        let trace = try recordedInterrupts().controllers.journal.trace
+        switch words.words.first {
         case "on", "off":
-            _ = try target.perform(.record(words[0] == "on"))
-            return "the trace is \(words[0])"
+            _ = try target.perform(.record(words.words[0] == "on"))
+            return "the trace is \(words.words[0])"
         case "clear":
             _ = try target.perform(.clearRecord)
             return "the trace is empty"
         default:
-            let count = try words.first.map { word throws(Refusal) in try monitorNumber(word) } ?? 20
-            return trimmed(view.controllers.journal.trace.text(Int(clamping: count)))
+            let wanted = try words.words.first.map { word throws(Refusal) in try monitorNumber(word) }
+            let count = Int(clamping: wanted ?? 20)
+            return words.isJSON ? trace.json(count).description : trimmed(trace.text(count))
         }
     }
 
     func saveTimeline(_ words: [Substring]) throws(Refusal) -> String {
-        guard let path = words.first else { throw Refusal("which file? irq timeline FILE") }
+        guard words.count == 1, let path = words.first else { throw Refusal("which file? irq timeline FILE") }
         let trace = try recordedInterrupts().controllers.journal.trace
         try target.save(Array("\(trace.timeline)\n".utf8), to: String(path))
         return "\(trace.last().count) events in \(path); open it in https://ui.perfetto.dev or chrome://tracing"
     }
 
     func interruptStatistics(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let statistics = try recordedInterrupts().controllers.journal.statistics
         if words.isJSON { return statistics.json.description }
         guard !words.words.isEmpty else { return trimmed(statistics.text()) }

@@ -34,6 +34,21 @@ extension InterruptTrace {
     }
 }
 
+extension InterruptTrace {
+    /// The last `count` events; times are nanoseconds of `Moment`.
+    package func json(_ count: Int = .max) -> JSON {
+        .array(
+            last(count).map { event in
+                .object([
+                    ("seq", .number(event.sequence)), ("time_ns", .number(event.time)),
+                    ("cpu", .optional(event.processor) { .number($0) }), ("irq", .string("\(event.number)")),
+                    ("event", .string(event.kind.name)), ("vector", .number(UInt64(event.vector))),
+                    ("cause", .string(event.cause.text)), ("pc", .string(hexadecimal(event.programCounter))),
+                ])
+            })
+    }
+}
+
 extension InterruptStatistics {
     private static let stages: [(stage: InterruptCounts.Stage, name: String)] = [
         (.pendToDeliver, "pend->deliver"), (.deliverToAcknowledge, "deliver->ack"), (.acknowledgeToEnd, "ack->eoi"),
