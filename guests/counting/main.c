@@ -2,19 +2,20 @@
 // between them is one of three things, which a vector chooses: runs, sleeps, or interrupts itself. For the tests that
 // none is lost, and for timing.
 
-#include "../common/console.h"
 #include "../common/idt.h"
 #include "../common/ports.h"
+#include "../common/power.h"
 #include "../common/registers.h"
 #include "../processors/apic.h"
 
 enum {
     VECTOR_FIRST = 0x40, // of eight that are counted; the first is the UART's line too
     VECTOR_ITSELF = 0x47,
-    VECTOR_RUN = 0x50,   // these four choose
+    VECTOR_RUN = 0x50, // these choose
     VECTOR_SLEEP,
     VECTOR_INTERRUPT_ITSELF,
-    VECTOR_ANSWER,       // from now on the handlers send a line feed
+    VECTOR_ANSWER, // from now on the handlers send a line feed
+    VECTOR_END,
     UART_PIN = 4,
 };
 
@@ -50,6 +51,11 @@ __attribute__((interrupt)) static void on_answer(struct frame *frame) {
     apic_end_of_interrupt();
 }
 
+__attribute__((interrupt)) static void on_end(struct frame *frame) {
+    (void)frame;
+    power_off();
+}
+
 static void install_handlers(void) {
     static void (*const each[8])(struct frame *) = {on_0, on_1, on_2, on_3, on_4, on_5, on_6, on_7};
     for (int which = 0; which < 8; which++) idt_handle(VECTOR_FIRST + which, each[which]);
@@ -57,6 +63,7 @@ static void install_handlers(void) {
     idt_handle(VECTOR_SLEEP, on_VECTOR_SLEEP);
     idt_handle(VECTOR_INTERRUPT_ITSELF, on_VECTOR_INTERRUPT_ITSELF);
     idt_handle(VECTOR_ANSWER, on_answer);
+    idt_handle(VECTOR_END, on_end);
     idt_load();
 }
 
@@ -78,7 +85,6 @@ int main(void) {
     apic_write(APIC_TASK_PRIORITY, 0);
     route_uart();
     __asm__ volatile("sti");
-    print("ready\n");
     ready();
     for (;; rounds++) {
         if (choice == VECTOR_SLEEP) __asm__ volatile("hlt");
