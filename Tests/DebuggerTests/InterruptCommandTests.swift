@@ -24,6 +24,8 @@ struct InterruptCommandTests {
         put(0xfee0_0300, 0xc_4500)
         put(0xfee0_0300, 0xc_4610)
         for cpu in 0..<2 { put(0xfee0_00f0, 0x1ff, cpu) }
+        // The 8259 pair would be a way too.
+        for port in [0x21, 0xa1] as [UInt16] { _ = pc.writePort(port, 0xff, at: Moment(nanoseconds: 0)) }
         for (register, value) in [(0x18, 0x44), (0x24, 0x8051)] as [(UInt64, UInt64)] {
             put(0xfec0_0000, register)
             put(0xfec0_0010, value)
