@@ -136,7 +136,7 @@ extension Processor {
 
     /// Does what a device access asks of the machine.
     private func apply(_ access: Access) throws(KVMError) -> Outcome {
-        if let line = access.line { try machine.change(line) }
+        if let line = access.line { try machine.change(line, by: self) }
         switch access.effect {
         case nil: return .goOn
         case .output(let byte):

@@ -194,9 +194,12 @@ extension Processor {
     /// The same for the debugger: nil for what is no register of the local APIC's.
     func controllerRegister(_ register: UInt32, writing value: UInt64?) throws(Refusal) -> UInt64? {
         guard hasModelledAPIC, let model = machine.model else { return nil }
-        let outcome = model.change(timeStamp: true) {
-            if let value { return $0.pc?.writeRegister(register, value, index, at: $1) }
-            return $0.pc?.readRegister(register, index, at: $1)
+        let outcome = model.change(timeStamp: true) { controllers, now in
+            // What is refused here is no mistake of the guest's.
+            let warnings = controllers.journal.warnings
+            defer { controllers.journal.warnings = warnings }
+            if let value { return controllers.pc?.writeRegister(register, value, index, at: now) }
+            return controllers.pc?.readRegister(register, index, at: now)
         }
         guard let outcome else { return nil }
         guard !outcome.isFault else { throw Refusal("the local APIC does not accept this in its present mode") }

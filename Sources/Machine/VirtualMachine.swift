@@ -213,10 +213,10 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// Passes a device's interrupt line on to the interrupt controller. To the kernel's by level, not by an irqfd: the
     /// trigger mode is the guest's choice, and the line may go down before the interrupt is taken (see
-    /// InterruptEventDescriptor).
-    func change(_ line: LineChange) throws(KVMError) {
+    /// InterruptEventDescriptor). `processor` is the caller's own, where it was its guest that made the device do that.
+    func change(_ line: LineChange, by processor: Processor? = nil) throws(KVMError) {
         if let model {
-            model.change { controllers, now in
+            model.change(by: processor) { controllers, now in
                 guard let input = controllers.input(ofGSI: Int(line.line)) else { return nil }
                 return switch line.action {
                 case .raise: controllers.setLine(input, true, at: now)

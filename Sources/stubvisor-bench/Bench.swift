@@ -10,6 +10,7 @@ struct BenchError: Error {
 /// Runs the measures that the command line names on stubvisor and, where asked for, on a peer, side by side.
 func bench(_ arguments: [String]) throws(BenchError) -> Int32 {
     var measures: [Measure] = []
+    var timesInterrupts = false
     var rounds = 3
     var servers: [Server] = [.stubvisor]
     var rest = arguments[...]
@@ -23,15 +24,19 @@ func bench(_ arguments: [String]) throws(BenchError) -> Int32 {
                 throw BenchError(message: "--rounds needs a number", status: 64)
             }
             rounds = count
+        case InterruptBench.name: timesInterrupts = true
         default:
             guard let measure = Measure.table.first(where: { $0.name == argument }) else {
-                let names = Measure.table.map { "  \($0.name): \($0.unit)" }.joined(separator: "\n")
+                let rows = Measure.table.map { ($0.name, $0.unit) } + [(InterruptBench.name, InterruptBench.summary)]
+                let names = rows.map { "  \($0.0): \($0.1)" }.joined(separator: "\n")
                 throw BenchError(message: "there is no measure \"\(argument)\"; there are:\n\(names)", status: 64)
             }
             measures.append(measure)
         }
     }
-    if measures.isEmpty { measures = Measure.table }
+    if measures.isEmpty, !timesInterrupts { (measures, timesInterrupts) = (Measure.table, true) }
+    if timesInterrupts { try InterruptBench.run(rounds: rounds) }
+    if measures.isEmpty { return 0 }
     print("median of \(rounds), one client on loopback TCP, guest loop32")
     for measure in measures {
         var results: [Double?] = []

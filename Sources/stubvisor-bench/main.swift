@@ -1,7 +1,8 @@
 import Host
 import RemoteProtocol
 
-// `stubvisor-bench MEASURE... [--peer qemu] [--rounds N]`: timings of the gdb server over loopback TCP, beside a peer's.
+// `stubvisor-bench MEASURE... [--peer qemu] [--rounds N]`: timings of the gdb server over loopback TCP, beside a
+// peer's; and of interrupts, in a machine of its own.
 do throws(BenchError) {
     exitProcess(try bench(Array(CommandLine.arguments.dropFirst())))
 } catch {

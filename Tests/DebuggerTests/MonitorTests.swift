@@ -30,7 +30,9 @@ struct MonitorTests {
     }
 
     private func found(_ words: [String]) -> Result<String, Refusal> {
-        do throws(Refusal) { return .success(try MonitorCommand.find(words.map { $0[...] }, in: MonitorCommand.table).0.name) } catch {
+        do throws(Refusal) {
+            return .success(try MonitorCommand.find(words.map { $0[...] }, in: MonitorCommand.table).0.name)
+        } catch {
             return .failure(error)
         }
     }
@@ -53,7 +55,7 @@ struct MonitorTests {
     func wholeNames() throws {
         for command in MonitorCommand.table {
             let words = command.name.split(separator: " ")
-            let (found, rest) = try MonitorCommand.find(words + ["7", "x"])
+            let (found, rest) = try MonitorCommand.find(words + ["7", "x"], in: MonitorCommand.table)
             #expect(found.name == command.name)
             #expect(rest == ["7", "x"])
         }

@@ -165,6 +165,8 @@ final class SimulatedTarget: DebugTarget {
     private(set) var actions: [InterruptAction] = []
     private(set) var savedFiles: [String: [UInt8]] = [:]
     var record = InterruptView.Record.everything
+    /// Whether the controllers do what they are told.
+    var performs = true
 
     func interrupts() throws(Refusal) -> InterruptView {
         let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
@@ -172,8 +174,8 @@ final class SimulatedTarget: DebugTarget {
     }
 
     func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
-        actions.append(action)
-        return true
+        if performs { actions.append(action) }
+        return performs
     }
 
     func save(_ bytes: [UInt8], to path: String) throws(Refusal) { savedFiles[path] = bytes }

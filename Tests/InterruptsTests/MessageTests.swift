@@ -102,7 +102,8 @@ import Testing
         #expect(pc.put(0x300, 0x4500).initialize.map { $0 } == [1])
         #expect(pc.put(0x300, 0x4608).startUp.map { $0 } == [1])
         #expect(pc.put(0x300, 0x4300) == InterruptOutcome() && pc.put(0x300, 0x4700) == InterruptOutcome())
-        #expect(pc.mistakes == [.reservedDeliveryMode])
+        #expect(pc.mistakes == [.reservedDeliveryMode, .reservedDeliveryMode])
+        #expect(pc.journal.warnings.entries.map(\.mistake.argument) == [3, 7])
     }
 
     @Test("an APIC that is globally off hears nothing")

@@ -203,47 +203,5 @@ extension Live {
             #expect(statistics.contains("irq v112: pend"), "\(statistics)")
             for word in ["p50", "p99", "max"] { #expect(statistics.contains(word)) }
         }
-
-        @Test("no injection is lost or doubled while the guest stands or is stepped", .needs(.kvm), arguments: kinds)
-        func exactInjections(kind: String) throws {
-            let (guest, symbols) = try guest(in: 1, ["--irqchip", kind])
-            let place = try symbols["line_hits"]
-            let start = try guest.word(at: place)
-            #expect(try guest.insert(0, at: symbols["on_uart"]) == "OK")
-            for round in 0..<300 as Range<UInt64> {
-                _ = try guest.monitor("inject-irq 4")
-                if round % 2 == 1 {
-                    for _ in 0..<2 { _ = try guest.resume("vCont;s:p1.1") }
-                }
-                // Its handler is next, and has not been there but for those before.
-                let stop = try guest.resume()
-                let count = try guest.word(at: place)
-                guard stop.kind == "T05", try guest.register("rip") == symbols["on_uart"], count == start + round else {
-                    Issue.record("\(stop.text): \(count - start) of \(round)")
-                    return
-                }
-            }
-        }
-
-        @Test("injections while the guest runs are all taken", .needs(.kvm), arguments: kinds)
-        func injectionsWhileRunning(kind: String) throws {
-            let (guest, symbols) = try guest(in: 1, ["--irqchip", kind])
-            let start = try guest.word(at: symbols["line_hits"])
-            #expect(try guest.request("QNonStop:1") == "OK")
-            #expect(try guest.request("vCont;c") == "OK")
-            let place = try symbols["line_hits"]
-            for round in 1...300 as ClosedRange<UInt64> {
-                _ = try guest.monitor("inject-irq 4")
-                var (count, looks) = (start, 0)
-                while count < start + round, looks < 10_000 {
-                    count = try guest.word(at: place)
-                    looks += 1
-                }
-                guard count == start + round else {
-                    Issue.record("\(count - start) of \(round) after \(looks) looks")
-                    return
-                }
-            }
-        }
     }
 }

@@ -4,7 +4,7 @@ import Primitives
 // The interrupt commands. Looking never changes anything; what is injected while everything stands still takes effect
 // at the next resume. All that show something take `--json`.
 extension MonitorCommand {
-    static let interruptCommands: [MonitorCommand] = looking + acting
+    static let interruptCommands: [MonitorCommand] = looking + acting + elsewhere
 
     private static let looking: [MonitorCommand] = [
         MonitorCommand(
@@ -28,7 +28,7 @@ extension MonitorCommand {
         MonitorCommand(name: "info irq", arguments: "", summary: "irq stats", isAlias: true) {
             session, words throws(Refusal) in try session.interruptStatistics(words)
         },
-        MonitorCommand(name: "irq show", arguments: "N", summary: "everything about one interrupt") {
+        MonitorCommand(name: "irq show", arguments: "N [--json]", summary: "everything about one interrupt") {
             session, words throws(Refusal) in try session.showInterrupt(words)
         },
         MonitorCommand(
@@ -94,6 +94,12 @@ extension MonitorCommand {
             summary: "stop there; deliver stops on the handler's first instruction, as catch irq does"
         ) { session, words throws(Refusal) in try session.breakOnInterrupt(words) },
     ]
+    /// What people know from another controller: refused with what a PC has instead.
+    private static let elsewhere: [MonitorCommand] = [
+        absent("irq priority", "an APIC's interrupts have no priority of their own: bits 7 to 4 of the vector are it"),
+        absent("inject-sgi", "a PC has no software-generated interrupts: inject-ipi VECTOR to C | all | others"),
+        absent("info gic", "a PC has no GIC: info lapic, info ioapic, info pic"),
+    ]
 }
 
 extension MonitorCommand {
@@ -129,6 +135,12 @@ struct InterruptWords {
     /// There must be no more than `count` words.
     func limited(to count: Int) throws(Refusal) -> Self {
         guard words.count <= count else { throw Refusal("\(words[count]) is too much") }
+        return self
+    }
+
+    /// `cpu C` makes no sense: an input's interrupts go where the guest has routed them.
+    func withoutProcessor() throws(Refusal) -> Self {
+        guard processor == nil else { throw Refusal("an input goes where its pin sends it: irq route N DESTINATION") }
         return self
     }
 

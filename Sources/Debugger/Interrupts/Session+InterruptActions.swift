@@ -8,7 +8,7 @@ extension Session {
     }
 
     func injectLine(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 2).withoutProcessor()
         let line = try words.line()
         let before = try target.interrupts().controllers
         guard let pin = before.pin(of: line) else { throw Refusal("no device can have input \(line)") }
@@ -35,13 +35,13 @@ extension Session {
     }
 
     func lowerLine(_ words: [Substring]) throws(Refusal) -> String {
-        let line = try parse(words).line()
+        let line = try parse(words).limited(to: 1).withoutProcessor().line()
         guard try target.perform(.setLine(line, false)) else { throw Refusal("no device can have input \(line)") }
         return "line \(line) is low"
     }
 
     func clearVector(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let (vector, processor) = (try words.vector(), words.processor ?? selected)
         guard try target.perform(.clear(vector: vector, processor: processor)) else {
             throw Refusal("vector \(vector) does not wait in the local APIC of vCPU \(processor)")
@@ -50,13 +50,13 @@ extension Session {
     }
 
     func setMask(_ words: [Substring], _ isMasked: Bool) throws(Refusal) -> String {
-        let line = try parse(words).line()
+        let line = try parse(words).limited(to: 1).withoutProcessor().line()
         guard try target.perform(.mask(line, isMasked)) else { throw Refusal("no device can have input \(line)") }
         return "interrupt \(line) is \(isMasked ? "masked" : "unmasked"); the guest is not told"
     }
 
     func routeLine(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).withoutProcessor()
         let line = try words.line()
         guard words.words.count == 2, let destination = UInt8(exactly: try monitorNumber(words.words[1])) else {
             throw Refusal("expected: irq route N DESTINATION, an 8-bit APIC id or logical mask")
@@ -73,7 +73,7 @@ extension Session {
     }
 
     func injectVector(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let processor = words.processor ?? selected
         let view = try target.interrupts()
         return try send(InterruptMessage(vector: try words.vector(), to: view.controllers.locals[processor].id))
@@ -111,6 +111,7 @@ extension Session {
     func injectNonMaskable(_ words: [Substring]) throws(Refusal) -> String {
         let count = target.traits.processorCount
         let targets: [Int]
+        guard words.count <= 1 else { throw Refusal("expected: inject-nmi [C | all]") }
         switch words.first {
         case nil: targets = [selected]
         case "all": targets = Array(0..<count)

@@ -11,7 +11,7 @@ extension Session {
     func show(
         _ words: [Substring], recorded: Bool = false, _ body: (InterruptView) -> (text: String, json: JSON)
     ) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 0)
         let view = try recorded ? recordedInterrupts() : target.interrupts()
         let (text, json) = body(view)
         return words.isJSON ? json.description : recorded ? noted(text, view) : trimmed(text)
@@ -36,7 +36,7 @@ extension Session {
     func trimmed(_ text: String) -> String { text.hasSuffix("\n") ? String(text.dropLast()) : text }
 
     func listInterrupts(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let view = try target.interrupts()
         var rows = view.controllers.rows
         switch words.words.first ?? "all" {
@@ -56,7 +56,7 @@ extension Session {
     }
 
     func describeLocalAPIC(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let processor = try words.words.first.map { word throws(Refusal) in
             try InterruptWords.processor(word, target.traits.processorCount)
         }
@@ -66,7 +66,7 @@ extension Session {
     }
 
     func showInterrupt(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let view = try target.interrupts()
         let line = try words.line()
         guard let pin = view.controllers.pin(of: line) else { throw Refusal("no device can have input \(line)") }
@@ -82,10 +82,11 @@ extension Session {
         let view = try target.interrupts()
         let checks: [InterruptCheck]
         if words.words.first == "vector" {
+            _ = try words.limited(to: 2)
             checks = view.controllers.explain(
                 vector: try words.vector(at: 1), cpu: words.processor ?? selected, view.facts)
         } else {
-            checks = view.controllers.explain(line: try words.line(), cpu: words.processor, view.facts)
+            checks = view.controllers.explain(line: try words.limited(to: 1).line(), cpu: words.processor, view.facts)
         }
         return words.isJSON ? JSON.array(checks.map(\.json)).description : trimmed(checks.text)
     }
@@ -125,7 +126,7 @@ extension Session {
     }
 
     func interruptStatistics(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try parse(words).limited(to: 1)
         let view = try recordedInterrupts()
         let statistics = view.controllers.journal.statistics
         if words.isJSON { return statistics.json(withoutLocalAPICs: view.record == .lines).description }

@@ -47,6 +47,26 @@ extension IOAPIC {
         return .nothing
     }
 
+    /// What an access does wrong, with the offset or the number of the register.
+    struct Mistake: Equatable {
+        let kind: GuestMistake.Kind
+        let argument: UInt64
+    }
+
+    /// Every access is of 32 bits (section 3.0), and the window shows a register that there is.
+    func mistake(offset: Int, size: Int, isWrite: Bool) -> Mistake? {
+        let isRegister =
+            switch offset & 0xff {
+            case Offset.select, Offset.window: true
+            case Offset.endOfInterrupt: isWrite && version >= 0x20
+            default: false
+            }
+        guard isRegister, size == 4 else { return Mistake(kind: .oddPinAccess, argument: UInt64(offset)) }
+        let number = Int(selected)
+        guard offset & 0xff == Offset.window, number > Register.arbitration, Self.pin(number) == nil else { return nil }
+        return Mistake(kind: .reservedPinRegister, argument: UInt64(number))
+    }
+
     /// The selected register; all ones behind the last pin, as in KVM.
     private var register: UInt32 {
         switch Int(selected) {

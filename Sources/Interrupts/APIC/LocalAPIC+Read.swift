@@ -13,12 +13,14 @@ extension LocalAPIC {
         /// Bits of ESR to note.
         var errors: UInt32 = 0
         var mistake: GuestMistake.Kind?
+        /// What the mistake is about; nil for the register.
+        var argument: UInt64?
         /// A level-triggered pin that the write unmasked.
         var pin: LocalVector.Source?
         /// The timer may be due at another time.
         var setsTimer = false
 
-        static let fault = Self(isFault: true)
+        static func fault(_ mistake: GuestMistake.Kind) -> Self { Self(isFault: true, mistake: mistake) }
     }
 
     /// Reads `size` bytes at `offset` of the page. What is more than 4 bytes or crosses a register gives zeroes there.
@@ -34,9 +36,10 @@ extension LocalAPIC {
 
     /// Reads the MSR `0x800 + number`.
     func read(number: Int, at now: Moment) -> Reaction {
-        guard mode == .x2APIC, let register = Register(number: number), register.exists(inX2APIC: true),
-            register.isReadable
-        else { return .fault }
+        guard mode == .x2APIC else { return .fault(.notX2APIC) }
+        guard let register = Register(number: number), register.exists(inX2APIC: true), register.isReadable else {
+            return .fault(.reservedRegister)
+        }
         let high = register == .command ? UInt64(commandHigh) << 32 : 0
         return Reaction(value: high | UInt64(word(register, at: now)))
     }

@@ -16,10 +16,14 @@ extension LocalAPIC {
 
     /// Writes the MSR `0x800 + number`.
     mutating func write(_ value: UInt64, number: Int, at now: Moment) -> Reaction {
-        guard mode == .x2APIC, let register = Register(number: number), register.exists(inX2APIC: true),
-            register.isWritable, register != .id, register != .logicalDestination,
-            value & ~register.allowedBits(features) == 0
-        else { return .fault }
+        guard mode == .x2APIC else { return .fault(.notX2APIC) }
+        guard let register = Register(number: number), register.exists(inX2APIC: true) else {
+            return .fault(.reservedRegister)
+        }
+        guard register.isWritable, register != .id, register != .logicalDestination else {
+            return .fault(.readOnlyRegister)
+        }
+        guard value & ~register.allowedBits(features) == 0 else { return .fault(.reservedBits) }
         if register == .command { commandHigh = UInt32(value >> 32) }
         return write(UInt32(truncatingIfNeeded: value), to: register, at: now)
     }
@@ -44,7 +48,10 @@ extension LocalAPIC {
         case .commandHigh: commandHigh = value & 0xff00_0000
         case .local(let source): return setLocalVector(source, value)
         case .initialCount:
-            if self[.timer].timerMode != .deadline { timer.setInitialCount(value, at: now) }
+            if self[.timer].timerMode == .deadline {
+                return Reaction(mistake: value == 0 ? nil : .initialCountIgnored, argument: UInt64(value))
+            }
+            timer.setInitialCount(value, at: now)
             return Reaction(setsTimer: true)
         case .divide:
             timer.setDivide(value, at: now)
@@ -77,7 +84,10 @@ extension LocalAPIC {
         if source == .lint0, !self[.lint0].isLevel {
             self[.lint0] = LocalVector(rawValue: self[.lint0].rawValue & ~LocalVector.remoteIRRBit)
         }
-        return Reaction(pin: isUnserved(source) ? source : nil, setsTimer: source == .timer)
+        let isIgnored = !isSoftwareEnabled && value & LocalVector.maskBit == 0
+        return Reaction(
+            mistake: isIgnored ? .unmaskedWhileOff : nil, pin: isUnserved(source) ? source : nil,
+            setsTimer: source == .timer)
     }
 
     /// A command goes out unless its vector is illegal (section 11.5.3). Level without assert means something for INIT
@@ -87,13 +97,19 @@ extension LocalAPIC {
         switch command.deliveryMode {
         case .fixed, .lowestPriority:
             if command.vector < 16 {
-                return Reaction(errors: ErrorBit.sentIllegalVector, mistake: .illegalVectorSent)
+                let vector = UInt64(command.vector)
+                return Reaction(
+                    errors: ErrorBit.sentIllegalVector, mistake: .illegalVectorSent, argument: vector)
             }
-            if message.isLevel, !message.isAssert { return Reaction(mistake: .levelWithoutAssert) }
+            if message.isLevel, !message.isAssert {
+                return Reaction(mistake: .levelWithoutAssert, argument: UInt64(command.vector))
+            }
         case .initialize:
             if message.isLevel, !message.isAssert { return Reaction() }
         case .smi, .nmi, .startUp: break
-        case .reserved, .external: return Reaction(mistake: .reservedDeliveryMode)
+        case .reserved, .external:
+            let mode = UInt64(command.deliveryMode.rawValue)
+            return Reaction(mistake: .reservedDeliveryMode, argument: mode)
         }
         return Reaction(message: message)
     }
@@ -105,9 +121,12 @@ extension LocalAPIC {
     /// Zero unless the timer is in the mode and armed.
     var deadline: UInt64 { self[.timer].timerMode == .deadline ? timer.deadline : 0 }
 
-    /// Without effect in the other modes.
-    mutating func setDeadline(_ value: UInt64, frequency: UInt64, at now: Moment) {
-        if self[.timer].timerMode == .deadline { timer.setDeadline(value, frequency: frequency, at: now) }
+    /// Without effect in the other modes: false then.
+    @discardableResult
+    mutating func setDeadline(_ value: UInt64, frequency: UInt64, at now: Moment) -> Bool {
+        guard self[.timer].timerMode == .deadline else { return false }
+        timer.setDeadline(value, frequency: frequency, at: now)
+        return true
     }
 
     /// When the timer must be looked at, in nanoseconds of `Moment`.

@@ -148,6 +148,22 @@ package struct PIC8259: Equatable, Sendable {
         return 0
     }
 
+    /// What a write does wrong: an EOI that ends nothing, a mask for a chip that does not work yet, a vector base among
+    /// the exceptions.
+    func mistake(in value: UInt8, to port: Int) -> GuestMistake.Kind? {
+        switch (port, step) {
+        case (1, .idle):
+            // An open cascade alone opens nothing; kernels look for the chip that way.
+            return value == 0xff || isMaster && value == ~(1 << UInt8(Self.cascade)) ? nil : .pairNotInitialized
+        case (1, .base): return value < 32 ? .pairExceptionVectors : nil
+        case (1, _): return nil
+        default:
+            guard value & 0x18 == 0, value[bit: 5] else { return nil }
+            let isEnd = value[bit: 6] ? inService[bit: Int(value & 7)] : highestInService != nil
+            return isEnd ? nil : .pairEndedWithoutInterrupt
+        }
+    }
+
     /// ICW1. An edge must come anew; what was in service is forgotten.
     private mutating func initialize(_ value: UInt8) {
         needsMode = value[bit: 0]

@@ -110,6 +110,22 @@ package struct PICPair: Equatable, Sendable {
         }
     }
 
+    /// Whether input `number` gets through to the output: no mask is in its way.
+    func isOpen(_ number: Int) -> Bool {
+        guard master.step == .ready else { return false }
+        if number < 8 { return !master.mask[bit: number] }
+        return slave.step == .ready && !slave.mask[bit: number - 8] && !master.mask[bit: PIC8259.cascade]
+    }
+
+    /// What a write to a port does wrong.
+    func mistake(in value: UInt8, to port: UInt16) -> GuestMistake.Kind? {
+        switch port {
+        case 0x20, 0x21: master.mistake(in: value, to: Int(port & 1))
+        case 0xa0, 0xa1: slave.mistake(in: value, to: Int(port & 1))
+        default: nil
+        }
+    }
+
     /// Writes a port; returns the inputs whose service ended, one bit each.
     mutating func write(_ value: UInt8, to port: UInt16) -> UInt16 {
         var ended: UInt16 = 0

@@ -28,6 +28,7 @@ extension PCInterruptController {
         }
         guard claims(address, cpu) else { return noteAbsent(address, cpu, at: now) }
         var out = begin(at: now)
+        note(ioapic.mistake(offset: offset, size: size, isWrite: false), cpu, at: now)
         out.value = ioapic.read(offset: offset, size: size)
         return out
     }
@@ -45,9 +46,16 @@ extension PCInterruptController {
         }
         guard claims(address, cpu) else { return noteAbsent(address, cpu, at: now) }
         var out = begin(at: now)
+        note(ioapic.mistake(offset: offset, size: size, isWrite: true), cpu, at: now)
         let wasMasked = ioapic.isSelectedMasked
         apply(ioapic.write(value & .mask(size * 8), offset: offset), wasMasked: wasMasked, at: now, &out)
         return out
+    }
+
+    /// Notes what processor `cpu` does wrong with the I/O APIC.
+    private mutating func note(_ mistake: IOAPIC.Mistake?, _ cpu: Int, at now: Moment) {
+        guard let mistake else { return }
+        journal.warnings.add(GuestMistake(mistake.kind, processor: cpu, argument: mistake.argument), at: now)
     }
 
     /// Nobody answers; a guest that reaches for its page while the APIC is off or in x2APIC mode errs.
@@ -101,17 +109,15 @@ extension PCInterruptController {
                 out.isFault = true
                 break
             }
-            locals[cpu].setDeadline(value, frequency: configuration.timeStampFrequency, at: now)
+            let frequency = configuration.timeStampFrequency
+            if !locals[cpu].setDeadline(value, frequency: frequency, at: now), value != 0 {
+                journal.warnings.add(GuestMistake(.deadlineIgnored, processor: cpu, argument: 0), at: now)
+            }
             setDeadline()
             if let nextDeadline, nextDeadline <= now.nanoseconds { expire(at: now, &out) }
         default:
             let reaction = locals[cpu].write(value, number: Int(number - 0x800), at: now)
             apply(reaction, cpu, UInt64(number), at: now, &out)
-            if reaction.isFault {
-                journal.warnings.add(
-                    GuestMistake(.reservedBits, processor: cpu, argument: UInt64(number)), at: now
-                )
-            }
         }
         return out
     }
@@ -186,6 +192,11 @@ extension PCInterruptController {
         _ port: UInt16, _ value: UInt8, at now: Moment, _ out: inout InterruptOutcome
     ) {
         let (before, mask) = (pics.waiting, pics.mask)
+        if let kind = pics.mistake(in: value, to: port) {
+            // Of a wrong vector base the vector tells more than the port.
+            let argument = kind == .pairExceptionVectors ? UInt64(value) : UInt64(port)
+            journal.warnings.add(GuestMistake(kind, processor: nil, argument: argument), at: now)
+        }
         let ended = pics.write(value, to: port)
         for input in 0..<16 {
             if ended[bit: input], input != PIC8259.cascade {
@@ -208,8 +219,8 @@ extension PCInterruptController {
         out.value = reaction.value
         out.isFault = reaction.isFault
         if let kind = reaction.mistake {
-            let argument = kind == .illegalVectorSent ? UInt64(locals[cpu].command & 0xff) : register
-            journal.warnings.add(GuestMistake(kind, processor: cpu, argument: argument), at: now)
+            let mistake = GuestMistake(kind, processor: cpu, argument: reaction.argument ?? register)
+            journal.warnings.add(mistake, at: now)
         }
         if let end = reaction.end {
             journal.end(InterruptPlace(row: cpu, slot: Int(end.vector)), processor: cpu, vector: end.vector, at: now)

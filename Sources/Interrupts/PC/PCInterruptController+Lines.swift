@@ -45,6 +45,10 @@ extension PCInterruptController {
         guard let pin = pin(of: line), level != ioapic.lines[bit: pin] else { return }
         journal.record(InterruptEvent(level ? .raise : .lower, .line(line), cause: .line, at: now))
         if line < 16 {
+            if level, !ioapic.entries[pin].isMasked, pics.isOpen(line), locals.contains(where: \.passesExternal) {
+                let mistake = GuestMistake(.twoWays, processor: nil, argument: UInt64(line))
+                journal.warnings.add(mistake, at: now)
+            }
             let before = pics.waiting
             pics.setLine(line, level)
             notePended(since: before, at: now)

@@ -193,6 +193,10 @@ extension PCInterruptController {
     ) -> Bool {
         switch acceptance {
         case .accepted:
+            if vector < 32 {
+                let mistake = GuestMistake(.exceptionVector, processor: cpu, argument: UInt64(vector))
+                journal.warnings.add(mistake, at: now)
+            }
             journal.pend(
                 InterruptPlace(row: cpu, slot: Int(vector)), origin.number, processor: cpu, vector: vector,
                 cause: origin.cause, at: now

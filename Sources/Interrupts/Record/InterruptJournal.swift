@@ -2,9 +2,14 @@
 // guest's mistakes, and the events that a debugger waits for. A controller owns one; its size is fixed at the start.
 
 /// Where an interrupt waits: a table row, a processor's or one more for what belongs to none, and a slot in it.
-struct InterruptPlace: Hashable, Sendable {
-    let row: Int
-    let slot: Int
+package struct InterruptPlace: Hashable, Sendable {
+    package let row: Int
+    package let slot: Int
+
+    package init(row: Int, slot: Int) {
+        self.row = row
+        self.slot = slot
+    }
 }
 
 /// The memory of an interrupt controller.
@@ -33,7 +38,7 @@ package struct InterruptJournal: Sendable {
     package private(set) var hit: InterruptEvent?
 
     /// With a trace of `capacity` events, for `rows` times `slots` interrupts.
-    init(capacity: Int, rows: Int, slots: Int) {
+    package init(capacity: Int, rows: Int, slots: Int) {
         trace = InterruptTrace(capacity: capacity)
         self.slots = slots
         flights = [Flight](repeating: Flight(), count: rows * slots)
@@ -61,7 +66,7 @@ package struct InterruptJournal: Sendable {
         if hit == nil, watches[Int(event.number.rawValue)] >> UInt16(event.kind.rawValue) & 1 != 0 { hit = event }
     }
 
-    mutating func pend(
+    package mutating func pend(
         _ place: InterruptPlace, _ number: InterruptNumber, processor: Int?, vector: UInt8,
         cause: InterruptEvent.Cause, at now: Moment
     ) {
@@ -72,7 +77,7 @@ package struct InterruptJournal: Sendable {
         record(InterruptEvent(.pend, number, processor: processor, vector: vector, cause: cause, at: now))
     }
 
-    mutating func deliver(
+    package mutating func deliver(
         _ place: InterruptPlace, processor: Int, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
     ) {
         let i = index(place)
@@ -86,7 +91,7 @@ package struct InterruptJournal: Sendable {
         )
     }
 
-    mutating func acknowledge(
+    package mutating func acknowledge(
         _ place: InterruptPlace, processor: Int, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
     ) {
         let i = index(place)
@@ -101,7 +106,7 @@ package struct InterruptJournal: Sendable {
         )
     }
 
-    mutating func end(
+    package mutating func end(
         _ place: InterruptPlace, processor: Int?, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
     ) {
         let i = index(place)

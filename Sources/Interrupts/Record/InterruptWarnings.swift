@@ -1,22 +1,37 @@
 /// Something that a guest does and that its manual forbids, or that has no effect.
 package struct GuestMistake: Hashable, Sendable {
-    package enum Kind: UInt8, CaseIterable, Sendable {
+    package enum Kind: String, CaseIterable, Sendable {
+        // Of the local APIC.
         case endWithoutInterrupt
         case reservedRegister
         case readOnlyRegister
         case oddAccess
         case disabledPage
+        case notX2APIC
+        case reservedBits
+        case illegalBaseChange
+        case unmaskedWhileOff
+        case initialCountIgnored
+        case deadlineIgnored
+        // Of messages.
         case illegalVectorSent
         case illegalVectorReceived
+        case exceptionVector
         case reservedDeliveryMode
         case nobodyAddressed
         case nobodyEnabled
         case nobodyAccepted
         case levelWithoutAssert
-        case illegalBaseChange
-        case reservedBits
+        // Of the I/O APIC.
+        case reservedPinRegister
+        case oddPinAccess
         case lineEndedWithoutRequest
         case neverLowered
+        // Of the 8259 pair.
+        case pairEndedWithoutInterrupt
+        case pairNotInitialized
+        case pairExceptionVectors
+        case twoWays
         // On a GIC.
         case reservedDistributorRegister
         case distributorAccess
@@ -45,6 +60,9 @@ package struct GuestMistake: Hashable, Sendable {
         case deactivateInWrongMode
         case deactivateOfSpurious
         case deactivateOfInactive
+
+        /// Those of a GIC; the others are a PC's.
+        package static let ofGIC = allCases[allCases.firstIndex(of: .reservedDistributorRegister)!...]
     }
 
     package let kind: Kind

@@ -20,8 +20,14 @@ extension InterruptTrace {
         for event in events {
             let thread = Self.thread(event.processor)
             if event.kind == .acknowledge { begun[thread, default: [:]][Service(event)] = event }
-            if event.kind == .endOfInterrupt, let first = begun[thread]?.removeValue(forKey: Service(event)) {
-                rows.append(Self.service(first, event, since: start))
+            if event.kind == .endOfInterrupt {
+                // The 8259 does not know which processor it served.
+                let owner =
+                    event.processor == nil
+                    ? begun.first { $0.value[Service(event)]?.number == event.number }?.key ?? thread : thread
+                if let first = begun[owner]?.removeValue(forKey: Service(event)) {
+                    rows.append(Self.service(first, event, since: start))
+                }
             }
             rows.append(Self.instant(event, since: start))
         }

@@ -28,6 +28,11 @@ struct Symbols {
         }
     }
 
+    /// The symbol at or before `address`, the nearest one.
+    func name(before address: UInt64) -> String? {
+        addresses.filter { $0.value <= address }.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
+    }
+
     subscript(_ name: String) -> UInt64 {
         get throws {
             guard let address = addresses[name] else { throw LiveError("there is no symbol \(name)") }
