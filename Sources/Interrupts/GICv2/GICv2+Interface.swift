@@ -59,8 +59,8 @@ extension GICv2 {
         guard let it = highestPending(cpu), passesMask(it, cpu) else { return spurious(Self.nothing, cpu, at: now) }
         let special = special(for: it, cpu, isAlias: isAlias)
         if !preempts(it, cpu) {
-            let isShown = special != nil && configuration.has(.groupOneShownWhileHeld)
-            return spurious(isShown ? special ?? Self.nothing : Self.nothing, cpu, at: now)
+            let shown = configuration.has(.groupOneShownWhileHeld) ? special : nil
+            return spurious(shown ?? Self.nothing, cpu, at: now)
         }
         if let special {
             if special == Self.otherGroup { warn(.acknowledgeOfGroupOne, cpu, it.INTID, at: now) }
@@ -111,12 +111,7 @@ extension GICv2 {
             let place = place(id, cpu, source: Int(value >> 10))
             journal.end(place, processor: cpu, vector: 0, detail: .word(value), at: now)
         }
-        if interfaces[cpu].control.splitsEnd {
-            settle(cpu: cpu, at: now, &out)
-        } else {
-            deactivate(id, cpu, at: now, &out)
-            settle(cpu: cpu, at: now, &out)
-        }
+        if !interfaces[cpu].control.splitsEnd { deactivate(id, cpu, at: now, &out) }
     }
 
     /// Takes what is ended from the running ones; nil where it is none of them. What is odd about it is a warning.
