@@ -105,6 +105,14 @@ extension Distributor.Register {
         }
     }
 
+    /// The word of enable bits that a write changes, if any.
+    var enableWord: Int? {
+        switch self {
+        case .setEnable(let word), .clearEnable(let word): word
+        default: nil
+        }
+    }
+
     var isReadable: Bool { self != .softwareInterrupt }
 
     var isWritable: Bool {

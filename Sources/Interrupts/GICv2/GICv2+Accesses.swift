@@ -41,14 +41,15 @@ extension GICv2 {
         _ value: UInt32, _ register: Distributor.Register, _ size: Int, _ cpu: Int, at now: Moment,
         _ out: inout InterruptOutcome
     ) {
-        let before = masks(of: register, cpu)
+        let enables = register.enableWord.map { distributor.row($0, cpu) }
+        let before = enables.map { distributor.enabled[$0] } ?? 0
         let effect = distributor.write(value, to: register, size: size, cpu)
         if let mistake = effect.mistake { warn(mistake, cpu, Int(value), at: now) }
         switch effect.consequence {
         case .nothing: break
         case .all: settle(at: now, &out)
         case .row(let row):
-            tellMasks(register, cpu, before, at: now)
+            if let word = register.enableWord { tellMasks(word, cpu, before, at: now) }
             var tellsFallen = true
             if case .setActive = register { tellsFallen = false }
             note(row, cause: .register, tellsFallen: tellsFallen, at: now)
@@ -78,29 +79,16 @@ extension GICv2 {
         }
     }
 
-    /// The enable bits that a write to `register` can change.
-    private func masks(of register: Distributor.Register, _ cpu: Int) -> UInt32 {
-        switch register {
-        case .setEnable(let word), .clearEnable(let word): distributor.enabled[distributor.row(word, cpu)]
-        default: 0
-        }
-    }
-
-    private mutating func tellMasks(
-        _ register: Distributor.Register, _ cpu: Int, _ before: UInt32, at now: Moment
-    ) {
-        switch register {
-        case .setEnable(let word), .clearEnable(let word):
-            let after = distributor.enabled[distributor.row(word, cpu)]
-            var bits = before ^ after
-            while bits != 0 {
-                let bit = bits.trailingZeroBitCount
-                bits &= bits &- 1
-                let kind: InterruptEvent.Kind = after >> UInt32(bit) & 1 != 0 ? .unmask : .mask
-                let processor = word == 0 ? cpu : nil
-                journal.record(InterruptEvent(kind, .line(word << 5 | bit), processor: processor, at: now))
-            }
-        default: break
+    /// Records which enable bits of a word are not as they were.
+    private mutating func tellMasks(_ word: Int, _ cpu: Int, _ before: UInt32, at now: Moment) {
+        let after = distributor.enabled[distributor.row(word, cpu)]
+        var bits = before ^ after
+        while bits != 0 {
+            let bit = bits.trailingZeroBitCount
+            bits &= bits &- 1
+            let kind: InterruptEvent.Kind = after >> UInt32(bit) & 1 != 0 ? .unmask : .mask
+            let processor = word == 0 ? cpu : nil
+            journal.record(InterruptEvent(kind, .line(word << 5 | bit), processor: processor, at: now))
         }
     }
 

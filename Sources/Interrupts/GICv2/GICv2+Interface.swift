@@ -8,6 +8,8 @@ extension GICv2 {
     package static let otherGroup: UInt16 = 1022
     /// Nothing to acknowledge.
     package static let nothing: UInt16 = 1023
+    /// Ends in a row with the level still high that are worth a warning.
+    static let patience = 10_000
     /// The first of the INTIDs that stand for no interrupt.
     static let special = 1020
 
@@ -57,8 +59,8 @@ extension GICv2 {
         guard let it = highestPending(cpu), passesMask(it, cpu) else { return spurious(Self.nothing, cpu, at: now) }
         let special = special(for: it, cpu, isAlias: isAlias)
         if !preempts(it, cpu) {
-            let isShown = special != nil && configuration.has(.groupOneShownWhileHeld)
-            return spurious(isShown ? special ?? Self.nothing : Self.nothing, cpu, at: now)
+            let shown = configuration.has(.groupOneShownWhileHeld) ? special : nil
+            return spurious(shown ?? Self.nothing, cpu, at: now)
         }
         if let special {
             if special == Self.otherGroup { warn(.acknowledgeOfGroupOne, cpu, it.INTID, at: now) }
@@ -109,12 +111,7 @@ extension GICv2 {
             let place = place(id, cpu, source: Int(value >> 10))
             journal.end(place, processor: cpu, vector: 0, detail: .word(value), at: now)
         }
-        if interfaces[cpu].control.splitsEnd {
-            settle(cpu: cpu, at: now, &out)
-        } else {
-            deactivate(id, cpu, at: now, &out)
-            settle(cpu: cpu, at: now, &out)
-        }
+        if !interfaces[cpu].control.splitsEnd { deactivate(id, cpu, at: now, &out) }
     }
 
     /// Takes what is ended from the running ones; nil where it is none of them. What is odd about it is a warning.
@@ -146,7 +143,16 @@ extension GICv2 {
 
     private mutating func deactivate(_ id: Int, _ cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
         let row = distributor.row(id >> 5, cpu)
-        distributor.active[row] &= ~(1 << UInt32(id & 31))
+        let bit: UInt32 = 1 << UInt32(id & 31)
+        if distributor.line[row] & ~distributor.edge[row] & distributor.active[row] & bit != 0 {
+            let slot = distributor.slot(id, cpu)
+            endsWhileHigh[slot] &+= 1
+            if endsWhileHigh[slot] == Self.patience {
+                endsWhileHigh[slot] = 0
+                warn(.levelNeverLowered, cpu, id, at: now)
+            }
+        }
+        distributor.active[row] &= ~bit
         note(row, cause: .line, at: now)
         settle(row, at: now, &out)
     }

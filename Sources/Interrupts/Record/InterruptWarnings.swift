@@ -60,6 +60,7 @@ package struct GuestMistake: Hashable, Sendable {
         case deactivateInWrongMode
         case deactivateOfSpurious
         case deactivateOfInactive
+        case levelNeverLowered
 
         /// Those of a GIC; the others are a PC's.
         package static let ofGIC = allCases[allCases.firstIndex(of: .reservedDistributorRegister)!...]

@@ -28,7 +28,7 @@ final class GICBoard {
             put(0x100, 0xffff_ffff, cpu)
         }
         for id in stride(from: 32, to: interrupts, by: 4) { put(0x800 + id, 0x0101_0101) }
-        for word in 1..<max(1, interrupts / 32) { put(0x100 + 4 * word, 0xffff_ffff) }
+        for word in 1..<max(1, (interrupts + 31) / 32) { put(0x100 + 4 * word, 0xffff_ffff) }
         gic.journal.trace.clear()
         gic.journal.warnings.clear()
     }
