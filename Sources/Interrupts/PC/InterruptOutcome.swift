@@ -17,6 +17,10 @@ package struct InterruptOutcome: Equatable, Sendable {
     package var startUpVector: UInt8 = 0
     /// Level-triggered inputs, one bit each, whose interrupt has ended: their devices may look again.
     package var endedLines: UInt32 = 0
+    /// On a GIC, the levels of every processor's IRQ and FIQ input after the call, and where one of them changed.
+    package var irq = ProcessorSet()
+    package var fiq = ProcessorSet()
+    package var changed = ProcessorSet()
 
     package init() {}
 }
