@@ -181,7 +181,7 @@ import Testing
         #expect(interface.hypervisor.lists[0].isActive)
     }
 
-    @Test("the end of an interrupt without a list register counts in EOICount, which wraps; without a priority it does not")
+    @Test("an end without a list register counts in EOICount, which wraps; one without a priority does not")
     func count() {
         var interface = working()
         for wanted in 1...33 {
@@ -225,9 +225,8 @@ import Testing
     func fiq(isGroup1: Bool) {
         var interface = working(machine: 0xf84c_000f)
         let list = ListRegister(48, priority: 0x80, state: .pending, isGroup1: isGroup1)
-        #expect(
-            interface.hypervisor.write(list.rawValue, to: .list(0)) == [isGroup1 ? .virtualIRQ(true) : .virtualFIQ(true)]
-        )
+        let wanted: VirtualInterfaceEffect = isGroup1 ? .virtualIRQ(true) : .virtualFIQ(true)
+        #expect(interface.hypervisor.write(list.rawValue, to: .list(0)) == [wanted])
     }
 
     @Test("an interrupt of the running group priority waits, one of a lower value preempts")

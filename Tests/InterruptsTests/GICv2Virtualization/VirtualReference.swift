@@ -125,7 +125,9 @@ struct ReferenceVirtualInterface {
     }
 
     var activeWord: UInt32 { active.reduce(0) { $0 | 1 << UInt32($1 / 8) } }
-    mutating func setActive(_ word: UInt32) { active = Set((0..<32).filter { word >> UInt32($0) & 1 == 1 }.map { $0 * 8 }) }
+    mutating func setActive(_ word: UInt32) {
+        active = Set((0..<32).filter { word >> UInt32($0) & 1 == 1 }.map { $0 * 8 })
+    }
 
     mutating func readGuest(_ offset: Int) -> UInt32 {
         switch offset {
