@@ -119,7 +119,7 @@ package struct VirtualDistributor: Equatable, Sendable {
     mutating func deactivatePhysical(
         _ physical: Int, _ place: Int, _ cpu: Int?, _ effects: inout [VirtualDistributorEffect]
     ) {
-        guard physicalActive.remove(physical) != nil else { return }
+        physicalActive.remove(physical)
         note(.physicalDeactivate, place, cpu: cpu, argument: physical)
         effects.append(.deactivatePhysical(physical))
     }

@@ -1,0 +1,100 @@
+// QEMU's test protocol: a line a command, a line an answer, over the program's standard input and output. Between them
+// come lines about intercepted wires: "IRQ raise 0".
+
+import Foundation
+import Glibc
+
+/// A QEMU that only a test talks to: its processor never runs.
+final class QTest {
+    static let program = "qemu-system-aarch64"
+
+    /// Where the program is; nil where it is not installed.
+    static let path: String? = {
+        let folders = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":").map(String.init) ?? []
+        return folders.map { $0 + "/" + program }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    }()
+
+    enum Failure: Error {
+        /// It ended, or said nothing for a minute.
+        case silence(after: String)
+        case refused(command: String, answer: String)
+    }
+
+    /// An answer, and the wires that changed before it, in order.
+    struct Answer {
+        var value: UInt32 = 0
+        var changes: [(wire: Int, level: Bool)] = []
+    }
+
+    private let process = Process()
+    private let input = Pipe()
+    private let output = Pipe()
+    private var bytes: [UInt8] = []
+    private var start = 0
+
+    init(_ path: String) throws {
+        process.executableURL = URL(fileURLWithPath: path)
+        process.arguments = [
+            "-M", "virt,gic-version=2,virtualization=on", "-accel", "tcg", "-smp", "1", "-S", "-qtest", "stdio",
+            "-qtest-log", "/dev/null", "-display", "none", "-nodefaults",
+        ]
+        process.standardInput = input
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        // Its death must be an error of the next write, not the end of the tests.
+        signal(SIGPIPE, SIG_IGN)
+        try process.run()
+    }
+
+    /// Ends the program that this object started.
+    func end() {
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+
+    /// Sends all commands, then reads all answers: as many as fit into a pipe at a time.
+    func run(_ commands: [String]) throws -> [Answer] {
+        var answers: [Answer] = []
+        for first in stride(from: 0, to: commands.count, by: 256) {
+            let batch = commands[first..<min(first + 256, commands.count)]
+            try input.fileHandleForWriting.write(contentsOf: Data(batch.map { $0 + "\n" }.joined().utf8))
+            for command in batch { answers.append(try answer(to: command)) }
+        }
+        return answers
+    }
+
+    private func answer(to command: String) throws -> Answer {
+        var answer = Answer()
+        while true {
+            let words = try line(after: command).split(separator: " ")
+            if words.first == "IRQ", words.count == 3, let wire = Int(words[2]) {
+                answer.changes.append((wire, words[1] == "raise"))
+            } else if words.first == "OK" {
+                if words.count == 2, let value = UInt64(words[1].dropFirst(2), radix: 16) {
+                    answer.value = UInt32(truncatingIfNeeded: value)
+                }
+                return answer
+            } else {
+                throw Failure.refused(command: command, answer: words.joined(separator: " "))
+            }
+        }
+    }
+
+    private func line(after command: String) throws -> String {
+        while true {
+            if let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) {
+                defer { start = end + 1 }
+                return String(decoding: bytes[start..<end], as: UTF8.self)
+            }
+            bytes.removeFirst(start)
+            start = 0
+            let descriptor = output.fileHandleForReading.fileDescriptor
+            var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&wait, 1, 60_000) == 1 else { throw Failure.silence(after: command) }
+            var chunk = [UInt8](repeating: 0, count: 1 << 16)
+            let count = read(descriptor, &chunk, chunk.count)
+            guard count > 0 else { throw Failure.silence(after: command) }
+            bytes += chunk[..<count]
+        }
+    }
+}
