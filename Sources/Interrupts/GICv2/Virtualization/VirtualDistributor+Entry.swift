@@ -18,7 +18,8 @@ extension VirtualDistributor {
         return effects
     }
 
-    /// Active ones first: their ends must find them. Then by priority, the lowest number among equals.
+    /// Active ones first: their ends must find them. Then by priority, the lowest number among equals. So, as under
+    /// KVM, nothing preempts while every list register holds an active one.
     private func order(_ cpu: Int) -> [Int] {
         queues[cpu].filter { destination(interrupts[$0]) == cpu }.sorted { a, b in
             let (a, b) = (interrupts[a], interrupts[b])

@@ -60,6 +60,15 @@ package struct VirtualDistributor: Equatable, Sendable {
         return effects
     }
 
+    /// The guest writes its GICD_ISACTIVER or GICD_ICACTIVER. A list register that has the interrupt overrules it.
+    package mutating func setActive(_ id: Int, cpu: Int = 0, _ isActive: Bool) -> [VirtualDistributorEffect] {
+        let place = place(id, cpu)
+        interrupts[place].isActive = isActive
+        var effects: [VirtualDistributorEffect] = []
+        queue(place, &effects)
+        return effects
+    }
+
     /// Puts physical interrupt `physical` behind virtual interrupt `id`.
     package mutating func link(_ id: Int, cpu: Int = 0, toPhysical physical: Int) {
         precondition(id >= 16 && (16..<1020).contains(physical), "SGIs are not linked")
