@@ -17,14 +17,15 @@ extension GICv2 {
         return finish(out)
     }
 
-    /// Low for a moment where it was high, high, and low again: one edge.
+    /// One edge: up and down again, or down and up again where it was high.
     package mutating func pulseLine(
         _ id: Int, cpu: Int = 0, at now: Moment, cause: InterruptEvent.Cause = .line
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
-        change(id, cpu, false, cause, at: now, &out)
-        change(id, cpu, true, cause, at: now, &out)
-        change(id, cpu, false, cause, at: now, &out)
+        guard isWired(id), interfaces.indices.contains(cpu) else { return finish(out) }
+        let level = distributor.state(id, cpu).isLineHigh
+        change(id, cpu, !level, cause, at: now, &out)
+        change(id, cpu, level, cause, at: now, &out)
         return finish(out)
     }
 

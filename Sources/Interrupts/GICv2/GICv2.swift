@@ -47,6 +47,10 @@ package struct GICv2: Sendable {
         return finish(out)
     }
 
+    mutating func forgetRecord() {
+        journal = InterruptJournal(capacity: configuration.traceCapacity, rows: 1, slots: told.count)
+    }
+
     // MARK: Places in the journal
 
     /// Where an interrupt waits: one for each PPI and SPI, and for each SGI one for each source.
