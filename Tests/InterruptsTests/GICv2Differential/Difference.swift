@@ -52,7 +52,7 @@ enum Difference: CaseIterable {
         case .noAliases:
             (
                 "GICV_AIAR, GICV_AEOIR, GICV_AHPPIR", "always",
-                "they exist in the architecture (table 5-10); in QEMU they read 0 and ignore writes"
+                "they exist in the architecture (section 5.5); in QEMU they read 0 and ignore writes"
             )
         case .lowAliasedBinaryPoint:
             (
@@ -62,7 +62,7 @@ enum Difference: CaseIterable {
         case .fifthListRegister:
             (
                 "GICH_LR4", "always",
-                "GICH_VTR has 4 list registers, the others are RAZ/WI (section 5.3.8); QEMU keeps the fifth's bits unused"
+                "GICH_VTR has 4 list registers, the others are RAZ/WI (section 5.3); QEMU keeps the fifth's bits unused"
             )
         case .narrowWord:
             (
@@ -72,7 +72,7 @@ enum Difference: CaseIterable {
         case .silentDeactivation:
             (
                 "nIRQ, nFIQ, GICC_IAR, GICC_HPPIR", "a guest's end deactivates a physical interrupt through the HW bit",
-                "its Distributor looks at once (section 5.2.2); QEMU only at its next access, so the test makes one"
+                "its Distributor looks at once (section 5.2); QEMU only at its next access, so the test makes one"
             )
         case .activeOnAbsentProcessors:
             (

@@ -8,7 +8,7 @@ import TestSupport
 /// Accesses, the likely ones often. What ends QEMU or is UNPREDICTABLE is left out:
 ///
 /// - GICD_SPENDSGIR with a byte of 0: QEMU makes that SGI pending from nobody and fails an assertion at its acknowledge.
-/// - Two list registers with one virtual interrupt, or one from 1020 on (IHI 0048B, section 5.2.2).
+/// - Two list registers with one virtual interrupt, or one from 1020 on (IHI 0048B, section 5.2).
 struct GICPrograms {
     private var random: Seeded
     private var guest: VirtualPrograms

@@ -33,22 +33,22 @@ final class QTest {
     private var start = 0
 
     init(_ path: String) throws {
-        process.executableURL = URL(fileURLWithPath: path)
+        // QEMU stays when its input ends: where the tests are killed, `timeout` (coreutils) ends it.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/timeout")
         process.arguments = [
-            "-M", "virt,gic-version=2,virtualization=on", "-accel", "tcg", "-smp", "1", "-S", "-qtest", "stdio",
+            "--kill-after=5", "600", path, "-M", "virt,gic-version=2,virtualization=on", "-accel", "tcg", "-smp", "1",
+            "-S", "-qtest", "stdio",
             "-qtest-log", "/dev/null", "-display", "none", "-nodefaults",
         ]
         process.standardInput = input
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
-        // Its death must be an error of the next write, not the end of the tests.
-        signal(SIGPIPE, SIG_IGN)
         try process.run()
     }
 
-    /// Ends the program that this object started.
+    /// Ends the program that this object started: `timeout` passes the signal on, and waits.
     func end() {
-        kill(process.processIdentifier, SIGKILL)
+        process.terminate()
         process.waitUntilExit()
     }
 
@@ -57,10 +57,31 @@ final class QTest {
         var answers: [Answer] = []
         for first in stride(from: 0, to: commands.count, by: 256) {
             let batch = commands[first..<min(first + 256, commands.count)]
-            try input.fileHandleForWriting.write(contentsOf: Data(batch.map { $0 + "\n" }.joined().utf8))
+            try send(Array(batch.map { $0 + "\n" }.joined().utf8), before: batch[first])
             for command in batch { answers.append(try answer(to: command)) }
         }
         return answers
+    }
+
+    /// The program's death must be an error here, not the end of the tests: SIGPIPE is held back meanwhile.
+    private func send(_ text: [UInt8], before command: String) throws {
+        var (signals, old, soon) = (sigset_t(), sigset_t(), timespec())
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGPIPE)
+        pthread_sigmask(SIG_BLOCK, &signals, &old)
+        defer { pthread_sigmask(SIG_SETMASK, &old, nil) }
+        var rest = text[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                write(input.fileHandleForWriting.fileDescriptor, $0.baseAddress, $0.count)
+            }
+            if count < 0, errno == EINTR { continue }
+            if count < 0 {
+                sigtimedwait(&signals, nil, &soon)
+                throw Failure.silence(after: command)
+            }
+            rest = rest.dropFirst(count)
+        }
     }
 
     private func answer(to command: String) throws -> Answer {

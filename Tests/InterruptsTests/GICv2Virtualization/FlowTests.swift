@@ -80,6 +80,15 @@ import Testing
         #expect(guest.flowLines(.physicalDevice) == "no steps\n")
     }
 
+    @Test("the flow and the list registers as programs see them")
+    func json() {
+        var guest = VirtualDistributor()
+        _ = guest.send(3, from: 0, to: ProcessorSet(0))
+        let steps = "\(guest.flowJSON(.softwareGenerated))"
+        #expect(steps.contains(#""step":0,"vcpu":0,"id":3,"flow":"sgi","event":"send","lr":null"#))
+        #expect("\(guest.listJSON)".contains(#""vmcr":4980736,"apr":0,"misr":0,"lr":[0,0,0,0],"list":[3]"#))
+    }
+
     @Test("the list registers as people see them")
     func lists() {
         var guest = VirtualDistributor()

@@ -67,6 +67,7 @@ extension VirtualDistributor {
     /// EOICount says how many active interrupts without a list register the guest has ended, with EOImode 0. Interrupts
     /// nest, so these were the most urgent of them.
     private mutating func end(_ unlisted: [Int], _ cpu: Int, _ effects: inout [VirtualDistributorEffect]) {
+        if interfaces[cpu].hypervisor.machine.splitsEnd { return }
         let count = interfaces[cpu].hypervisor.control.endCount
         let ended = unlisted.sorted { a, b in
             let (a, b) = (interrupts[a], interrupts[b])

@@ -41,6 +41,38 @@ extension VirtualDistributor {
         .joined()
     }
 
+    /// `flowLines` for programs.
+    package func flowJSON(_ flow: VirtualInterrupt.Flow? = nil) -> JSON {
+        let steps = record.steps.filter { flow == nil || $0.flow == nil || $0.flow == flow }
+        return .array(
+            steps.map { step in
+                .object([
+                    ("step", .number(step.number)), ("vcpu", .optional(step.cpu) { .number($0) }),
+                    ("id", .optional(step.id) { .number($0) }), ("flow", .optional(step.flow) { .string("\($0)") }),
+                    ("event", .string(step.kind.name)), ("lr", .optional(step.list) { .number($0) }),
+                    ("text", .string(step.text)),
+                ])
+            }
+        )
+    }
+
+    /// `listText` for programs.
+    package var listJSON: JSON {
+        .array(
+            interfaces.indices.map { cpu in
+                let block = interfaces[cpu].hypervisor
+                return .object([
+                    ("vcpu", .number(cpu)), ("running", .bool(isRunning[cpu])),
+                    ("hcr", .number(UInt64(block.control.rawValue))), ("vmcr", .number(UInt64(block.machine.rawValue))),
+                    ("apr", .number(UInt64(block.activePriorities))),
+                    ("misr", .number(UInt64(block.maintenanceConditions.rawValue))),
+                    ("lr", .array(block.lists.map { .number(UInt64($0.rawValue)) })),
+                    ("list", .array(queues[cpu].map { .number(interrupts[$0].id) })),
+                ])
+            }
+        )
+    }
+
     private func column(_ text: String, _ width: Int, right isRight: Bool = false) -> String {
         let space = String(repeating: " ", count: Swift.max(0, width - text.count))
         return isRight ? space + text : text + space

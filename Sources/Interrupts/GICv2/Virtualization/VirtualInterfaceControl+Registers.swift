@@ -1,4 +1,4 @@
-// GICH's register space: Arm IHI 0048B, table 5-1.
+// GICH's register space: Arm IHI 0048B, section 5.3.
 
 import Primitives
 
