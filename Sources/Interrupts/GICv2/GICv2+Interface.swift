@@ -8,6 +8,8 @@ extension GICv2 {
     package static let otherGroup: UInt16 = 1022
     /// Nothing to acknowledge.
     package static let nothing: UInt16 = 1023
+    /// Ends in a row with the level still high that are worth a warning.
+    static let patience = 10_000
     /// The first of the INTIDs that stand for no interrupt.
     static let special = 1020
 
@@ -146,7 +148,16 @@ extension GICv2 {
 
     private mutating func deactivate(_ id: Int, _ cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
         let row = distributor.row(id >> 5, cpu)
-        distributor.active[row] &= ~(1 << UInt32(id & 31))
+        let bit: UInt32 = 1 << UInt32(id & 31)
+        if distributor.line[row] & ~distributor.edge[row] & distributor.active[row] & bit != 0 {
+            let slot = distributor.slot(id, cpu)
+            endsWhileHigh[slot] &+= 1
+            if endsWhileHigh[slot] == Self.patience {
+                endsWhileHigh[slot] = 0
+                warn(.levelNeverLowered, cpu, id, at: now)
+            }
+        }
+        distributor.active[row] &= ~bit
         note(row, cause: .line, at: now)
         settle(row, at: now, &out)
     }

@@ -50,6 +50,7 @@ extension GICv2 {
             }
         } else {
             distributor.line[row] &= ~bit
+            endsWhileHigh[distributor.slot(id, cpu)] = 0
         }
         note(row, cause: cause, at: now)
         settle(row, at: now, &out)

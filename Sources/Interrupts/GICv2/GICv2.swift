@@ -23,6 +23,9 @@ package struct GICv2: Sendable {
     /// What each processor has acknowledged and not ended, as GICC_IAR gave it; the last is the running one.
     package internal(set) var running: [[UInt16]]
 
+    /// By slot: how often in a row an interrupt ended with its level still high.
+    var endsWhileHigh: [UInt16]
+
     package init(_ configuration: Configuration = .kvm) {
         self.configuration = configuration
         distributor = Distributor(configuration)
@@ -31,6 +34,7 @@ package struct GICv2: Sendable {
         running = [[UInt16]](repeating: [], count: count)
         let places = distributor.priority.count + count << 7
         told = [UInt8](repeating: 0, count: places)
+        endsWhileHigh = [UInt16](repeating: 0, count: distributor.priority.count)
         journal = InterruptJournal(capacity: configuration.traceCapacity, rows: 1, slots: places)
     }
 

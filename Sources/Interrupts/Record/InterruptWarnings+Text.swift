@@ -57,6 +57,8 @@ extension GuestMistake: CustomStringConvertible {
         case .deactivateInWrongMode: "DIR of \(argument) with CTLR.EOImode = 0: ignored"
         case .deactivateOfSpurious: "DIR of the spurious interrupt \(argument)"
         case .deactivateOfInactive: "DIR of \(argument), which is not active"
+        case .levelNeverLowered:
+            "interrupt \(argument) is still asserted after each of 10,000 ends: a storm, its handler quiets no device"
         }
     }
 }

@@ -44,6 +44,7 @@ package struct GuestMistake: Hashable, Sendable {
         case deactivateInWrongMode
         case deactivateOfSpurious
         case deactivateOfInactive
+        case levelNeverLowered
     }
 
     package let kind: Kind

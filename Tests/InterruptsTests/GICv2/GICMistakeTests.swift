@@ -123,4 +123,21 @@ import Testing
         #expect(
             gic.journal.warnings.text == "1 x  cpu1: EOIR of the spurious interrupt 1023, which must not be ended\n")
     }
+
+    @Test("a level that 10,000 ends do not lower is a storm; one that falls in between is not")
+    func storm() {
+        let gic = GICBoard()
+        gic.level(40)
+        gic.line(40, true)
+        for i in 1...15_000 {
+            gic.eoi(gic.ack())
+            if i == 9_000 {
+                gic.line(40, false)
+                gic.line(40, true)
+            }
+        }
+        #expect(gic.mistakes == [])
+        for _ in 0..<5_000 { gic.eoi(gic.ack()) }
+        #expect(gic.mistakes == [.levelNeverLowered])
+    }
 }

@@ -300,6 +300,32 @@ import Testing
         #expect(gic.last.irq.isEmpty)
     }
 
+    @Test("each of 988 SPIs reaches each of eight processors", arguments: 0..<8)
+    func everySharedInterrupt(cpu: Int) {
+        let gic = GICBoard(processors: 8, interrupts: 1020)
+        for id in 32..<1020 {
+            gic.target(id, 1 << UInt32(cpu))
+            gic.pulse(id)
+            #expect(gic.gic.irq == ProcessorSet(cpu) && gic.ack(cpu) == UInt32(id))
+            gic.eoi(UInt32(id), cpu)
+        }
+        #expect(gic.gic.irq.isEmpty && gic.mistakes == [])
+    }
+
+    @Test("among a thousand pending the one with the highest priority goes first")
+    func oneInAThousand() {
+        let gic = GICBoard(interrupts: 1020)
+        for word in 1..<32 { gic.put(0x200 + 4 * word, 0xffff_ffff) }
+        for id in stride(from: 32, to: 1020, by: 4) { gic.put(0x400 + id, 0xa0a0_a0a0) }
+        gic.priority(1019, 0x40)
+        gic.priority(500, 0x38)
+        #expect(gic.ack() == 500 && !gic.irq())
+        gic.eoi(500)
+        #expect(gic.ack() == 1019)
+        gic.eoi(1019)
+        #expect(gic.ack() == 32)
+    }
+
     // MARK: Groups
 
     private func groupOne(_ control: UInt32, _ configuration: GICv2.Configuration = .kvm) -> GICBoard {
