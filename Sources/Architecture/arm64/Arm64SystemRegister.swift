@@ -89,3 +89,12 @@ extension Arm64 {
     /// Registers that move by themselves, so that they never read back as written.
     package static let clocks: Set = ["cntvct_el0"]
 }
+
+extension Arm64 {
+    /// The affinity fields of MPIDR_EL1 that KVM gives vCPU `number`: 16 to a cluster, as a GICv3's SGIs reach them
+    /// (arch/arm64/kvm/sys_regs.c, `reset_mpidr`). A device tree's `reg` of the processor.
+    package static func affinity(ofProcessor number: Int) -> UInt64 {
+        let number = UInt64(number)
+        return number[bits: 0...3] | number[bits: 4...11] << 8 | number[bits: 12...19] << 16
+    }
+}
