@@ -27,14 +27,24 @@ package enum BootError: Error, Equatable, Sendable {
     case multibootFlags(UInt32, offset: UInt64)
     /// The load addresses in the multiboot header at a file offset are missing or contradict each other.
     case multibootAddresses(offset: UInt64, String)
-    case outsideMemory(part: String, start: PhysicalAddress, size: UInt64, memory: UInt64)
+    case outsideMemory(part: String, start: PhysicalAddress, size: UInt64, memory: MachineMemory)
     case noRoom(String, size: UInt64, memory: UInt64)
+    /// For an arm64 machine: what the file seems to be, which is nothing loadable there.
+    case notArm64Kernel(found: String)
+    /// The file is no arm64 Image, which was asked for.
+    case notArm64Image(found: String)
+    /// A format that only x86 kernels have, and those that are loadable.
+    case notForArm64(ImageFormat, expected: [ImageFormat])
+    /// A field of an arm64 Image's header at a file offset, and what it has.
+    case arm64Image(String, offset: UInt64, String)
+    /// A device tree of so many bytes, which no kernel takes.
+    case deviceTreeSize(Int)
 
     /// What is wrong with one loadable segment of an ELF file.
     package enum SegmentFault: Equatable, Sendable {
         case beyondFile(offset: UInt64, size: UInt64, fileSize: Int)
         case largerInFile(fileSize: UInt64, memorySize: UInt64)
-        case outsideMemory(start: PhysicalAddress, size: UInt64, memory: UInt64)
+        case outsideMemory(start: PhysicalAddress, size: UInt64, memory: MachineMemory)
         case overlaps(other: Int, at: PhysicalAddress)
         case notCanonical(VirtualAddress, size: UInt64)
         case notCongruent(VirtualAddress, PhysicalAddress)
@@ -85,6 +95,18 @@ extension BootError: CustomStringConvertible {
             return "\(part) \(loadText(start, size, memory))"
         case .noRoom(let purpose, let size, let memory):
             return "no room in memory (\(sizeText(memory))) for the \(purpose) of \(sizeText(size)) beside the image"
+        case .notArm64Kernel(let found):
+            return "not an arm64 kernel that can be recognised: found \(found), expected an arm64 Image or an ELF file "
+                + "(raw images load with --format flat)"
+        case .notArm64Image(let found):
+            return "format linux expects an arm64 Image, found \(found)"
+        case .notForArm64(let format, let expected):
+            return "format \(format.rawValue) is for x86 machines, expected one of "
+                + expected.map(\.rawValue).joined(separator: ", ")
+        case .arm64Image(let field, let offset, let text):
+            return "the \(field) at file offset \(hexadecimal(offset)) of the arm64 Image says \(text)"
+        case .deviceTreeSize(let size):
+            return "the device tree has \(size) bytes, expected at most 2 MiB (a shorter command line helps)"
         }
     }
 }
@@ -130,8 +152,8 @@ extension ImageFormat {
 func rangeText(_ range: Range<PhysicalAddress>) -> String { "\(range.lowerBound)..\(range.upperBound)" }
 
 /// "loads START..END, outside of memory"; the size where the end has no 64-bit number.
-private func loadText(_ start: PhysicalAddress, _ size: UInt64, _ memory: UInt64) -> String {
+private func loadText(_ start: PhysicalAddress, _ size: UInt64, _ memory: MachineMemory) -> String {
     let (end, overflow) = start.rawValue.addingReportingOverflow(size)
     let what = overflow ? "\(hexadecimal(size)) bytes at \(start)" : "\(start)..\(hexadecimal(end))"
-    return "loads \(what), outside of memory (\(sizeText(memory)))"
+    return "loads \(what), outside of memory (\(memory))"
 }

@@ -77,7 +77,7 @@ extension ELF.ProgramHeader {
         guard fileSize <= memorySize else { throw fault(.largerInFile(fileSize: fileSize, memorySize: memorySize)) }
         let start = PhysicalAddress(physicalAddress)
         guard memory.contains(start, size: memorySize) else {
-            throw fault(.outsideMemory(start: start, size: memorySize, memory: memory.size))
+            throw fault(.outsideMemory(start: start, size: memorySize, memory: memory))
         }
     }
 }

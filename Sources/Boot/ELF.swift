@@ -1,6 +1,7 @@
-// ELF files: System V ABI (gABI) chapters 4 "Object Files" and 5 "Program Loading"; little-endian x86 executables of
-// 32 and 64 bits. Leaves out: sections, symbols, relocation, more than 65,534 program headers (PN_XNUM).
+// ELF files: System V ABI (gABI) chapters 4 "Object Files" and 5 "Program Loading"; little-endian executables, of 32 and
+// 64 bits for x86, of 64 bits for arm64. Leaves out: sections, symbols, relocation, more than 65,534 program headers (PN_XNUM).
 
+import Architecture
 import Primitives
 
 /// An ELF file's header and program headers.
@@ -38,11 +39,11 @@ struct ELF {
     /// Whether `file` begins with the ELF magic number.
     static func isELF(_ file: [UInt8]) -> Bool { file.starts(with: [0x7F, 0x45, 0x4C, 0x46]) }
 
-    /// Reads the headers. Errors: `truncated`, `elfHeader`.
-    init(_ file: [UInt8]) throws(BootError) {
+    /// Reads the headers of a file for `architecture`. Errors: `truncated`, `elfHeader`.
+    init(_ file: [UInt8], for architecture: Architecture = .x86_64) throws(BootError) {
         let part = "ELF header"
         try Self.checkSize(file, atLeast: 52)
-        is64 = try Self.checkIdentification(file)
+        is64 = try Self.checkIdentification(file, architecture)
         if is64 { try Self.checkSize(file, atLeast: 64) }
         self.file = file
         entry = try file.word(at: 0x18, wide: is64, of: part)
@@ -76,7 +77,9 @@ struct ELF {
     }
 
     /// Checks class, byte order, type and machine; true for 64 bits.
-    private static func checkIdentification(_ file: [UInt8]) throws(BootError) -> Bool {
+    private static func checkIdentification(
+        _ file: [UInt8], _ architecture: Architecture
+    ) throws(BootError) -> Bool {
         let part = "ELF header"
         let width = try file.field(UInt8.self, at: 4, of: part)
         guard width == 1 || width == 2 else {
@@ -88,7 +91,10 @@ struct ELF {
             throw .elfHeader(field: "byte order", offset: 5, found: found, expected: "1 (little-endian)")
         }
         let machine = try file.field(UInt16.self, at: 18, of: part)
-        let expected: UInt16 = width == 2 ? 62 : 3
+        let expected: UInt16 = architecture == .arm64 ? 183 : width == 2 ? 62 : 3
+        guard architecture == .x86_64 || width == 2 else {
+            throw .elfHeader(field: "class", offset: 4, found: "1 (32-bit)", expected: "2 (64-bit) for arm64")
+        }
         guard machine == expected else {
             throw .elfHeader(
                 field: "machine", offset: 18, found: machineName(machine),

@@ -22,7 +22,7 @@ struct FlatImage {
     func load(into memory: MachineMemory) throws(BootError) -> BootImage {
         let size = UInt64(file.count)
         guard memory.contains(address, size: size) else {
-            throw .outsideMemory(part: "the image", start: address, size: size, memory: memory.size)
+            throw .outsideMemory(part: "the image", start: address, size: size, memory: memory)
         }
         let range = address..<PhysicalAddress(address.rawValue + size)
         guard range.contains(PhysicalAddress(entry)) else { throw .entryOutsideImage(entry: entry, loaded: range) }

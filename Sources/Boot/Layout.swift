@@ -1,4 +1,4 @@
-// Who gets which memory: the image where it says, boot structures where room is left. All structures lie below
+// Who gets which memory: the image where it says, boot structures where room is left. On a PC all structures lie below
 // 3 GiB, so that 32-bit code reaches them.
 
 import Primitives
@@ -7,11 +7,11 @@ import Primitives
 struct Layout {
     /// Where a structure may go.
     enum Region {
-        /// 0x1000..0x9_F000 only: above the real-mode interrupt table and BIOS data, below the extended BIOS data area.
+        /// On a PC 0x1000..0x9_F000 only: above the real-mode interrupt table and BIOS data, below the extended BIOS data area.
         case low
-        /// Low memory, else like `high`.
+        /// A PC's low memory, else like `high`.
         case lowFirst
-        /// Above the image; where no room is left there, anywhere above 1 MiB.
+        /// Above the image; where no room is left there, anywhere, on a PC above 1 MiB.
         case high
     }
 
@@ -19,10 +19,20 @@ struct Layout {
     private(set) var placements: [Placement] = []
     /// Ranges that no allocation may touch, ascending by start; reserved ones may overlap others.
     private var taken: [Range<UInt64>] = []
-    /// The end of what was placed at a fixed address, below 4 GiB.
-    private var imageEnd: UInt64 = MachineMemory.highMemoryStart
+    /// The end of what was placed at a fixed address in `window`.
+    private var imageEnd: UInt64
+    /// Where structures may go, a PC's low memory aside.
+    private let window: Range<UInt64>
 
-    init(memory: MachineMemory) { self.memory = memory }
+    init(memory: MachineMemory) {
+        self.memory = memory
+        window =
+            switch memory.board {
+            case .pc: MachineMemory.highMemoryStart..<max(memory.endBelow4GiB, MachineMemory.highMemoryStart)
+            case .arm: memory.start.rawValue..<memory.end.rawValue
+            }
+        imageEnd = window.lowerBound
+    }
 
     /// Places `bytes` and zeroes up to `length` at `address`; the caller has checked that this is free RAM.
     mutating func place(_ bytes: some Collection<UInt8>, at address: PhysicalAddress, length: UInt64? = nil) {
@@ -37,7 +47,7 @@ struct Layout {
         place(bytes, at: address, length: length)
         let end = address.rawValue + length
         reserve(address.rawValue..<end)
-        if end <= memory.endBelow4GiB { imageEnd = max(imageEnd, end) }
+        if end <= window.upperBound { imageEnd = max(imageEnd, end) }
     }
 
     /// Keeps allocations off `range`.
@@ -84,9 +94,8 @@ struct Layout {
     }
 
     private func windows(of region: Region) -> [Range<UInt64>] {
-        let low: Range<UInt64> = 0x1000..<0x9_F000
-        let end = memory.endBelow4GiB
-        let high = [imageEnd..<end, MachineMemory.highMemoryStart..<end]
+        let low: Range<UInt64> = memory.board == .pc ? 0x1000..<0x9_F000 : 0..<0
+        let high = [imageEnd..<window.upperBound, window]
         return switch region {
         case .low: [low]
         case .lowFirst: [low] + high

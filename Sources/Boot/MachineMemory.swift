@@ -1,4 +1,5 @@
-// The RAM of the x86 machine, after the PC's memory map: RAM from 0, with a hole below 4 GiB for device registers.
+// The RAM of a machine. On the x86 one, after the PC's memory map: RAM from 0, with a hole below 4 GiB for device
+// registers. On the arm64 one it is one piece.
 // The list that boot protocols hand over follows BIOS call INT 15h AX=E820h. Leaves out: ACPI and unusable ranges.
 
 import Primitives
@@ -20,32 +21,46 @@ package struct MachineMemory: Equatable, Sendable {
         var size: UInt64 { range.upperBound.rawValue - range.lowerBound.rawValue }
     }
 
-    /// Addresses of devices (interrupt controllers, PCI): never RAM. RAM that would lie here continues at 4 GiB.
+    /// Which machine's addresses they are.
+    package enum Board: Sendable {
+        case pc, arm
+    }
+
+    /// On a PC, addresses of devices (interrupt controllers, PCI): never RAM. RAM that would lie here continues at 4 GiB.
     package static let deviceHole = PhysicalAddress(0xC000_0000)..<PhysicalAddress(0x1_0000_0000)
     /// The sizes that `init` accepts, in bytes: real-mode memory is always whole, page tables stay small.
     package static let sizes: ClosedRange<UInt64> = 0x10_0000...0x100_0000_0000
 
     /// All RAM, in bytes.
     package let size: UInt64
+    package let board: Board
 
     /// RAM of `size` bytes, a multiple of 4 KiB in `sizes`; other sizes are `BootError.memorySize`.
-    package init(size: UInt64) throws(BootError) {
+    package init(size: UInt64, board: Board = .pc) throws(BootError) {
         guard Self.sizes.contains(size), size % 0x1000 == 0 else { throw .memorySize(size) }
         self.size = size
+        self.board = board
+    }
+
+    /// The first byte of RAM.
+    package var start: PhysicalAddress {
+        switch board {
+        case .pc: PhysicalAddress(0)
+        case .arm: ArmBoard.memory
+        }
     }
 
     /// The address ranges that are RAM, ascending: one, or two around `deviceHole`.
     package var ranges: [Range<PhysicalAddress>] {
         let hole = Self.deviceHole
-        let zero = PhysicalAddress(0)
-        guard size > hole.lowerBound.rawValue else { return [zero..<PhysicalAddress(size)] }
-        return [zero..<hole.lowerBound, hole.upperBound..<end].filter { !$0.isEmpty }
+        guard board == .pc, size > hole.lowerBound.rawValue else { return [start..<end] }
+        return [start..<hole.lowerBound, hole.upperBound..<end].filter { !$0.isEmpty }
     }
 
     /// The first address after the last byte of RAM.
     package var end: PhysicalAddress {
         let hole = Self.deviceHole
-        guard size > hole.lowerBound.rawValue else { return PhysicalAddress(size) }
+        guard board == .pc, size > hole.lowerBound.rawValue else { return PhysicalAddress(start.rawValue + size) }
         return PhysicalAddress(hole.upperBound.rawValue + size - hole.lowerBound.rawValue)
     }
 
@@ -53,6 +68,7 @@ package struct MachineMemory: Equatable, Sendable {
     package func contains(_ range: Range<PhysicalAddress>) -> Bool {
         // Without a list of ranges: every access to guest memory asks this.
         let (lower, upper) = (range.lowerBound.rawValue, range.upperBound.rawValue)
+        if board == .arm { return range.lowerBound >= start && range.upperBound <= end }
         if upper <= endBelow4GiB { return true }
         return lower >= Self.deviceHole.upperBound.rawValue && upper <= end.rawValue
     }
@@ -63,7 +79,7 @@ package struct MachineMemory: Equatable, Sendable {
         return !overflow && contains(start..<PhysicalAddress(end))
     }
 
-    /// The memory map for kernels, ascending. The top KiB of low memory stands for the extended BIOS data area, and
+    /// A PC's memory map for kernels, ascending. The top KiB of low memory stands for the extended BIOS data area, and
     /// 0xA_0000..0xF_0000 (display memory and option ROMs on a PC) is left out, as it is by BIOSes.
     package var map: [MapEntry] {
         func entry(_ start: UInt64, _ end: UInt64, _ kind: MapEntry.Kind) -> MapEntry {
@@ -81,8 +97,13 @@ package struct MachineMemory: Equatable, Sendable {
     static let lowMemoryEnd: UInt64 = 0x9_FC00
     /// Where memory beyond the first megabyte begins.
     static let highMemoryStart: UInt64 = 0x10_0000
-    /// The end of the RAM that 32-bit addresses reach.
+    /// On a PC, the end of the RAM that 32-bit addresses reach.
     var endBelow4GiB: UInt64 { min(size, Self.deviceHole.lowerBound.rawValue) }
+}
+
+extension MachineMemory: CustomStringConvertible {
+    /// "256 MiB", and where it begins unless at 0.
+    package var description: String { sizeText(size) + (start.rawValue == 0 ? "" : " from \(start)") }
 }
 
 /// `bytes` in the largest unit that divides it: "256 MiB".

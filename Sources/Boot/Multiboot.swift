@@ -81,7 +81,7 @@ struct Multiboot {
         guard layout.memory.contains(start, size: length) else {
             throw .outsideMemory(
                 part: "the multiboot header at file offset \(hexadecimal(offset))", start: start, size: length,
-                memory: layout.memory.size)
+                memory: layout.memory)
         }
         let range = start..<PhysicalAddress(start.rawValue + length)
         guard range.contains(PhysicalAddress(fields.entry)) else {

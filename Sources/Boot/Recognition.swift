@@ -39,6 +39,7 @@ private let signatures: [(name: String, offset: Int, bytes: [UInt8])] = [
     ("an ELF file", 0, [0x7F, 0x45, 0x4C, 0x46]),
     ("a Linux bzImage", 0x202, Array("HdrS".utf8)),
     ("an arm64 Linux Image", 0x38, Array("ARM".utf8) + [0x64]),
+    ("an EFI zboot image, which holds a compressed kernel", 4, Array("zimg".utf8)),
     ("gzip-compressed data", 0, [0x1F, 0x8B]),
     ("xz-compressed data", 0, [0xFD, 0x37, 0x7A, 0x58, 0x5A]),
     ("zstd-compressed data", 0, [0x28, 0xB5, 0x2F, 0xFD]),

@@ -25,6 +25,7 @@ package protocol ByteDevice: Equatable, Sendable {
 /// Any device a bus can carry.
 package enum Device: Equatable, Sendable {
     case uart(UART16550)
+    case pl011(PL011)
     case clock(RealTimeClock)
     case keyboard(KeyboardController)
     case reset(ResetPorts)
@@ -46,6 +47,9 @@ package enum Device: Equatable, Sendable {
         case .uart(var device):
             defer { self = .uart(device) }
             return device.readBytes(register, size, now)
+        case .pl011(var device):
+            defer { self = .pl011(device) }
+            return device.readWords(register, size)
         case .keyboard(var device):
             defer { self = .keyboard(device) }
             return device.readBytes(register, size, now)
@@ -60,6 +64,9 @@ package enum Device: Equatable, Sendable {
         case .uart(var device):
             defer { self = .uart(device) }
             return device.writeBytes(value, register, size, now)
+        case .pl011(var device):
+            defer { self = .pl011(device) }
+            return device.writeWords(value, register, size)
         case .clock(var device):
             defer { self = .clock(device) }
             return device.writeBytes(value, register, size, now)
@@ -86,6 +93,7 @@ package enum Device: Equatable, Sendable {
     package func inspect(register: Int, size: Int, now: WallTime) -> UInt64 {
         switch self {
         case .uart(let device): device.inspectBytes(register, size, now)
+        case .pl011(let device): device.inspectWords(register, size)
         case .clock(let device): device.inspectBytes(register, size, now)
         case .keyboard(let device): device.inspectBytes(register, size, now)
         case .reset(let device): device.inspectBytes(register, size, now)
@@ -100,6 +108,7 @@ package enum Device: Equatable, Sendable {
     package var interruptLevel: Bool {
         switch self {
         case .uart(let device): device.interruptLevel
+        case .pl011(let device): device.interruptLevel
         case .keyboard(let device): device.interruptLevel
         case .power(let device): device.interruptLevel
         case .clock, .reset, .debugConsole, .debugExit, .postCode: false
@@ -108,14 +117,24 @@ package enum Device: Equatable, Sendable {
 
     /// How many bytes of input fit now without loss; none where the device takes no input.
     package var room: Int {
-        if case .uart(let device) = self { device.room } else { 0 }
+        switch self {
+        case .uart(let device): device.room
+        case .pl011(let device): device.room
+        case .clock, .keyboard, .reset, .power, .debugConsole, .debugExit, .postCode: 0
+        }
     }
 
     /// Hands over one byte of input; false when it, or one before it, was lost.
     package mutating func receive(_ byte: UInt8) -> Bool {
-        guard case .uart(var device) = self else { return false }
-        defer { self = .uart(device) }
-        return device.receive(byte)
+        switch self {
+        case .uart(var device):
+            defer { self = .uart(device) }
+            return device.receive(byte)
+        case .pl011(var device):
+            defer { self = .pl011(device) }
+            return device.receive(byte)
+        case .clock, .keyboard, .reset, .power, .debugConsole, .debugExit, .postCode: return false
+        }
     }
 
     /// Lets `event` happen; a device it does not concern stays as it is.
@@ -124,6 +143,9 @@ package enum Device: Equatable, Sendable {
         case (.uart(var device), .serialBreak):
             device.receiveBreak()
             self = .uart(device)
+        case (.pl011(var device), .serialBreak):
+            device.receiveBreak()
+            self = .pl011(device)
         case (.power(var device), .powerButton):
             device.pressPowerButton()
             self = .power(device)
@@ -138,6 +160,9 @@ package enum Device: Equatable, Sendable {
         case .uart(var device):
             device.reset()
             self = .uart(device)
+        case .pl011(var device):
+            device.reset()
+            self = .pl011(device)
         case .clock(var device):
             device.reset()
             self = .clock(device)
@@ -183,5 +208,37 @@ extension ByteDevice {
             total.lineDropped = total.lineDropped || response.lineDropped
         }
         return total
+    }
+}
+
+// The PL011's registers are words, which its bus never splits: a narrower access sees the part of the word that it names,
+// and a narrower write of a word's lowest bytes is one of the whole word. Other narrow writes are dropped.
+extension PL011 {
+    fileprivate mutating func readWords(_ register: Int, _ size: Int) -> UInt64 {
+        let first = read(register & ~3)
+        return Self.part(first, Self.isSplit(register, size) ? read((register & ~3) + 4) : 0, register, size)
+    }
+
+    fileprivate func inspectWords(_ register: Int, _ size: Int) -> UInt64 {
+        let second = Self.isSplit(register, size) ? inspect((register & ~3) + 4) : 0
+        return Self.part(inspect(register & ~3), second, register, size)
+    }
+
+    /// Whether an access reaches into a second word.
+    private static func isSplit(_ register: Int, _ size: Int) -> Bool { (register & 3) + size > 4 }
+
+    private static func part(_ first: UInt32, _ second: UInt32, _ register: Int, _ size: Int) -> UInt64 {
+        (UInt64(second) << 32 | UInt64(first)) >> UInt64((register & 3) * 8) & .mask(size * 8)
+    }
+
+    fileprivate mutating func writeWords(_ value: UInt64, _ register: Int, _ size: Int) -> WriteResponse {
+        guard register & 3 == 0 else { return WriteResponse() }
+        var response = write(UInt32(truncatingIfNeeded: value), to: register)
+        if size > 4 {
+            let second = write(UInt32(truncatingIfNeeded: value >> 32), to: register + 4)
+            response.effect = response.effect ?? second.effect
+            response.lineDropped = response.lineDropped || second.lineDropped
+        }
+        return response
     }
 }

@@ -1,4 +1,4 @@
-// The receiver's FIFO of a 16550: up to 16 bytes, each with a mark for "this was a break" (PC16550D datasheet, sections
+// The receiver's FIFO of a 16550, and of a PL011, which has the same: up to 16 bytes, each with a mark for "this was a break" (PC16550D datasheet, sections
 // 8.4 and 8.5). Kept in registers instead of an array, so that a UART is copied and compared without allocation.
 // Parity and framing marks are left out: a console has no bad bits.
 
@@ -38,6 +38,9 @@ struct ReceiveFIFO: Hashable, Sendable {
         }
         return first
     }
+
+    /// Whether the oldest byte is a break whose mark was not taken.
+    var isFirstBreak: Bool { breaks[bit: 0] }
 
     /// Whether the oldest byte is a break; its mark is gone afterwards.
     mutating func takeFirstBreak() -> Bool {

@@ -64,13 +64,23 @@ final class SimulatedTarget: DebugTarget {
     ) {
         traits = TargetTraits(layout: layout, processorCount: processors, breakpointInstruction: breakpoint)
         ram = SimulatedMemory(memory)
-        var file = RegisterFile(size: X86.Storage.size)
-        // 64-bit code: CR0.PE and PG, EFER.LME and LMA, CS.L.
-        for (name, value) in [("cr0", 0x8000_0011), ("efer", 0x500), ("cs", 8), ("cs_attr", 0xa09b), ("eflags", 2)] {
-            file.set(layout[name: name]!, to: UInt64(value))
-        }
+        var file = RegisterFile(size: layout.architecture.storageSize)
+        let state =
+            switch layout.architecture {
+            // 64-bit code: CR0.PE and PG, EFER.LME and LMA, CS.L.
+            case .x86_64: [("cr0", 0x8000_0011), ("efer", 0x500), ("cs", 8), ("cs_attr", 0xa09b), ("eflags", 2)]
+            // EL1h with everything masked, translation off.
+            case .arm64: [("cpsr", 0x3c5)]
+            }
+        for (name, value) in state { file.set(layout[name: name]!, to: UInt64(value)) }
         file.changed = []
         files = [RegisterFile](repeating: file, count: processors)
+    }
+
+    /// An arm64 machine.
+    static func arm64(processors: Int = 1) -> SimulatedTarget {
+        SimulatedTarget(
+            layout: Arm64.layout, processors: processors, breakpoint: Architecture.arm64.breakpointInstruction)
     }
 
     var memory: any PhysicalMemory { ram }
@@ -123,7 +133,9 @@ final class SimulatedTarget: DebugTarget {
 
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation {
         translations += 1
-        if walksTables { return try X86.paging(files[processor]).translate(address, in: ram) }
+        if walksTables {
+            return try traits.layout.architecture.paging(files[processor]).translate(address, in: ram)
+        }
         var physical = PhysicalAddress(address.rawValue)
         if let canonicalBits {
             let unused = 64 - canonicalBits

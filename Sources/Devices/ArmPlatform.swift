@@ -1,0 +1,21 @@
+// The devices of the arm64 board, where its device tree says they are. The interrupt controllers are elsewhere: they
+// belong to `Interrupts`, or to the kernel.
+
+import Primitives
+
+/// The arm64 board's devices on its bus. Lines are INTIDs.
+package struct ArmPlatform: Equatable, Sendable {
+    package var memory = MMIOBus()
+    /// The PL011's number on the bus.
+    package let console: Int
+
+    package init() {
+        console = memory.attach(
+            .pl011(PL011()), line: ArmBoard.uartInterrupt,
+            at: [("PL011", ArmBoard.uart, PL011.Register.count, 0)]
+        )
+    }
+
+    /// Brings every device to its power-on state.
+    package mutating func reset() { memory.reset() }
+}
