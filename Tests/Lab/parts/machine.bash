@@ -3,25 +3,35 @@
 # Modules that the inner kernel lacks by itself: files and the network by virtio, files over files; and KVM.
 modules=(virtio_pci 9p 9pnet_virtio overlay virtio_net "${extraModules[@]}")
 
-# The first files of the inner machine: a shell, modules in their order, and Tests/Lab/inside/init.
+# The kernel and the first files of the inner machine: a shell, modules in their order, Tests/Lab/inside/init. Made once.
 initrd() {
-    local place=$root$shelf/$architecture tree=$work/initrd version module path
-    version=$(cd "$place/usr/lib/modules" && ls | tail -n 1)
+    local place=$root$shelf/$architecture key
+    key=$(cat "$labs/inside/init" "$labs/parts/machine.bash" <(echo "${modules[*]}") "$place"/.unpacked/* | cksum)
+    if [[ $(cat "$place/initrd.key" 2>/dev/null) != "$key" ]]; then
+        trixie run bash -euc "$(declare -f pack); pack $shelf/$architecture ${modules[*]}"
+        echo "$key" >"$place/initrd.key"
+    fi
+}
+
+# pack PLACE MODULE...: in the root.
+pack() {
+    local place=$1 tree module version path
+    shift
+    version=$(ls "$place/usr/lib/modules" | tail -n 1)
+    tree=$(mktemp -d)
     mkdir -p "$tree/bin" "$tree/modules"
-    [[ -e $place/usr/lib/modules/$version/modules.dep ]] || trixie run depmod -b "$shelf/$architecture" "$version"
-    for module in "${modules[@]}"; do
-        trixie run modprobe -d "$shelf/$architecture" -S "$version" --show-depends "$module"
-    done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$work/modules"
-    while read -r path; do
-        module=$(basename "$path" .xz)
-        trixie run xz -dc "$path" >"$tree/modules/$module"
-        echo "$module" >>"$tree/modules/order"
-    done <"$work/modules"
-    if [[ $architecture == arm64 ]]; then place=$root$shelf/arm64; else place=$root; fi
+    [[ -e $place/usr/lib/modules/$version/modules.dep ]] || depmod -b "$place" "$version"
+    for module; do modprobe -d "$place" -S "$version" --show-depends "$module"; done |
+        awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r path; do
+            module=$(basename "$path" .xz)
+            xz -dc "$path" >"$tree/modules/$module"
+            echo "$module" >>"$tree/modules/order"
+        done
     cp "$place/usr/bin/busybox" "$tree/bin/busybox"
-    cp "$labs/inside/init" "$tree/init"
-    trixie run sh -c "cd $inner/initrd && find . | cpio --quiet -o -H newc" >"$work/initrd.cpio"
-    cp "$root$shelf/$architecture"/boot/vmlinuz-"$version" "$work/vmlinuz"
+    cp /mnt/Tests/Lab/inside/init "$tree/init"
+    (cd "$tree" && find . | cpio --quiet -o -H newc) >"$place/initrd.cpio"
+    ln -sf "boot/vmlinuz-$version" "$place/vmlinuz"
+    rm -rf "$tree"
 }
 
 # A port of this system that nobody listens at.
@@ -42,7 +52,7 @@ start() {
     set -m
     # shellcheck disable=SC2046
     trixie run "$program" "${computer[@]}" -m "$memory" -smp "$cpus" -display none -monitor none -no-reboot \
-        -serial stdio -kernel "$inner/vmlinuz" -initrd "$inner/initrd.cpio" \
+        -serial stdio -kernel "$shelf/$architecture/vmlinuz" -initrd "$shelf/$architecture/initrd.cpio" \
         -append "console=$console quiet panic=-1 $kernelArguments" \
         -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:1234" -device virtio-net-pci,netdev=net,romfile= \
         $(share "$world" world) $(share /mnt checkout) $(share "$products" products) $(share "$inner" run) \

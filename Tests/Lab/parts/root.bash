@@ -6,16 +6,17 @@ trixie() { "$labs/trixie" "$@"; }
 shelf=/srv/lab
 
 tools() {
-    local packages=(cpio kmod xz-utils busybox-static swiftlang lld git libc6-dev libstdc++-14-dev gdb gdb-multiarch "${emulator[@]}")
+    local packages=(cpio kmod xz-utils swiftlang lld git libc6-dev libstdc++-14-dev gdb gdb-multiarch "${emulator[@]}")
     if [[ $architecture == arm64 ]]; then
         packages+=(libc6-dev:arm64 libstdc++-14-dev:arm64 libgcc-14-dev:arm64)
     fi
     trixie install "${packages[@]}"
 }
 
-# The kernel that the lab is about, and its modules.
+# The kernel that the lab is about, its modules, and the shell that loads them.
 kernel() {
     trixie unpack "$shelf/$architecture" "linux-image-$architecture:$architecture"
+    trixie unpack "$shelf/$architecture" "busybox-static:$architecture"
     merge "$root$shelf/$architecture"
 }
 
@@ -32,7 +33,8 @@ merge() {
 world() {
     [[ $architecture == arm64 ]] || return 0
     local package
-    for package in busybox-static libc6 libgcc-s1 libstdc++6; do trixie unpack "$shelf/arm64" "$package:arm64"; done
-    trixie unpack "$shelf/arm64" libswiftlang:arm64
+    for package in libc6 libgcc-s1 libstdc++6 libswiftlang; do
+        trixie unpack "$shelf/arm64" "$package:arm64"
+    done
     trixie unpack "$shelf/arm64" swiftlang:arm64 /usr/libexec/swift/lib/swift /usr/libexec/swift/lib/swift_static
 }

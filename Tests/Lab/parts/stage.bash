@@ -15,7 +15,10 @@ stage() {
     wait "$working" || status=$?
     working=
     case $status in
-    0) report "$what" ok "$began" ;;
+    0)
+        report "$what" ok "$began"
+        [[ ! ${shows:-} ]] || sed 's/^/    /' "$log"
+        ;;
     69)
         report "$what" skipped "$began"
         fail 69 "$(tail -n 1 "$log")"
