@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -57,6 +58,8 @@ static inline int clinux_name_thread(const char *name) {
 static const int CLINUX_O_ASYNC = 020000;
 static const int CLINUX_O_NONBLOCK = 04000;
 static const int CLINUX_O_CLOEXEC = 02000000;
+static const int CLINUX_EFD_CLOEXEC = EFD_CLOEXEC;
+static const int CLINUX_EFD_NONBLOCK = EFD_NONBLOCK;
 static const int CLINUX_SOCK_CLOEXEC = 02000000;
 static const int CLINUX_MAP_ANONYMOUS = 0x20;
 static const int CLINUX_MAP_NORESERVE = 0x4000;
@@ -70,6 +73,9 @@ static const unsigned long REQUEST_CREATE_VCPU = KVM_CREATE_VCPU;
 static const unsigned long REQUEST_SET_USER_MEMORY_REGION = KVM_SET_USER_MEMORY_REGION;
 static const unsigned long REQUEST_CREATE_IRQCHIP = KVM_CREATE_IRQCHIP;
 static const unsigned long REQUEST_IRQ_LINE = KVM_IRQ_LINE;
+static const unsigned long REQUEST_SIGNAL_MSI = KVM_SIGNAL_MSI;
+static const unsigned long REQUEST_SET_GSI_ROUTING = KVM_SET_GSI_ROUTING;
+static const unsigned long REQUEST_IRQFD = KVM_IRQFD;
 static const unsigned long REQUEST_CREATE_DEVICE = KVM_CREATE_DEVICE;
 static const unsigned long REQUEST_SET_DEVICE_ATTR = KVM_SET_DEVICE_ATTR;
 static const unsigned long REQUEST_GET_DEVICE_ATTR = KVM_GET_DEVICE_ATTR;
@@ -110,9 +116,6 @@ static const unsigned long REQUEST_TRANSLATE = KVM_TRANSLATE;
 static const unsigned long REQUEST_INTERRUPT = KVM_INTERRUPT;
 static const unsigned long REQUEST_NMI = KVM_NMI;
 static const unsigned long REQUEST_GET_TSC_KHZ = KVM_GET_TSC_KHZ;
-static const unsigned long REQUEST_SIGNAL_MSI = KVM_SIGNAL_MSI;
-static const unsigned long REQUEST_SET_GSI_ROUTING = KVM_SET_GSI_ROUTING;
-static const unsigned long REQUEST_IRQFD = KVM_IRQFD;
 static const unsigned long REQUEST_X86_SET_MSR_FILTER = KVM_X86_SET_MSR_FILTER;
 #endif
 

@@ -15,6 +15,7 @@ package struct Errno: Error, Equatable, Sendable {
     package static let tryAgain = Errno(EAGAIN)
     package static let addressInUse = Errno(EADDRINUSE)
     package static let invalid = Errno(EINVAL)
+    package static let exists = Errno(EEXIST)
     package static let tooBig = Errno(E2BIG)
     package static let outOfMemory = Errno(ENOMEM)
 }

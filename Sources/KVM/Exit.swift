@@ -22,6 +22,8 @@ package enum Exit: Equatable, Sendable {
     /// A signal, `immediate_exit`, or a start-up interrupt that a waiting processor took: nothing of the guest's.
     case interrupted
     case interruptWindowOpen
+    /// x86: a local APIC of the kernel's ended `vector`, which a level-triggered route of an I/O APIC here has.
+    case endOfInterrupt(vector: UInt8)
     /// x86: a read of a model-specific register that the filter holds back (see `VM.filter`).
     case registerRead(index: UInt32)
     case registerWrite(index: UInt32, value: UInt64)

@@ -44,19 +44,6 @@ extension VM {
         return state
     }
 
-    /// Sends a message-signalled interrupt: whether anybody accepted it. The corresponding request is `KVM_SIGNAL_MSI`.
-    package func signal(address: UInt64, data: UInt32) throws(KVMError) -> Bool {
-        var message = kvm_msi()
-        message.address_lo = UInt32(truncatingIfNeeded: address)
-        message.address_hi = UInt32(truncatingIfNeeded: address >> 32)
-        message.data = data
-        let number = descriptor.number
-        // SAFETY: the structure is the one that the request takes, used inside the call only.
-        return try request("KVM_SIGNAL_MSI") {
-            withUnsafeMutablePointer(to: &message) { clinux_ioctl(number, REQUEST_SIGNAL_MSI, $0) }
-        } > 0
-    }
-
     /// The corresponding requests are `KVM_SET_IRQCHIP` and `KVM_SET_PIT2`.
     package func setInterruptControllers(_ state: InterruptControllerState) throws(KVMError) {
         for var chip in state.chips { try set("KVM_SET_IRQCHIP", REQUEST_SET_IRQCHIP, &chip) }

@@ -26,10 +26,17 @@ extension VCPU {
     /// RIP as of the last exit, where registers are synchronised; else 0.
     package var synchronisedInstructionPointer: UInt64 { page.page.pointee.s.regs.regs.rip }
 
-    /// Queues a hardware interrupt; only while `acceptsInterrupt`. The corresponding request is `KVM_INTERRUPT`.
-    package func interrupt(_ vector: UInt8) throws(KVMError) {
+    /// Queues a hardware interrupt; only while `acceptsInterrupt`. False where another one is queued and not taken yet,
+    /// which only the kernel's local APIC tells. The corresponding request is `KVM_INTERRUPT`.
+    package func interrupt(_ vector: UInt8) throws(KVMError) -> Bool {
         var request = kvm_interrupt(irq: UInt32(vector))
-        try descriptor.set("KVM_INTERRUPT", REQUEST_INTERRUPT, &request)
+        do throws(KVMError) {
+            try descriptor.set("KVM_INTERRUPT", REQUEST_INTERRUPT, &request)
+            return true
+        } catch {
+            if error.errno == .exists { return false }
+            throw error
+        }
     }
 
     /// Queues a non-maskable interrupt. The corresponding request is `KVM_NMI`.

@@ -35,6 +35,15 @@ extension VM {
         try request("KVM_CREATE_IRQCHIP") { clinux_ioctl_value(number, REQUEST_CREATE_IRQCHIP, 0) }
     }
 
+    /// The kernel's local APICs alone, before any vCPU is made: the I/O APIC, of `pins` pins, and the 8259 pair are
+    /// elsewhere. The corresponding request is `KVM_ENABLE_CAP` for `KVM_CAP_SPLIT_IRQCHIP`.
+    package func makeLocalAPICs(pins: Int) throws(KVMError) {
+        var capability = kvm_enable_cap()
+        capability.cap = UInt32(KVM_CAP_SPLIT_IRQCHIP)
+        capability.args.0 = UInt64(pins)
+        try set("KVM_ENABLE_CAP (KVM_CAP_SPLIT_IRQCHIP)", REQUEST_ENABLE_CAP, &capability)
+    }
+
     /// Lets accesses to model-specific registers that the filter holds back exit, instead of faulting; with `andUnknown`
     /// those too that KVM does not know, or whose value it does not take.
     /// The corresponding request is `KVM_ENABLE_CAP` for `KVM_CAP_X86_USER_SPACE_MSR`.

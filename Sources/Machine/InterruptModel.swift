@@ -5,8 +5,8 @@ import KVM
 import Primitives
 import Synchronization
 
-/// The built-in interrupt controllers of a machine whose KVM has none: the model behind a lock, its clock, and what its
-/// answers mean for the vCPUs.
+/// The built-in interrupt controllers of a machine whose KVM has none, or only the local APICs: the model behind a lock,
+/// its clock, and what its answers mean for the vCPUs and KVM.
 ///
 /// Time stands still while the machine does, so that a guest's timers do not run down under a debugger. The time stamp
 /// counter is the processor's own and goes on.
@@ -14,16 +14,18 @@ final class InterruptModel: Sendable {
     private let state: Mutex<PCInterruptController>
     /// Nanoseconds that the machine has stood still, and since when it does now.
     private let pause = Mutex<(total: UInt64, since: UInt64?)>((0, Clock.monotonic))
-    private let processors: @Sendable () -> [Processor]
+    unowned let machine: VirtualMachine
+    private var processors: [Processor] { machine.processors }
+    /// The kernel's routes for level-triggered pins; changed only with `state` locked.
+    let routes = Mutex<[GSIRoute]>([])
     /// An event that `monitor catch irq` waits for has happened, and no vCPU has told of it yet.
     private let hasHit = Atomic<Bool>(false)
 
     private let watched = Mutex<[(line: Int, kind: InterruptEvent.Kind)]>([])
 
-    /// The model needs the vCPUs, which need the machine: they come when asked for.
-    init(_ configuration: PCInterruptController.Configuration, processors: @escaping @Sendable () -> [Processor]) {
+    init(_ configuration: PCInterruptController.Configuration, of machine: VirtualMachine) {
         state = Mutex(PCInterruptController(configuration))
-        self.processors = processors
+        self.machine = machine
     }
 
     // MARK: - Time
@@ -73,14 +75,23 @@ final class InterruptModel: Sendable {
         let now = moment(on: processor, timeStamp: timeStamp)
         let (outcome, moved, isHit) = state.withLock { controller -> (InterruptOutcome?, Bool, Bool) in
             let before = controller.nextDeadline
-            let outcome = body(&controller, now)
+            var outcome = body(&controller, now)
+            if outcome != nil { dispatch(&outcome!, of: &controller, at: now) }
             return (outcome, controller.nextDeadline != before, controller.journal.hit != nil)
         }
         guard let outcome else { return nil }
         tell(outcome, by: processor)
-        if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors()[0].kick() }
+        if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors[0].kick() }
         if moved, let processor { setAlarm(of: processor) }
         return outcome
+    }
+
+    /// A machine reset.
+    func reset() {
+        state.withLock { controller in
+            controller.reset()
+            if !controller.configuration.hasLocalAPICs { route(controller) }
+        }
     }
 
     /// Timers that are due: after any call of the vCPU out of the guest.
@@ -119,7 +130,7 @@ final class InterruptModel: Sendable {
         var concerned = outcome.wake.rawValue | outcome.nonMaskable.rawValue | outcome.management.rawValue
         concerned |= outcome.initialize.rawValue | outcome.startUp.rawValue
         guard concerned != 0 else { return }
-        let processors = processors()
+        let processors = processors
         for index in ProcessorSet(rawValue: concerned) {
             let processor = processors[index]
             processor.interruptCalls.withLock { calls in

@@ -10,6 +10,13 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
     case apic
     /// The kernel's local APICs, I/O APIC, 8259 pair and 8254.
     case kernel
+    /// The kernel's local APICs with the built-in I/O APIC, 8259 pair and 8254.
+    case split
+
+    /// Whether the local APICs are the kernel's: then halts, start-up messages and local timers are its business.
+    var hasKernelAPICs: Bool { self != .apic }
+    /// Whether the I/O APIC, the 8259 pair and the 8254 are the kernel's.
+    var hasKernelChips: Bool { self == .kernel }
 }
 
 /// What a machine is made of.

@@ -42,7 +42,7 @@ extension Processor {
         case .systemEvent(let type): return .stop(failure("KVM reports system event \(type)"))
         case .registerRead(let index): return try access(index, writing: nil)
         case .registerWrite(let index, let value): return try access(index, writing: value)
-        case .halt where machine.model != nil:
+        case .halt where !hasKernelAPIC:
             rest = .halted
             guard machine.catchesHalts else { return .goOn }
             try fetchRegisters()
@@ -51,6 +51,9 @@ extension Processor {
             if machine.catchesHalts { return .stop(haltEvent) }
             return .stop(StopEvent(.haltedForGood, on: index, account: "vCPU \(index) halted, and nothing can wake it"))
         case .interruptWindowOpen: return .goOn
+        case .endOfInterrupt(let vector):
+            machine.model?.change(by: self) { $0.endOfInterrupt(vector, index, at: $1) }
+            return .goOn
         case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
         }
     }

@@ -12,6 +12,7 @@ extension Processor {
         var vectors = machine.caughtVectors
         let capabilities = machine.capabilities
         if let arriving { vectors.insert(arriving.vector) }
+        vectors.formUnion(machine.caughtLines.keys)
         // Nothing leaves user mode before there is a task state segment.
         guard X86.mode(registers) != .real, X86.taskSelector(registers) & ~3 != 0 else { return vectors }
         if capabilities.user.breakpoint == .guest, !machine.arrangement.planted.isEmpty || journey != nil {
@@ -117,6 +118,10 @@ extension Processor {
             guard let frame else { continue }
             if let expected = entry.errorCode, let code = frame.errorCode, code | 1 != expected | 1 { continue }
             if frame.isUser, let outcome = try tookBack(entry.vector, frame) ?? interruptPass(frame) { return outcome }
+            if let line = machine.caughtLines[entry.vector], try vcpu.lastInterrupt() == entry.vector {
+                let text = "vCPU \(index): interrupt \(line) (vector \(hexadecimal(entry.vector))) reached its handler"
+                caught = caught ?? StopEvent(.caught, on: index, account: text)
+            }
             if entry.vector == entry.arrivesAs, machine.caughtVectors.contains(entry.vector) {
                 caught = caught ?? StopEvent(.caught, on: index, account: account(of: entry, frame))
             }

@@ -6,16 +6,21 @@ import KVM
 import Primitives
 
 // A vCPU whose local APIC is the built-in model: before each entry it takes what waits for it, and where there is nothing
-// to run it sleeps here (Documentation/virt/kvm/api.rst, KVM_INTERRUPT).
+// to run it sleeps here (Documentation/virt/kvm/api.rst, KVM_INTERRUPT). Where the kernel has the local APICs, all that is
+// left is what the 8259 pair has for the boot processor: KVM_INTERRUPT brings it to LINT0, and the run page tells whether
+// that lets it through.
 extension Processor {
-    /// What the vCPU does, whoever knows: KVM, or this program where it has the interrupt controllers.
+    /// Whether its local APIC is the kernel's.
+    var hasKernelAPIC: Bool { machine.configuration.interruptController.hasKernelAPICs }
+
+    /// What the vCPU does, whoever knows: KVM, or this program where it has the local APIC.
     func activity() throws(KVMError) -> VCPU.Activity {
-        guard machine.model != nil else { return try vcpu.activity() }
+        if hasKernelAPIC { return try vcpu.activity() }
         return rest
     }
 
     func setActivity(_ activity: VCPU.Activity) throws(KVMError) {
-        guard machine.model != nil else { return try vcpu.setActivity(activity) }
+        if hasKernelAPIC { return try vcpu.setActivity(activity) }
         rest = activity
     }
 
@@ -23,8 +28,10 @@ extension Processor {
     func prepareToRun(_ pace: Pace) throws(KVMError) -> Outcome? {
         guard let model = machine.model else { return nil }
         while true {
-            tellTaskPriority(model)
-            try takeCalls()
+            if !hasKernelAPIC {
+                tellTaskPriority(model)
+                try takeCalls()
+            }
             if let hit = model.takeHit() { return .stop(tell(of: hit)) }
             if rest == .runnable || rest == .halted { try takeInterrupt(model, pace) }
             if rest == .runnable { return nil }
@@ -84,9 +91,10 @@ extension Processor {
 
     /// As after power-up.
     func resetInterrupts() {
-        rest = index == 0 || machine.model == nil ? .runnable : .initReceived
+        rest = index == 0 || hasKernelAPIC ? .runnable : .initReceived
         wantsLook = true
         hasQueued = false
+        owed = nil
         knownPriority = 0
         vcpu.taskPriority = 0
         vcpu.requestInterruptWindow(false)
@@ -106,28 +114,32 @@ extension Processor {
         if attention.exchange(false, ordering: .acquiringAndReleasing) { wantsLook = true }
         guard wantsLook else { return }
         let holds = isPassing || pace == .stepping && machine.arrangement.stepsHoldInterrupts
-        guard !holds, model.look({ $0.pending(index) }) != nil else {
+        guard !holds, owed != nil || model.look({ $0.pending(index) }) != nil else {
             if !holds { wantsLook = false }
             return vcpu.requestInterruptWindow(false)
         }
         // Halted it can always take one: HLT shadows nothing, and the page still tells of the moment before.
         let accepts = rest == .halted ? vcpu.interruptsEnabled : vcpu.acceptsInterrupt
         guard accepts, !hasQueued else { return vcpu.requestInterruptWindow(rest == .runnable) }
-        var vector: UInt8?
-        model.change(by: self) { controller, now in
-            let taken = controller.acknowledge(index, at: now)
-            vector = taken.vector
-            return taken.outcome
+        var vector = owed
+        if vector == nil {
+            model.change(by: self) { controller, now in
+                let taken = controller.acknowledge(index, at: now)
+                vector = taken.vector
+                return taken.outcome
+            }
         }
         guard let vector else { return }
         if let hit = model.takeHit() { arriving = hit }
-        try vcpu.interrupt(vector)
+        owed = try vcpu.interrupt(vector) ? nil : vector
         hasQueued = true
         rest = .runnable
-        let priority = model.look { $0.cr8(index) }
-        knownPriority = priority
-        vcpu.taskPriority = priority
-        let more = model.look { $0.pending(index) } != nil
+        if !hasKernelAPIC {
+            let priority = model.look { $0.cr8(index) }
+            knownPriority = priority
+            vcpu.taskPriority = priority
+        }
+        let more = owed != nil || model.look { $0.pending(index) } != nil
         wantsLook = more
         vcpu.requestInterruptWindow(more)
     }
@@ -145,7 +157,7 @@ extension Processor {
         guard let model = machine.model,
             model.change(by: self, { $0.writeMemory(value, address, size: size, index, at: $1) }) != nil
         else { return nil }
-        followPriority(model)
+        if !hasKernelAPIC { followPriority(model) }
         return Access()
     }
 
@@ -169,7 +181,7 @@ extension Processor {
 
     /// The same for the debugger: nil for what is no register of the local APIC's.
     func controllerRegister(_ register: UInt32, writing value: UInt64?) throws(Refusal) -> UInt64? {
-        guard let model = machine.model else { return nil }
+        guard !hasKernelAPIC, let model = machine.model else { return nil }
         let outcome = model.change(timeStamp: true) {
             if let value { return $0.writeRegister(register, value, index, at: $1) }
             return $0.readRegister(register, index, at: $1)
@@ -181,7 +193,9 @@ extension Processor {
 
     /// A model-specific register of the local APIC: answers the access, and is true, where it is one.
     func accessController(register: UInt32, writing value: UInt64?) -> Bool {
-        guard let model = machine.model, PCInterruptController.isRegister(register) else { return false }
+        guard !hasKernelAPIC, let model = machine.model, PCInterruptController.isRegister(register) else {
+            return false
+        }
         let isDeadline = register == LocalAPIC.deadlineRegister
         let outcome = model.change(by: self, timeStamp: isDeadline && value != nil) {
             if let value { return $0.writeRegister(register, value, index, at: $1) }

@@ -93,7 +93,7 @@ extension Processor {
             throw error
         }
         // Without the kernel's local APIC, KVM loads CR8 from the run page.
-        if machine.model != nil, stored.contains(.system) { vcpu.taskPriority = X86.taskPriority(registers) }
+        if !hasKernelAPIC, stored.contains(.system) { vcpu.taskPriority = X86.taskPriority(registers) }
         registers.changed = old.changed.union(file.changed).intersection(.general)
     }
 

@@ -122,11 +122,17 @@ extension Processor {
         guard X86.takesInterrupts(registers) else { return nil }
         let vector = try vcpu.lastInterrupt()
         if let model = machine.model {
-            return model.look { $0.locals[index].inService.contains(vector) || $0.pics.isInService(vector) }
-                ? vector : nil
+            let isInService = model.look { controllers in
+                controllers.pics.isInService(vector)
+                    || controllers.configuration.hasLocalAPICs
+                        && controllers.locals[index].inService.contains(vector)
+            }
+            if isInService { return vector }
+            if !hasKernelAPIC { return nil }
         }
         let local = try? LocalAPICRegisters(vcpu.get(.localAPIC))
         if let local, local.inService.contains(vector) { return vector }
+        guard machine.model == nil else { return nil }
         return (try? machine.vm.interruptControllerState())?.isInService(vector) == true ? vector : nil
     }
 

@@ -91,6 +91,8 @@ final class Processor: @unchecked Sendable {
     var wantsLook = true
     /// KVM has one that it has not taken to the guest.
     var hasQueued = false
+    /// The vector of an interrupt that was acknowledged and that KVM had no room for yet.
+    var owed: UInt8?
     /// CR8 as KVM and the model both have it.
     var knownPriority: UInt8 = 0
     private var alarm: Alarm?

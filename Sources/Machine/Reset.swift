@@ -19,7 +19,7 @@ struct ProcessorSnapshot {
 
     init(of processor: Processor) throws(KVMError) {
         var blocks: [(RegisterBlock, [UInt8])] = []
-        let isModelled = processor.machine.model != nil
+        let isModelled = !processor.hasKernelAPIC
         for block in Self.order where !(isModelled && block == .localAPIC) {
             blocks.append((block, try processor.vcpu.get(block)))
         }
@@ -69,7 +69,7 @@ struct MachineSnapshot {
     func restore(to machine: VirtualMachine) throws(KVMError) {
         machine.bus { $0.reset() }
         if let interruptControllers { try machine.vm.setInterruptControllers(interruptControllers) }
-        machine.model?.look { $0.reset() }
+        machine.model?.reset()
         for processor in machine.processors { processor.resetInterrupts() }
         for processor in machine.processors { processor.forgetHandlers() }
         machine.guestMemory.place(machine.configuration.image)

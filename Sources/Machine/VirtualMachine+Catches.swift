@@ -21,9 +21,7 @@ extension VirtualMachine {
 
     /// Refuses what this host cannot catch.
     func check(_ catches: [Catch]) throws(Refusal) {
-        if model == nil, catches.contains(where: { if case .interrupt = $0.kind { true } else { false } }) {
-            throw Refusal("the kernel's interrupt controllers do not tell; --irqchip apic does")
-        }
+        for case .interrupt(let line, let kind) in catches.map(\.kind) { try checkInterrupt(line, kind) }
         let registers = Self.registers(catches)
         let room = FilteredRegister.maximumCount - (watchesSystemCalls ? 1 : 0)
         guard registers.isEmpty || capabilities.filtersRegisters else {
@@ -45,7 +43,7 @@ extension VirtualMachine {
         if watchesSystemCalls, !caughtRegisters.contains(entry) {
             wanted.append(FilteredRegister(index: entry, reads: false))
         }
-        if model != nil {
+        if !configuration.interruptController.hasKernelAPICs {
             wanted += [LocalAPIC.baseRegister, LocalAPIC.deadlineRegister].map {
                 FilteredRegister(index: $0, reads: true)
             }

@@ -80,7 +80,7 @@ extension VirtualMachine {
 
     /// Whether vCPUs must know where the guest's exception handlers are.
     var watchesHandlers: Bool {
-        !capabilities.debugsUserMode || !caughtVectors.isEmpty
+        !capabilities.debugsUserMode || !caughtVectors.isEmpty || !caughtLines.isEmpty
     }
 
     func hasBreakpoint(at address: VirtualAddress) -> Bool {

@@ -9,7 +9,17 @@ import Primitives
 extension VirtualMachine {
     package func interrupts() throws(Refusal) -> InterruptView {
         guard let model else { return try kernelInterrupts() }
-        return InterruptView(model.look { $0 }, facts: facts, now: model.moment(on: nil), isRecorded: true)
+        let now = model.moment(on: nil)
+        guard configuration.interruptController.hasKernelAPICs else {
+            return InterruptView(model.look { $0 }, facts: facts, now: now, record: .everything)
+        }
+        do throws(KVMError) {
+            let (locals, pages) = try kernelAPICs()
+            return InterruptView(
+                model.look { $0 }.joined(by: locals), locals: pages, facts: facts, now: now, record: .lines)
+        } catch {
+            throw Refusal("the kernel's local APICs cannot be read: \(error)")
+        }
     }
 
     /// What only the processors know.
@@ -25,8 +35,10 @@ extension VirtualMachine {
 
     package func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
         guard let model else { return try performInKernel(action) }
+        let hasKernelAPICs = configuration.interruptController.hasKernelAPICs
         var isDone = true
-        func change(_ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome) {
+        @discardableResult
+        func change(_ body: (inout sending PCInterruptController, Moment) -> InterruptOutcome) -> InterruptOutcome? {
             model.change { body(&$0, $1) }
         }
         switch action {
@@ -51,11 +63,14 @@ extension VirtualMachine {
                 return outcome
             }
         case .message(let message):
-            change { controllers, now in
+            let outcome = change { controllers, now in
                 let (isAccepted, outcome) = controllers.inject(message, at: now)
                 isDone = isAccepted
                 return outcome
             }
+            if outcome?.isAccepted == true { isDone = true }
+        case .nonMaskable where hasKernelAPICs, .clear where hasKernelAPICs:
+            return try performInKernel(action)
         case .nonMaskable(let index):
             let id = model.look { $0.locals[index].id }
             return try perform(.message(InterruptMessage(vector: 0, mode: .nmi, to: id)))

@@ -9,21 +9,7 @@ extension VirtualMachine {
     func kernelInterrupts() throws(Refusal) -> InterruptView {
         do throws(KVMError) {
             let state = try vm.interruptControllerState(withTimer: false)
-            var locals: [LocalAPIC] = []
-            var pages: [LocalAPICRegisters] = []
-            for processor in processors {
-                let base = X86.localAPICBase(processor.registers)
-                guard let page = LocalAPICRegisters(try processor.vcpu.get(.localAPIC), isX2APIC: base[bit: 10]) else {
-                    throw KVMError(request: "KVM_GET_LAPIC", errno: .invalid)
-                }
-                let isRunning =
-                    switch try processor.activity() {
-                    case .uninitialized, .initReceived: false
-                    case .runnable, .halted, .startupReceived, .stopped: true
-                    }
-                locals.append(LocalAPIC(page, base: base, processor: processor.index, isRunning: isRunning))
-                pages.append(page)
-            }
+            let (locals, pages) = try kernelAPICs()
             guard let ioapic = IOAPIC(kernelState: state.bytes(ofChip: 2)),
                 let master = PIC8259(kernelState: state.bytes(ofChip: 0), isMaster: true),
                 let slave = PIC8259(kernelState: state.bytes(ofChip: 1), isMaster: false)
@@ -31,10 +17,30 @@ extension VirtualMachine {
             let controllers = PCInterruptController(
                 locals: locals, ioapic: ioapic, pics: PICPair(master: master, slave: slave))
             return InterruptView(
-                controllers, locals: pages, facts: facts, now: Moment(nanoseconds: 0), isRecorded: false)
+                controllers, locals: pages, facts: facts, now: Moment(nanoseconds: 0), record: .nothing)
         } catch {
             throw Refusal("the kernel's interrupt controllers cannot be read: \(error)")
         }
+    }
+
+    /// The kernel's local APICs, and their pages of registers.
+    func kernelAPICs() throws(KVMError) -> (locals: [LocalAPIC], pages: [LocalAPICRegisters]) {
+        var locals: [LocalAPIC] = []
+        var pages: [LocalAPICRegisters] = []
+        for processor in processors {
+            let base = X86.localAPICBase(processor.registers)
+            guard let page = LocalAPICRegisters(try processor.vcpu.get(.localAPIC), isX2APIC: base[bit: 10]) else {
+                throw KVMError(request: "KVM_GET_LAPIC", errno: .invalid)
+            }
+            let isRunning =
+                switch try processor.activity() {
+                case .uninitialized, .initReceived: false
+                case .runnable, .halted, .startupReceived, .stopped: true
+                }
+            locals.append(LocalAPIC(page, base: base, processor: processor.index, isRunning: isRunning))
+            pages.append(page)
+        }
+        return (locals, pages)
     }
 
     func performInKernel(_ action: InterruptAction) throws(Refusal) -> Bool {
@@ -49,7 +55,7 @@ extension VirtualMachine {
             case .mask(let line, let isMasked): return try change(line) { $0[bit: 16] = isMasked }
             case .route(let line, let destination):
                 return try change(line) { $0[bits: 56...63] = UInt64(destination) }
-            case .message(let message): return try vm.signal(address: message.address, data: message.data)
+            case .message(let message): return try vm.signal(address: message.address, data: message.data) ?? 0 > 0
             case .nonMaskable(let index): try processors[index].vcpu.interruptNonMaskably()
             case .clear(let vector, let index): return try clear(vector, of: processors[index])
             case .record, .clearRecord: throw KVMError(request: "a record", errno: .invalid)

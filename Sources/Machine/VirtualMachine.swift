@@ -20,7 +20,7 @@ package final class VirtualMachine: @unchecked Sendable {
     package let capabilities: HostDebugCapabilities
     let vm: VM
     let guestMemory: GuestMemory
-    /// The built-in interrupt controllers; nil where the kernel's are used.
+    /// The built-in interrupt controllers; nil where all are the kernel's.
     private(set) var model: InterruptModel?
     package let console: Console
     let attendant: any Attendant
@@ -56,6 +56,8 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Watched pages whose reads, or whose accesses, go unseen until the next resume: the guest could not go on.
     var relaxedPages: Set<UInt64> = []
     var releasedPages: Set<UInt64> = []
+    /// Caught inputs by their vectors (see `applyLineCatches`); read and changed by vCPU threads.
+    let lineVectors = Mutex<[UInt8: Int]>([:])
     /// The registers that KVM's filter holds back now.
     var filtered: [FilteredRegister] = []
 
@@ -94,20 +96,22 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Puts interrupt controllers, vCPUs with these CPUID answers, memory and the image in place.
     private func assemble(_ features: [CPUIDEntry]) throws(KVMError) {
         try vm.reserveIntelPages(at: Self.intelPages)
-        let isModelled = configuration.interruptController == .apic
-        if !isModelled {
+        let kind = configuration.interruptController
+        if kind.hasKernelChips {
             try vm.makeInterruptControllers()
             try vm.makeTimer()
+        } else if kind.hasKernelAPICs {
+            try vm.makeLocalAPICs(pins: IOAPIC.pins)
         }
-        if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters(andUnknown: isModelled) }
+        if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters(andUnknown: !kind.hasKernelAPICs) }
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(features, as: index, of: configuration.processorCount)
             try vcpu.setProcessor(
-                isModelled ? offerLocalAPIC(answers, filtered: capabilities.filtersRegisters) : answers)
+                kind.hasKernelAPICs ? answers : offerLocalAPIC(answers, filtered: capabilities.filtersRegisters))
             processors.append(Processor(index, vcpu, of: self))
         }
-        if isModelled { model = try makeModel() }
+        if !kind.hasKernelChips { model = try makeModel() }
         try slots.set(trapping: [:], of: guestMemory, in: vm)
         guestMemory.place(configuration.image)
         for processor in processors { try processor.prepare(configuration.image.start) }
@@ -119,8 +123,9 @@ package final class VirtualMachine: @unchecked Sendable {
         model.processors = processors.count
         model.features.hasX2APIC = capabilities.filtersRegisters
         model.features.hasDeadlineTimer = capabilities.filtersRegisters
+        model.hasLocalAPICs = !configuration.interruptController.hasKernelAPICs
         model.timeStampFrequency = try processors[0].vcpu.timeStampFrequency() * 1000
-        return InterruptModel(model) { [unowned self] in self.processors }
+        return InterruptModel(model, of: self)
     }
 
     /// Runs the machine to its end, on threads of its own, and says how it ended.
@@ -224,6 +229,7 @@ package final class VirtualMachine: @unchecked Sendable {
         applyTraps()
         applyFilter()
         model?.watch(arrangement.catches)
+        applyLineCatches()
         let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
         haltWatch.look(
             every: catchesHalts ? .close : isBooting && !capabilities.debugsUserMode ? .whileBooting : .ordinary)

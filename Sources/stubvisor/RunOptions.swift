@@ -65,8 +65,8 @@ struct RunOptions {
         guard let first = kernels.first else { throw .usage("a kernel is missing") }
         guard kernels.count == 1 else { throw .usage("one kernel, please: got \(kernels.joined(separator: ", "))") }
         kernel = first
-        if interruptTrace != nil, interruptController != .apic {
-            throw .usage("--trace-irq needs --irqchip apic: the kernel's interrupt controllers record nothing")
+        if interruptTrace != nil, interruptController == .kernel {
+            throw .usage("--trace-irq needs --irqchip apic or split: the kernel's interrupt controllers record nothing")
         }
         if let gdb, !gdb.isLocal, !allowsInsecure {
             throw .usage(
@@ -119,12 +119,12 @@ extension Option {
             options, text throws(Failure) in options.memory = try size(text)
         },
         Option(
-            name: "--irqchip", value: "apic | kernel",
-            help: "the interrupt controllers: the built-in model (default), or the kernel's"
+            name: "--irqchip", value: InterruptControllerKind.allCases.map(\.rawValue).joined(separator: " | "),
+            help: "the interrupt controllers: built in (default), the kernel's, or its local APICs with built-in others"
         ) { options, text throws(Failure) in
             guard let kind = InterruptControllerKind(rawValue: text) else {
-                let kinds = InterruptControllerKind.allCases.map(\.rawValue).joined(separator: " or ")
-                throw .usage("--irqchip \(text): expected \(kinds)")
+                let kinds = InterruptControllerKind.allCases.map(\.rawValue).joined(separator: ", ")
+                throw .usage("--irqchip \(text): expected one of \(kinds)")
             }
             options.interruptController = kind
         },

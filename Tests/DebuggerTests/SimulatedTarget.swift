@@ -156,11 +156,11 @@ final class SimulatedTarget: DebugTarget {
     var controllers = PCInterruptController(PCInterruptController.Configuration())
     private(set) var actions: [InterruptAction] = []
     private(set) var savedFiles: [String: [UInt8]] = [:]
-    var isRecorded = true
+    var record = InterruptView.Record.everything
 
     func interrupts() throws(Refusal) -> InterruptView {
         let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
-        return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 1000), isRecorded: isRecorded)
+        return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 1000), record: record)
     }
 
     func perform(_ action: InterruptAction) throws(Refusal) -> Bool {

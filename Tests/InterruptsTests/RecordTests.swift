@@ -149,7 +149,7 @@ import Testing
         #expect(statistics.text(.line(10)).contains("deliver->ack: p50 2.5us, p99 2.5us, max 2.5us"))
         #expect(statistics.text(.line(9)) == "irq 9: never seen\n")
         #expect(InterruptStatistics().text() == "no interrupts seen\n")
-        let rows = try #require(parsed(statistics.json) as? [[String: Any]])
+        let rows = try #require(parsed(statistics.json()) as? [[String: Any]])
         #expect(rows.contains { $0["irq"] as? String == "10" && $0["pend"] as? Int == 1 })
     }
 

@@ -4,7 +4,7 @@ import Testing
 extension Live {
     /// The guest `apicdemo` under the built-in interrupt controllers, and the commands that show and drive them.
     @Suite("interrupts") struct Interrupts {
-        static let kinds = ["apic", "kernel"]
+        static let kinds = ["apic", "kernel", "split"]
 
         /// Each kind of interrupt with its count, as many as there are processors where each has its own.
         private static func expected(_ cpus: Int) -> String {

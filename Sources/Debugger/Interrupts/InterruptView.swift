@@ -8,19 +8,27 @@ package struct InterruptView: Sendable {
     /// What only the processors know, a row each.
     package var facts: [ProcessorFacts]
     package var now: Moment
-    /// False for the kernel's controllers: they tell their state, but not what happened when, so nothing is recorded.
-    package var isRecorded: Bool
+    /// What is known of what happened, and when.
+    package enum Record: Sendable {
+        case everything
+        /// The local APICs are the kernel's: inputs, what they sent, and what the 8259 pair delivered.
+        case lines
+        /// The kernel's controllers tell their state, nothing else.
+        case nothing
+    }
+
+    package var record: Record
 
     /// `locals` are the controllers' own where they are not given.
     package init(
         _ controllers: PCInterruptController, locals: [LocalAPICRegisters]? = nil, facts: [ProcessorFacts], now: Moment,
-        isRecorded: Bool
+        record: Record
     ) {
         self.controllers = controllers
         self.locals = locals ?? controllers.locals.map { $0.registers(at: now) }
         self.facts = facts
         self.now = now
-        self.isRecorded = isRecorded
+        self.record = record
     }
 }
 

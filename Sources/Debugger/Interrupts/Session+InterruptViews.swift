@@ -12,13 +12,21 @@ extension Session {
         _ words: [Substring], recorded: Bool = false, _ body: (InterruptView) -> (text: String, json: JSON)
     ) throws(Refusal) -> String {
         let words = try parse(words)
-        let (text, json) = body(try recorded ? recordedInterrupts() : target.interrupts())
-        return words.isJSON ? json.description : trimmed(text)
+        let view = try recorded ? recordedInterrupts() : target.interrupts()
+        let (text, json) = body(view)
+        return words.isJSON ? json.description : recorded ? noted(text, view) : trimmed(text)
+    }
+
+    /// With what the record leaves out.
+    private func noted(_ text: String, _ view: InterruptView) -> String {
+        let text = trimmed(text)
+        guard view.record == .lines else { return text }
+        return text + "\nn/a (kernel irqchip): when local APICs deliver, are acknowledged and end edges; their timers and IPIs"
     }
 
     private func recordedInterrupts() throws(Refusal) -> InterruptView {
         let view = try target.interrupts()
-        guard view.isRecorded else {
+        guard view.record != .nothing else {
             throw Refusal("n/a (kernel irqchip): the kernel does not tell when; --irqchip apic records everything")
         }
         return view
@@ -64,7 +72,7 @@ extension Session {
         let row = view.controllers.row(ofPin: pin)
         if words.isJSON { return row.json.description }
         var text = [row].text(at: view.now)
-        if view.isRecorded { text += view.controllers.journal.statistics.text(row.number) }
+        if view.record != .nothing { text += view.controllers.journal.statistics.text(row.number) }
         return trimmed(text + view.controllers.explain(line: line, cpu: words.processor, view.facts).text)
     }
 
@@ -92,7 +100,7 @@ extension Session {
             return "the trace is empty"
         default:
             let count = try words.first.map { word throws(Refusal) in try monitorNumber(word) } ?? 20
-            return trimmed(view.controllers.journal.trace.text(Int(clamping: count)))
+            return noted(view.controllers.journal.trace.text(Int(clamping: count)), view)
         }
     }
 
@@ -105,9 +113,10 @@ extension Session {
 
     func interruptStatistics(_ words: [Substring]) throws(Refusal) -> String {
         let words = try parse(words)
-        let statistics = try recordedInterrupts().controllers.journal.statistics
-        if words.isJSON { return statistics.json.description }
-        guard !words.words.isEmpty else { return trimmed(statistics.text()) }
-        return trimmed(statistics.text(.line(try words.line())))
+        let view = try recordedInterrupts()
+        let statistics = view.controllers.journal.statistics
+        if words.isJSON { return statistics.json(withoutLocalAPICs: view.record == .lines).description }
+        guard !words.words.isEmpty else { return noted(statistics.text(), view) }
+        return noted(statistics.text(.line(try words.line())), view)
     }
 }

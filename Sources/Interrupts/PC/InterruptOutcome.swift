@@ -17,6 +17,12 @@ package struct InterruptOutcome: Equatable, Sendable {
     package var startUpVector: UInt8 = 0
     /// Level-triggered inputs, one bit each, whose interrupt has ended: their devices may look again.
     package var endedLines: UInt32 = 0
+    /// Messages to local APICs that are not the model's, in their order; each is owed a call of `sent`.
+    package var messages: [OutgoingMessage] = []
+    /// An entry of the I/O APIC changed: before the messages go, what was made of `levelPins` must follow.
+    package var changesPins = false
+    /// One of them was accepted; the machine says so.
+    package var isAccepted = false
 
     package init() {}
 }

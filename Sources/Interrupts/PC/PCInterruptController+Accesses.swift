@@ -9,7 +9,11 @@ extension PCInterruptController {
     /// Whether `address` is a register page for processor `cpu`: its local APIC's where it has put it, or the I/O
     /// APIC's.
     package func claims(_ address: PhysicalAddress, _ cpu: Int) -> Bool {
-        locals[cpu].isPage(address) || address.rawValue & ~0xfff == IOAPIC.page.rawValue
+        isLocalPage(address, cpu) || address.rawValue & ~0xfff == IOAPIC.page.rawValue
+    }
+
+    private func isLocalPage(_ address: PhysicalAddress, _ cpu: Int) -> Bool {
+        configuration.hasLocalAPICs && locals[cpu].isPage(address)
     }
 
     /// Reads `size` bytes, 1 to 8.
@@ -17,7 +21,7 @@ extension PCInterruptController {
         _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
     ) -> InterruptOutcome? {
         let offset = Int(address.rawValue & 0xfff)
-        if locals[cpu].isPage(address) {
+        if isLocalPage(address, cpu) {
             var out = begin(at: now)
             apply(locals[cpu].read(offset: offset, size: size, at: now), cpu, UInt64(offset), at: now, &out)
             return out
@@ -33,7 +37,7 @@ extension PCInterruptController {
         _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
     ) -> InterruptOutcome? {
         let offset = Int(address.rawValue & 0xfff)
-        if locals[cpu].isPage(address) {
+        if isLocalPage(address, cpu) {
             var out = begin(at: now)
             let reaction = locals[cpu].write(value, offset: offset, size: size, at: now)
             apply(reaction, cpu, UInt64(offset), at: now, &out)
@@ -48,7 +52,7 @@ extension PCInterruptController {
 
     /// Nobody answers; a guest that reaches for its page while the APIC is off or in x2APIC mode errs.
     private mutating func noteAbsent(_ address: PhysicalAddress, _ cpu: Int, at now: Moment) -> InterruptOutcome? {
-        if address.rawValue & ~0xfff == locals[cpu].pageAddress.rawValue {
+        if configuration.hasLocalAPICs, address.rawValue & ~0xfff == locals[cpu].pageAddress.rawValue {
             let mistake = GuestMistake(.disabledPage, processor: cpu, argument: address.rawValue & 0xfff)
             journal.warnings.add(mistake, at: now)
         }

@@ -75,6 +75,7 @@ extension PCInterruptController {
         case .nothing: break
         case .entry(let pin):
             let isMasked = ioapic.entries[pin].isMasked
+            out.changesPins = true
             if isMasked != wasMasked {
                 journal.record(
                     InterruptEvent(
@@ -88,10 +89,17 @@ extension PCInterruptController {
     }
 
     /// The I/O APIC hears of the end of a level-triggered vector, from a local APIC or through its own register.
-    mutating func end(_ vector: UInt8, isDirect: Bool, at now: Moment, _ out: inout InterruptOutcome) {
+    /// From processor `cpu` where that is known.
+    mutating func end(
+        _ vector: UInt8, by cpu: Int? = nil, isDirect: Bool, at now: Moment, _ out: inout InterruptOutcome
+    ) {
         let pins = ioapic.endOfInterrupt(vector, at: now)
         for pin in 0..<IOAPIC.pins where pins.ended[bit: pin] {
             if let line = line(of: pin) { out.endedLines[bit: line] = true }
+            if !configuration.hasLocalAPICs {
+                journal.record(
+                    InterruptEvent(.endOfInterrupt, number(of: pin), processor: cpu, vector: vector, at: now))
+            }
         }
         if isDirect, pins.ended == 0 {
             let mistake = GuestMistake(.lineEndedWithoutRequest, processor: nil, argument: UInt64(vector))
@@ -123,6 +131,7 @@ extension PCInterruptController {
     mutating func settlePair(at now: Moment, _ out: inout InterruptOutcome) {
         let level = pics.output
         if line(of: 0) == nil, ioapic.setLine(0, level) { service(0, at: now, &out) }
+        guard configuration.hasLocalAPICs else { return settle(0, at: now, &out) }
         for cpu in locals.indices {
             if locals[cpu].setPin(.lint0, level) || locals[cpu].isUnserved(.lint0) {
                 deliver(.lint0, cpu, at: now, &out)

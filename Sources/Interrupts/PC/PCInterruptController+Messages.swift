@@ -11,7 +11,7 @@ extension PCInterruptController {
         case device
         case debugger
 
-        fileprivate var cause: InterruptEvent.Cause {
+        var cause: InterruptEvent.Cause {
             switch self {
             case .processor: .otherProcessor
             case .line: .line
@@ -61,6 +61,10 @@ extension PCInterruptController {
     mutating func send(
         _ message: InterruptMessage, from sender: Sender, at now: Moment, _ out: inout InterruptOutcome
     ) -> Bool {
+        guard configuration.hasLocalAPICs else {
+            out.messages.append(OutgoingMessage(message: message, sender: sender))
+            return false  // `sent` learns whether
+        }
         var targets = targets(of: message, sender)
         if targets.isEmpty, message.shorthand == .none { return drop(message, sender, .nobodyAddressed, at: now) }
         if message.isArbitrated {
@@ -75,7 +79,7 @@ extension PCInterruptController {
         return isAccepted
     }
 
-    private mutating func drop(
+    mutating func drop(
         _ message: InterruptMessage, _ sender: Sender, _ kind: GuestMistake.Kind, at now: Moment
     ) -> Bool {
         let number = if case .line(let number) = sender { number } else { InterruptNumber.vector(message.vector) }

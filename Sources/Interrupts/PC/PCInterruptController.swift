@@ -11,6 +11,9 @@ package struct PCInterruptController: Sendable {
     package struct Configuration: Hashable, Sendable {
         /// 1 to 64.
         package var processors = 1
+        /// False where somebody else has the local APICs: messages to them leave as effects, and a processor sees the
+        /// 8259 pair alone, and only processor 0 does.
+        package var hasLocalAPICs = true
         package var features = LocalAPIC.Features()
         /// Ticks of the guest's time stamp counter a second, for the deadline timer.
         package var timeStampFrequency: UInt64 = 1_000_000_000
@@ -22,7 +25,7 @@ package struct PCInterruptController: Sendable {
         package init() {}
     }
 
-    package let configuration: Configuration
+    package internal(set) var configuration: Configuration
     package internal(set) var locals: [LocalAPIC]
     package internal(set) var ioapic = IOAPIC()
     package internal(set) var pics = PICPair()
@@ -63,13 +66,14 @@ package struct PCInterruptController: Sendable {
     /// What processor `cpu` is asked to take; nil when nothing, or while it waits for its start-up message. Whether it
     /// can take it (IF, a blocked instruction boundary) is its own business.
     package func pending(_ cpu: Int) -> PendingInterrupt? {
+        guard configuration.hasLocalAPICs else { return cpu == 0 && pics.output ? .external : nil }
         guard locals[cpu].activity == .running else { return nil }
         if pics.output, locals[cpu].passesExternal || locals[cpu].hasExternalRequest { return .external }
         return locals[cpu].nextVector.map { .vector($0) }
     }
 
     /// Processor `cpu`, which saw something pending, takes its interrupt: the vector. When meanwhile nothing is left,
-    /// the local APIC gives its spurious vector; with the APIC off as well, nil.
+    /// the local APIC gives its spurious vector; with the APIC off or not ours, nil.
     package mutating func acknowledge(_ cpu: Int, at now: Moment) -> (vector: UInt8?, outcome: InterruptOutcome) {
         var out = begin(at: now)
         switch pending(cpu) {
@@ -86,7 +90,7 @@ package struct PCInterruptController: Sendable {
             settle(cpu, at: now, &out)
             return (vector, out)
         case nil:
-            guard locals[cpu].mode != .disabled else { return (nil, out) }
+            guard configuration.hasLocalAPICs, locals[cpu].mode != .disabled else { return (nil, out) }
             let vector = UInt8(truncatingIfNeeded: locals[cpu].spuriousVector)
             journal.record(InterruptEvent(.spurious, .vector(vector), processor: cpu, vector: vector, at: now))
             return (vector, out)
@@ -122,6 +126,8 @@ package struct PCInterruptController: Sendable {
         signals[cpu] = shown
         guard let shown else { return }
         out.wake.insert(cpu)
+        // Whether LINT0 lets the pair through is not known here.
+        guard configuration.hasLocalAPICs else { return }
         switch shown {
         case .vector(let vector):
             journal.deliver(InterruptPlace(row: cpu, slot: Int(vector)), processor: cpu, vector: vector, at: now)

@@ -59,14 +59,23 @@ extension InterruptStatistics {
         return "  \(name): p50 \(duration(half)), p99 \(duration(most)), max \(duration(histogram.longest))"
     }
 
-    package var json: JSON {
-        .array(
+    /// `withoutLocalAPICs` for a record that leaves them out: what may have happened there unseen is null.
+    package func json(withoutLocalAPICs: Bool = false) -> JSON {
+        let unseen: Set<InterruptEvent.Kind> =
+            withoutLocalAPICs ? [.deliver, .acknowledge, .endOfInterrupt, .coalesce, .spurious] : []
+        return .array(
             numbers.compactMap { number in
                 guard let counts = self[number] else { return nil }
                 var members: [(String, JSON)] = [("irq", .string("\(number)"))]
-                members += InterruptEvent.Kind.allCases.map { ($0.name, .number(counts[$0])) }
+                members += InterruptEvent.Kind.allCases.map { kind in
+                    (kind.name, counts[kind] == 0 && unseen.contains(kind) ? .null : .number(counts[kind]))
+                }
                 for (stage, name) in Self.stages {
                     let histogram = counts[stage]
+                    if histogram.count == 0, withoutLocalAPICs {
+                        members.append((name, .null))
+                        continue
+                    }
                     members.append(
                         (
                             name,

@@ -1,0 +1,64 @@
+// The controllers without local APICs: somebody else has those (KVM's split mode). What pins and devices send leaves as an
+// effect; the answers, whether anybody took a message and that a level-triggered vector has ended, come back here.
+//
+// So the record has the lines, what was sent, and the ends of level-triggered pins. When a processor was shown a vector and
+// took it, and the ends of edges, are not known here, nor are local timers and messages between processors.
+
+/// A message that leaves.
+package struct OutgoingMessage: Hashable, Sendable {
+    package let message: InterruptMessage
+    let sender: PCInterruptController.Sender
+}
+
+/// What became of a message.
+package enum MessageFate: Hashable, Sendable {
+    case accepted
+    /// All that were addressed are switched off.
+    case refused
+    case nobodyAddressed
+}
+
+extension PCInterruptController {
+    /// Tells what became of `outgoing`, before anything else can happen to its sender.
+    package mutating func sent(_ outgoing: OutgoingMessage, _ fate: MessageFate, at now: Moment) {
+        let (message, sender) = (outgoing.message, outgoing.sender)
+        switch fate {
+        case .accepted:
+            guard message.hasVector else { break }
+            let number = if case .line(let number) = sender { number } else { InterruptNumber.vector(message.vector) }
+            journal.record(InterruptEvent(.pend, number, vector: message.vector, cause: sender.cause, at: now))
+            if let pin = pin(of: sender) { ioapic.confirm(pin) }
+        case .refused: _ = drop(message, sender, .nobodyEnabled, at: now)
+        case .nobodyAddressed: _ = drop(message, sender, .nobodyAddressed, at: now)
+        }
+    }
+
+    private func pin(of sender: Sender) -> Int? {
+        guard case .line(let number) = sender else { return nil }
+        return number.line.flatMap { pin(of: $0) } ?? 0
+    }
+
+    /// Processor `cpu` has ended level-triggered `vector`.
+    package mutating func endOfInterrupt(_ vector: UInt8, _ cpu: Int, at now: Moment) -> InterruptOutcome {
+        var out = begin(at: now)
+        end(vector, by: cpu, isDirect: false, at: now, &out)
+        return out
+    }
+
+    /// The pins whose interrupts somebody must tell the end of: the level-triggered ones. A masked one too: guests mask
+    /// a pin between an interrupt and its end.
+    package var levelPins: [(pin: Int, message: InterruptMessage)] {
+        ioapic.entries.indices.compactMap { pin in
+            let entry = ioapic.entries[pin]
+            return entry.isLevel && entry.message.hasVector ? (pin, entry.message) : nil
+        }
+    }
+
+    /// The same with those local APICs as they are. For views.
+    package func joined(by locals: [LocalAPIC]) -> Self {
+        var whole = self
+        whole.configuration.hasLocalAPICs = true
+        whole.locals = locals
+        return whole
+    }
+}

@@ -1,0 +1,55 @@
+import Host
+import Interrupts
+import KVM
+import Primitives
+
+// With the local APICs in the kernel (KVM_CAP_SPLIT_IRQCHIP): messages go there by KVM_SIGNAL_MSI, which tells whether
+// anybody took them, as an irqfd would not. The level-triggered pins are KVM's routes of the same numbers as well: by them
+// it knows which vectors' ends to tell (KVM_EXIT_IOAPIC_EOI). Edge-triggered ones have none, since a change of the routes
+// costs a grace period of the kernel's.
+extension InterruptModel {
+    /// Does what `outcome` owes to the kernel's local APICs. With the controllers locked, so that no end of an interrupt
+    /// comes before its beginning is known.
+    func dispatch(
+        _ outcome: inout InterruptOutcome, of controller: inout PCInterruptController, at now: Moment
+    ) {
+        guard !controller.configuration.hasLocalAPICs else { return }
+        if outcome.changesPins {
+            route(controller)
+            machine.follow(controller)
+        }
+        for outgoing in outcome.messages {
+            let fate = send(outgoing.message)
+            controller.sent(outgoing, fate, at: now)
+            if fate == .accepted { outcome.isAccepted = true }
+        }
+    }
+
+    /// Makes KVM's routes those of the level-triggered pins.
+    func route(_ controller: PCInterruptController) {
+        let wanted = controller.levelPins.map { pin, message in
+            GSIRoute(UInt32(pin), to: .message(address: message.address, data: message.data))
+        }
+        routes.withLock { routes in
+            guard routes != wanted else { return }
+            do throws(KVMError) {
+                try machine.vm.setRoutes(wanted)
+                routes = wanted
+            } catch {
+                diagnose("level-triggered interrupts may hang: \(error)")
+            }
+        }
+    }
+
+    private func send(_ message: InterruptMessage) -> MessageFate {
+        do throws(KVMError) {
+            guard let count = try machine.vm.signal(address: message.address, data: message.data) else {
+                return .nobodyAddressed
+            }
+            return count > 0 ? .accepted : .refused
+        } catch {
+            diagnose("an interrupt is lost: \(error)")
+            return .refused
+        }
+    }
+}
