@@ -46,6 +46,8 @@ freePort() {
 start() {
     local scripts=$* world=/
     [[ $architecture != arm64 ]] || world=$shelf/arm64
+    mkdir -p "$root$products"
+    : >"$work/console"
     port=$(freePort)
     echo "lab=$name scripts='$scripts'" >"$work/settings"
     share() { echo -virtfs "local,path=$1,mount_tag=$2,security_model=none,readonly=on,multidevs=remap"; }

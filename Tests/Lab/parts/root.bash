@@ -36,5 +36,5 @@ world() {
     for package in libc6 libgcc-s1 libstdc++6 libswiftlang; do
         trixie unpack "$shelf/arm64" "$package:arm64"
     done
-    trixie unpack "$shelf/arm64" swiftlang:arm64 /usr/libexec/swift/lib/swift /usr/libexec/swift/lib/swift_static
+    trixie unpack "$shelf/arm64" swiftlang:arm64 /usr/libexec/swift/lib/{swift,swift_static,clang}
 }
