@@ -6,9 +6,9 @@ package struct RegisterBlocks: OptionSet, Sendable {
     package let rawValue: UInt8
     package init(rawValue: UInt8) { self.rawValue = rawValue }
 
-    /// x86: `struct kvm_regs`.
+    /// x86: `struct kvm_regs`. arm64: X0 to X30, the stack pointers, PC, PSTATE, ELR_EL1 and SPSR_EL1.
     package static let general = Self(rawValue: 1)
-    /// x86: `struct kvm_sregs`.
+    /// x86: `struct kvm_sregs`. arm64: what translates addresses, SCTLR_EL1, TCR_EL1, TTBR0_EL1 and TTBR1_EL1.
     package static let system = Self(rawValue: 2)
     /// x86: `struct kvm_xsave`.
     package static let floatingPoint = Self(rawValue: 4)
@@ -18,6 +18,10 @@ package struct RegisterBlocks: OptionSet, Sendable {
     package static let modelSpecific = Self(rawValue: 16)
     /// x86: XCR0, 8 bytes.
     package static let extendedControl = Self(rawValue: 32)
+    /// arm64: V0 to V31, FPSR and FPCR.
+    package static let vector = Self(rawValue: 64)
+    /// arm64: the system registers that no stop needs.
+    package static let control = Self(rawValue: 128)
     /// What a stop brings along.
     package static let ofEveryExit: Self = [.general, .system]
 }
@@ -57,12 +61,15 @@ package struct Register: Sendable {
         case tagWord
         /// x86: XSAVE state beyond SSE: `component` is its bit in XSTATE_BV, without which all of `area` means zero.
         case extended(component: Int, area: Range<Int>)
+        /// arm64: the stack pointer in use: the storage is SP_EL0; SP_EL1 is at `own`.
+        case bankedStackPointer(own: Int)
     }
 }
 
 /// A table of registers, its row being the register's number, with what a client wants to know about the table.
 package struct RegisterLayout: Sendable {
     package let registers: [Register]
+    package let architecture: Architecture
     /// gdb's name of the architecture.
     package let architectureName: String
     /// Registers from the first to this one, exclusive, make up the `g` packet. Those after it are read one by one:
@@ -74,7 +81,11 @@ package struct RegisterLayout: Sendable {
     /// The whole `target.xml`.
     package let targetDescription: [UInt8]
 
-    init(_ rows: [Row], types: String, architectureName: String, expedited: [String], programCounter: String) {
+    init(
+        _ rows: [Row], types: String, architecture: Architecture, architectureName: String, expedited: [String],
+        programCounter: String
+    ) {
+        self.architecture = architecture
         registers = rows.enumerated().map { $1.numbered($0) }
         self.architectureName = architectureName
         countInG = rows.firstIndex { !RegisterBlocks.ofEveryExit.contains($0.block) } ?? rows.count
@@ -83,6 +94,14 @@ package struct RegisterLayout: Sendable {
         self.programCounter = names.firstIndex(of: programCounter)!
         targetDescription = Array(
             describe(registers, types: types, architectureName: architectureName).utf8)
+    }
+
+    /// Registers whose storage follows from what other registers hold: where several are written, these come last.
+    package var relative: [Register] {
+        registers.filter { register in
+            if case .bankedStackPointer = register.form { return true }
+            return register.number == programCounter
+        }
     }
 
     package subscript(name name: String) -> Register? { registers.first { $0.name == name } }

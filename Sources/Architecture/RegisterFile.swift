@@ -19,7 +19,7 @@ package struct RegisterFile: Sendable {
         case .plain, .selector, .extended:
             output.append(contentsOf: storage[register.offset..<register.offset + register.width])
             output.append(contentsOf: repeatElement(0, count: register.bits / 8 - register.width))
-        case .programCounter, .attributes, .tagWord:
+        case .programCounter, .attributes, .tagWord, .bankedStackPointer:
             let value = number(register)
             for i in 0..<register.bits / 8 { output.append(UInt8(truncatingIfNeeded: value >> UInt64(i * 8))) }
         }
@@ -41,6 +41,7 @@ package struct RegisterFile: Sendable {
         case .programCounter: return (stored &+ X86.codeBase(self)) & .mask(register.bits)
         case .attributes: return X86.gatherAttributes(storage, at: register.offset)
         case .tagWord: return X86.expandTags(UInt8(truncatingIfNeeded: stored), storage)
+        case .bankedStackPointer(let own): return Arm64.state(self).usesOwnStack ? field(own) : stored
         }
     }
 
@@ -64,6 +65,9 @@ package struct RegisterFile: Sendable {
         case .tagWord:
             X86.useFloatingPoint(&storage)
             storage[register.offset] = X86.abridgeTags(value)
+        case .bankedStackPointer(let own):
+            let place = Arm64.state(self).usesOwnStack ? own : register.offset
+            storage.store(value, at: place, count: register.width)
         }
     }
 

@@ -9,7 +9,7 @@ extension Session {
         if register.feature.hasSuffix(".core") {
             return register.block == .floatingPoint ? "float" : "general"
         }
-        return register.block == .floatingPoint ? "vector" : "system"
+        return register.block == .floatingPoint || register.block == .vector ? "vector" : "system"
     }
 
     /// Numbers in columns; below them, one a line, what is wider.
@@ -48,13 +48,21 @@ extension Session {
 
     // MARK: - Model-specific registers
 
+    private func requireModelSpecific() throws(Refusal) {
+        guard layout.architecture == .x86_64 else {
+            throw Refusal("an arm64 processor has no MSRs; info registers system shows its system registers")
+        }
+    }
+
     func readModelSpecific(_ words: [Substring]) throws(Refusal) -> String {
+        try requireModelSpecific()
         guard words.count == 1 else { throw Refusal("expected: msr read N, a number or a name") }
         let index = try Self.modelSpecific(words[0])
         return Self.line(index, try target.modelSpecific(index, of: selected))
     }
 
     func writeModelSpecific(_ words: [Substring]) throws(Refusal) -> String {
+        try requireModelSpecific()
         guard words.count == 2 else { throw Refusal("expected: msr write N VALUE") }
         let index = try Self.modelSpecific(words[0])
         try target.setModelSpecific(index, to: try monitorNumber(words[1]), of: selected)

@@ -9,6 +9,10 @@ extension Session {
             throw Refusal("\(request.length) bytes are too many")
         }
         guard request.length > 0 || watchpoint(request) == nil else { throw Refusal("nothing cannot be watched") }
+        let alignment = UInt64(layout.architecture.instructionAlignment)
+        guard watchpoint(request) != nil || request.address.rawValue % alignment == 0 else {
+            throw Refusal("no instruction is at \(request.address): they begin at multiples of \(alignment)")
+        }
         let program = try BreakpointProgram(parsing: request.tail)
         let isNew = !breakpoints.contains(request)
         breakpoints.insert(request, program)

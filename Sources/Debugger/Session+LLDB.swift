@@ -5,15 +5,18 @@ import RemoteProtocol
 // What LLDB asks beyond GDB's protocol. LLDB documentation, "GDB Remote Protocol Extensions".
 extension Session {
     /// The processor's name in LLDB's triples, by gdb's name of the architecture.
-    private static let tripleNames = ["i386:x86-64": "x86_64", "i386": "i386", "i8086": "i386"]
+    private static let tripleNames = [
+        "i386:x86-64": "x86_64", "i386": "i386", "i8086": "i386", "aarch64": "aarch64",
+    ]
 
     /// Seconds that LLDB waits for a reply: a slow host may need more than its own 5.
     private static let patience = 10
 
     func answerHostInfo() {
         writeArchitecture()
-        // All x86 watchpoints report behind the access (Intel SDM volume 3, section 18.2.4).
-        reply.text("vm-page-size:4096;watchpoint_exceptions_received:after;default_packet_timeout:\(Self.patience);")
+        let moment = layout.architecture.watchpointsReportBehind ? "after" : "before"
+        reply.text("vm-page-size:4096;watchpoint_exceptions_received:\(moment);")
+        reply.text("default_packet_timeout:\(Self.patience);")
     }
 
     func answerProcessInfo() {

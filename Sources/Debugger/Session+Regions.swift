@@ -40,7 +40,7 @@ extension Session {
     private static let (shortWalk, longWalk) = (1 << 16, 1 << 20)
     private static let mostLines = 1000
 
-    private func piece(at address: UInt64, _ paging: X86Paging) -> Piece {
+    private func piece(at address: UInt64, _ paging: Paging) -> Piece {
         if let hole = paging.hole, hole.contains(address) {
             return Piece(start: hole.lowerBound, last: hole.upperBound, page: nil)
         }
@@ -60,7 +60,7 @@ extension Session {
     /// Hands over pages and holes from `address` up, at most `limit`, until `body` wants no more. Whether it came to the
     /// end of all addresses.
     private func eachPiece(from address: UInt64, limit: Int, _ body: (Piece) -> Bool) -> Bool {
-        let paging = X86.paging(target.registers(of: selected, having: []))
+        let paging = layout.architecture.paging(target.registers(of: selected, having: []))
         let end = paging.lastAddress
         var next = address
         for _ in 0..<limit {

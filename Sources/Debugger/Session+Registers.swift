@@ -29,18 +29,23 @@ extension Session {
     /// Sets the registers of a `G` packet, as many as it has.
     private func set(_ bytes: ArraySlice<UInt8>, in file: inout RegisterFile) throws(Refusal) {
         var rest = bytes
-        var counter: ArraySlice<UInt8>?
+        let relative = layout.relative
+        var last: [(Register, ArraySlice<UInt8>)] = []
         for register in layout.registers[..<layout.countInG] {
             let value = rest.prefix(register.bits / 8)
             guard value.count == register.bits / 8 else { break }
-            // Only what differs: a program counter and its segment's base may both be in the packet.
-            if !value.elementsEqual(file.bytes(of: register)) { try set(register, to: value, in: &file) }
-            if register.number == layout.programCounter { counter = value }
             rest = rest.dropFirst(value.count)
+            if relative.contains(where: { $0.number == register.number }) {
+                // Last: what it is relative to, a segment's base or the mode, may come after it.
+                last.append((register, value))
+            } else if !value.elementsEqual(file.bytes(of: register)) {
+                // Only what differs: the offset in CS may be in the packet beside the linear program counter.
+                try set(register, to: value, in: &file)
+            }
         }
-        // Again, and last: it is linear, and what it is relative to may have come after it.
-        let register = layout.registers[layout.programCounter]
-        if let counter, !counter.elementsEqual(file.bytes(of: register)) { file.set(register, to: counter) }
+        for (register, value) in last where !value.elementsEqual(file.bytes(of: register)) {
+            file.set(register, to: value)
+        }
     }
 
     func readRegister(_ number: Int, _ thread: ThreadID?) {

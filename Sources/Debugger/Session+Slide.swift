@@ -5,6 +5,7 @@ import RemoteProtocol
 // Where a Linux guest's kernel went, for those whose symbols are of where it was linked: gdb asks once, when it attaches.
 extension Session {
     private func linuxKernel() throws(X86LinuxKernel.Absence) -> X86LinuxKernel {
+        guard layout.architecture == .x86_64 else { throw .otherArchitecture }
         let paging = X86.paging(target.registers(of: selected, having: []))
         let link = target.traits.linkAddress ?? X86LinuxKernel.usualLinkAddress
         return try X86LinuxKernel.find(paging, linkedAt: link, in: target.memory)

@@ -12,7 +12,7 @@ struct RegisterLayoutTests {
     /// A value of which every bit of the row's storage survives a round trip.
     private func value(of register: Register, _ random: inout Seeded) -> [UInt8] {
         switch register.form {
-        case .plain, .programCounter, .selector, .extended:
+        case .plain, .programCounter, .selector, .extended, .bankedStackPointer:
             let kept = min(register.width, register.bits / 8)
             return random.bytes(kept) + [UInt8](repeating: 0, count: register.bits / 8 - kept)
         case .attributes:

@@ -3,7 +3,7 @@ import Testing
 /// Nothing that comes from outside may crash, hang or fill memory (see Fuzzer).
 @Suite("fuzzing", .serialized) struct FuzzTests {
     static let entries: [FuzzEntry] = [
-        .framer, .command, .agentExpression, .breakpointProgram, .bootImage, .pageWalk, .session,
+        .framer, .command, .agentExpression, .breakpointProgram, .bootImage, .pageWalk, .stage1Walk, .session,
     ]
 
     @Test("spoiled inputs are survived", arguments: entries)

@@ -33,6 +33,19 @@ private let pageTables: [[UInt64]] = [
 
 private let tableEntries: [UInt64] = [0x83, 0xe7, 0x1003, 0x2003, 0x1_0003, 0x8000_0000_0000_3007]
 
+/// SCTLR_EL1, TCR_EL1, both TTBRs, an address and descriptors: granules of 4, 16 and 64 KiB, 48 and 52 bits.
+private let stage1Tables: [[UInt64]] = [
+    [0, 0, 0, 0, 0x1234],
+    [1, 0x8010_0010, 0x1000, 0x2000, 0x40_3000, 0x2003, 0x3003, 0x403],
+    [1, 0x8019_0019, 0x1000, 0x2000, 0xffff_ff80_0000_1234, 0x401, 0x2003],
+    [1, 0x60_4010_8010, 0x4000, 0x8000, 0xff00_0000_0001_2345, 0x4003, 0x8003, 0x200_0401],
+    [1, 0x6_c00c_400c, 0x4000, 0x8000, 0xfff0_0000_0000_0000, 0x1_0003, 0x2000_0401],
+    [1, 0x0800_0006_800c_000c, 0x1000, 0x2000, 0xfff0_0000_0000_1000, 0x1003, 0x703],
+    [1, 0x8090_0090, 0x1000, 0x2000, 0x1000, 0x1003],
+]
+
+private let descriptors: [UInt64] = [0x401, 0x403, 0x1003, 0x2003, 0x1_0003, 0x60_0000_0000_0703]
+
 private func littleEndian(_ word: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: word >> ($0 * 8)) } }
 
 extension FuzzEntry {
@@ -43,15 +56,31 @@ extension FuzzEntry {
     ) { input in
         let words: [UInt64] = stride(from: 0, to: input.count & ~7, by: 8).map { input.number(at: $0, count: 8) }
         guard words.count >= 5 else { return nil }
-        let paging = X86Paging(cr0: words[0], cr3: words[1], cr4: words[2], efer: words[3])
-        let memory = RepeatingMemory(words: Array(words[5...]))
-        for address in [words[4], ~words[4], words[4] &+ 0x1000, words[4] ^ 1 << 47, words[4] ^ 1 << 63] {
+        return flaw(
+            of: .x86(X86Paging(cr0: words[0], cr3: words[1], cr4: words[2], efer: words[3])), near: words[4], words[5...])
+    }
+
+    /// SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1 and an address, 8 bytes each, and descriptors as many as there are.
+    static let stage1Walk = FuzzEntry(
+        name: "stage1-walk", quick: 10_000,
+        seeds: stage1Tables.map { $0.flatMap(littleEndian) }, words: descriptors.map(littleEndian)
+    ) { input in
+        let words: [UInt64] = stride(from: 0, to: input.count & ~7, by: 8).map { input.number(at: $0, count: 8) }
+        guard words.count >= 5 else { return nil }
+        return flaw(
+            of: .arm64(Arm64Paging(sctlr: words[0], tcr: words[1], ttbr0: words[2], ttbr1: words[3])), near: words[4],
+            words[5...])
+    }
+
+    private static func flaw(of paging: Paging, near address: UInt64, _ entries: ArraySlice<UInt64>) -> String? {
+        let memory = RepeatingMemory(words: Array(entries))
+        for address in [address, ~address, address &+ 0x1000, address ^ 1 << 47, address ^ 1 << 63, address ^ 1 << 55] {
             if let flaw = flaw(of: paging, at: address, memory) { return "\(hexadecimal(address)): \(flaw)" }
         }
         return nil
     }
 
-    private static func flaw(of paging: X86Paging, at address: UInt64, _ memory: RepeatingMemory) -> String? {
+    private static func flaw(of paging: Paging, at address: UInt64, _ memory: RepeatingMemory) -> String? {
         do throws(TranslationFault) {
             let found = try paging.translate(VirtualAddress(address), in: memory)
             guard found.pageSize.nonzeroBitCount == 1 else { return "a page of \(found.pageSize) bytes" }
@@ -71,10 +100,18 @@ extension FuzzEntry {
         }
     }
 
+    private static func place(of fault: Stage1Fault) -> PhysicalAddress? {
+        switch fault.cause {
+        case .outsideRegions, .walkDisabled: nil
+        case .invalidDescriptor(_, let entry), .tableOutsideMemory(_, let entry): entry
+        }
+    }
+
     /// The entry that a walk ended at; nil where the address alone was wrong.
     private static func place(of fault: TranslationFault) -> PhysicalAddress? {
         switch fault {
         case .nonCanonical: nil
+        case .stage1(let fault): place(of: fault)
         case .notPresent(_, _, let entry), .tableOutsideMemory(_, _, let entry): entry
         }
     }

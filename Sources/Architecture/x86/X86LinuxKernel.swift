@@ -22,6 +22,8 @@ package struct X86LinuxKernel: Equatable, Sendable {
     /// Why none is found.
     package enum Absence: Error, Equatable, Sendable {
         case notLongMode
+        /// An arm64 kernel moves itself only where the device tree has a seed for it, and ours has none.
+        case otherArchitecture
         /// No executable page in the gigabyte of kernel images.
         case nothingMapped
         /// Something else is there.
@@ -124,6 +126,7 @@ extension X86LinuxKernel.Absence: CustomStringConvertible {
     package var description: String {
         switch self {
         case .notLongMode: "the selected vCPU is not in long mode, where no 64-bit Linux runs yet"
+        case .otherArchitecture: "only x86-64 kernels are looked for; an arm64 one stays where it was linked here"
         case .nothingMapped:
             "nothing is executable from \(hexadecimal(X86LinuxKernel.images.lowerBound)) on, where Linux kernels are mapped"
         case .foreign(let start): "what begins at \(start) does not look like a Linux kernel"

@@ -195,8 +195,8 @@ extension X86 {
         rows += systemRows + x87Rows + vectorRows(16) + rareRows
         rows += state.rows(registers: 16)
         return RegisterLayout(
-            rows, types: typeDefinitions, architectureName: "i386:x86-64", expedited: ["rbp", "rsp", "rip"],
-            programCounter: "rip")
+            rows, types: typeDefinitions, architecture: .x86_64, architectureName: "i386:x86-64",
+            expedited: ["rbp", "rsp", "rip"], programCounter: "rip")
     }
 
     private static let generalRows64: [Row] = {
@@ -229,7 +229,7 @@ extension X86 {
         rows += x87Rows + vectorRows(8) + rareRows
         rows += state.rows(registers: 8)
         return RegisterLayout(
-            rows, types: typeDefinitions, architectureName: architectureName, expedited: ["ebp", "esp", "eip"],
-            programCounter: "eip")
+            rows, types: typeDefinitions, architecture: .x86_64, architectureName: architectureName,
+            expedited: ["ebp", "esp", "eip"], programCounter: "eip")
     }
 }
