@@ -1,6 +1,7 @@
 // The RAM of the x86 machine, after the PC's memory map: RAM from 0, with a hole below 4 GiB for device registers.
 // The list that boot protocols hand over follows BIOS call INT 15h AX=E820h. Leaves out: ACPI and unusable ranges.
 
+import Architecture
 import Primitives
 
 /// Where the machine has RAM.
@@ -27,15 +28,19 @@ package struct MachineMemory: Equatable, Sendable {
 
     /// All RAM, in bytes.
     package let size: UInt64
+    /// Where it begins: 0, or 1 GiB on arm64 machines, where it is one piece.
+    package let start: PhysicalAddress
 
     /// RAM of `size` bytes, a multiple of 4 KiB in `sizes`; other sizes are `BootError.memorySize`.
-    package init(size: UInt64) throws(BootError) {
+    package init(size: UInt64, architecture: Architecture = .x86_64) throws(BootError) {
         guard Self.sizes.contains(size), size % 0x1000 == 0 else { throw .memorySize(size) }
         self.size = size
+        start = PhysicalAddress(architecture == .arm64 ? 0x4000_0000 : 0)
     }
 
     /// The address ranges that are RAM, ascending: one, or two around `deviceHole`.
     package var ranges: [Range<PhysicalAddress>] {
+        if isOnePiece { return [start..<start + Int(size)] }
         let hole = Self.deviceHole
         let zero = PhysicalAddress(0)
         guard size > hole.lowerBound.rawValue else { return [zero..<PhysicalAddress(size)] }
@@ -44,15 +49,19 @@ package struct MachineMemory: Equatable, Sendable {
 
     /// The first address after the last byte of RAM.
     package var end: PhysicalAddress {
+        if isOnePiece { return start + Int(size) }
         let hole = Self.deviceHole
         guard size > hole.lowerBound.rawValue else { return PhysicalAddress(size) }
         return PhysicalAddress(hole.upperBound.rawValue + size - hole.lowerBound.rawValue)
     }
 
+    package var isOnePiece: Bool { start.rawValue > 0 }
+
     /// Whether every byte of `range` is RAM.
     package func contains(_ range: Range<PhysicalAddress>) -> Bool {
         // Without a list of ranges: every access to guest memory asks this.
         let (lower, upper) = (range.lowerBound.rawValue, range.upperBound.rawValue)
+        if isOnePiece { return lower >= start.rawValue && upper <= end.rawValue }
         if upper <= endBelow4GiB { return true }
         return lower >= Self.deviceHole.upperBound.rawValue && upper <= end.rawValue
     }

@@ -35,7 +35,7 @@ extension VirtualMachine {
         } catch {
             activity = "unknown (\(error))"
         }
-        return "\(activity), \(X86.mode(file).name) CPL\(X86.privilege(file))"
+        return "\(activity), \(architecture.modeName(file))"
     }
 
     private func describeMachine() -> String {
@@ -46,6 +46,7 @@ extension VirtualMachine {
     }
 
     private func describeMap() -> String {
+        if architecture == .arm64 { return armMap }
         func line(_ first: String, _ last: String, _ name: String) -> String { "\(first)-\(last)  \(name)" }
         var lines = ["memory"]
         lines += guestMemory.layout.ranges.map { range in
@@ -88,7 +89,7 @@ package struct HostReport {
 
     /// Examines this host.
     package static func examine() throws(MachineError) -> HostReport {
-        do throws(KVMError) { return HostReport(try Probe.run(try System())) } catch { throw MachineError(error) }
+        do throws(KVMError) { return HostReport(try Probe.host(try System())) } catch { throw MachineError(error) }
     }
 
     /// One line a finding, advice below those that need it.
