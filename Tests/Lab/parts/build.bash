@@ -33,3 +33,10 @@ build() {
     fi
     trixie run env HOME=/tmp swift build "${flags[@]}" "$@"
 }
+
+# The guests of the inner machine's architecture.
+guests() {
+    local names=()
+    [[ $architecture != arm64 ]] || names=(hello-arm64 armtraps)
+    trixie run /mnt/guests/build -o "$products/guests" "${names[@]}"
+}

@@ -77,7 +77,10 @@ heard() {
 follow() {
     heard "lab: begin $1" >/dev/null
     local outside=0 end
-    if [[ -x $labs/outside/$1 ]]; then PORT=$port CONSOLE=$work/console "$labs/outside/$1" || outside=$?; fi
+    if [[ -x $labs/outside/$1 ]]; then
+        PORT=$port CONSOLE=$work/console LABS=$labs PRODUCTS=$products ARCHITECTURE=$architecture \
+            "$labs/outside/$1" || outside=$?
+    fi
     [[ $outside == 0 ]] || echo "outside: exit status $outside"
     end=$(heard "lab: end $1")
     tr -d '\r' <"$work/console" | sed -n "/^lab: begin $1\$/,/^lab: end $1 /p"
