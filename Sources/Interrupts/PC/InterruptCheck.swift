@@ -30,6 +30,15 @@ package struct InterruptCheck: Hashable, Sendable {
         case pairInitializing
         case localPinMasked
         case localPinMode
+        // On a GIC.
+        case notPending
+        case distributorDisabled
+        case notEnabled
+        case alreadyActive
+        case interfaceDisabled
+        case priorityMaskZero
+        case priorityMask
+        case runningPriority
     }
 
     /// Which controller asks, "I/O APIC", "8259", "cpu 1".
@@ -51,8 +60,12 @@ package struct InterruptCheck: Hashable, Sendable {
 
 /// What only the processor itself knows.
 package struct ProcessorFacts: Hashable, Sendable {
-    /// IF; nil where it is unknown.
+    /// IF, or PSTATE.I clear; nil where it is unknown.
     package var interruptsEnabled: Bool?
+    /// PSTATE.F clear; nil where it is unknown or there is none.
+    package var fastInterruptsEnabled: Bool?
+    /// Whether to speak of PSTATE instead of IF.
+    package var isArm = false
     /// The instruction after STI, MOV SS or POP SS.
     package var isShadowed = false
     package var isHalted = false

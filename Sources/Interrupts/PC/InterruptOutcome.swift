@@ -23,6 +23,10 @@ package struct InterruptOutcome: Equatable, Sendable {
     package var changesPins = false
     /// One of them was accepted; the machine says so.
     package var isAccepted = false
+    /// On a GIC, the levels of every processor's IRQ and FIQ input after the call, and where one of them changed.
+    package var irq = ProcessorSet()
+    package var fiq = ProcessorSet()
+    package var changed = ProcessorSet()
 
     package init() {}
 }

@@ -5,7 +5,7 @@ import Primitives
 /// One interrupt as people list it.
 package struct InterruptRow: Hashable, Sendable {
     package var number: InterruptNumber
-    /// "IO-APIC", "8259", "local".
+    /// "IO-APIC", "8259", "local"; on a GIC "SGI", "PPI", "SPI".
     package var controller: String
     package var processor: Int?
     package var isPending = false
@@ -14,6 +14,10 @@ package struct InterruptRow: Hashable, Sendable {
     package var isEnabled = false
     package var isLevel = false
     package var vector: UInt8 = 0
+    /// On a GIC only: its priority, its group, and of an SGI the processor that sent it.
+    package var priority: UInt8?
+    package var group: Int?
+    package var source: Int?
     /// "phys 0x1 = cpu 1"; empty where there is none.
     package var target = ""
     package var count: UInt64 = 0
@@ -21,21 +25,30 @@ package struct InterruptRow: Hashable, Sendable {
     package var last: UInt64?
 
     package var json: JSON {
-        .object([
+        var members: [(String, JSON)] = [
             ("id", .string("\(number)")), ("controller", .string(controller)),
             ("cpu", .optional(processor) { .number($0) }), ("pending", .bool(isPending)), ("line", .bool(isLineHigh)),
             ("active", .bool(isActive)), ("enabled", .bool(isEnabled)),
             ("trigger", .string(isLevel ? "level" : "edge")),
             ("vector", .number(UInt64(vector))), ("target", .string(target)), ("count", .number(count)),
             ("last_ns", .optional(last) { .number($0) }),
-        ])
+        ]
+        if let priority {
+            members += [
+                ("priority", .number(UInt64(priority))), ("group", .optional(group) { .number($0) }),
+                ("source", .optional(source) { .number($0) }),
+            ]
+        }
+        return .object(members)
     }
 }
 
 extension [InterruptRow] {
     /// A table; times are before `now`.
     package func text(at now: Moment) -> String {
-        let titles = ["ID", "TYP", "CPU", "PLAE", "CFG", "VEC", "COUNT", "LAST", "TARGET"]
+        let isGIC = first?.priority != nil
+        let numbers = isGIC ? ["PRI", "GRP", "TGT", "SRC", "COUNT", "LAST"] : ["VEC", "COUNT", "LAST", "TARGET"]
+        let titles = ["ID", "TYP", "CPU", "PLAE", "CFG"] + numbers
         let cells = [titles] + map { $0.cells(now) }
         let widths = titles.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
         return
@@ -56,9 +69,12 @@ extension InterruptRow {
         let flags =
             (isPending ? "P" : "-") + (isLineHigh ? "L" : "-") + (isActive ? "A" : "-") + (isEnabled ? "E" : "-")
         let age = last.map { "+" + duration(now.nanoseconds &- $0) } ?? "-"
-        return [
-            "\(number)", controller, processor.map { "\($0)" } ?? "-", flags, isLevel ? "lvl" : "edge",
-            hexadecimal(vector, digits: 2), "\(count)", age, target,
+        let common = ["\(number)", controller, processor.map { "\($0)" } ?? "-", flags, isLevel ? "lvl" : "edge"]
+        guard let priority else { return common + [hexadecimal(vector, digits: 2), "\(count)", age, target] }
+        let bare = hexadecimal(priority, digits: 2).dropFirst(2)
+        return common + [
+            String(bare), group.map { "\($0)" } ?? "-", target.isEmpty ? "-" : target, source.map { "\($0)" } ?? "-",
+            "\(count)", age,
         ]
     }
 }

@@ -1,3 +1,5 @@
+import Primitives
+
 /// One thing that happened to one interrupt.
 package struct InterruptEvent: Hashable, Sendable {
     package enum Kind: UInt8, CaseIterable, Sendable {
@@ -15,7 +17,7 @@ package struct InterruptEvent: Hashable, Sendable {
         case unmask
         /// It came again before the processor took it: two became one.
         case coalesce
-        /// Nobody accepted it.
+        /// Nobody accepted it, or software took it back.
         case drop
         /// The processor was told of an interrupt that is gone.
         case spurious
@@ -24,6 +26,8 @@ package struct InterruptEvent: Hashable, Sendable {
         case management
         case initialize
         case startUp
+        /// On a GIC: it can be signalled again. Where the end of interrupt does that too, only that is recorded.
+        case deactivate
     }
 
     /// Who asked.
@@ -38,6 +42,19 @@ package struct InterruptEvent: Hashable, Sendable {
         case performanceCounter
         case thermalSensor
         case debugger
+        /// A guest's write to a register that makes interrupts pending.
+        case register
+        /// A GIC's software generated interrupt.
+        case softwareInterrupt
+    }
+
+    /// What a GIC's event was seen by.
+    package enum Detail: Hashable, Sendable {
+        case none
+        case irqInput
+        case fiqInput
+        /// The value of GICC_IAR, GICC_EOIR or GICC_DIR: INTID, and from bit 10 on an SGI's source.
+        case word(UInt16)
     }
 
     /// From 0, in the order of happening.
@@ -51,13 +68,15 @@ package struct InterruptEvent: Hashable, Sendable {
     package let number: InterruptNumber
     /// The vector, or for a start-up message the page; 0 on a GIC.
     package let vector: UInt8
+    package let detail: Detail
     /// Where the processor was; 0 where it is unknown.
     package var programCounter: UInt64
 
     init(
         _ kind: Kind, _ number: InterruptNumber, processor: Int? = nil, vector: UInt8 = 0, cause: Cause = .unknown,
-        at now: Moment
+        detail: Detail = .none, at now: Moment
     ) {
+        self.detail = detail
         self.kind = kind
         self.number = number
         self.processor = processor
@@ -87,6 +106,7 @@ extension InterruptEvent.Kind {
         case .management: "smi"
         case .initialize: "init"
         case .startUp: "sipi"
+        case .deactivate: "deact"
         }
     }
 }
@@ -105,6 +125,26 @@ extension InterruptEvent.Cause {
         case .performanceCounter: "performance counter"
         case .thermalSensor: "thermal sensor"
         case .debugger: "inject gdb"
+        case .register: "register write"
+        case .softwareInterrupt: "SGI"
+        }
+    }
+}
+
+extension InterruptEvent {
+    /// The detail for people, "IAR=021"; empty where there is none.
+    var detailText: String {
+        switch detail {
+        case .none: return ""
+        case .irqInput: return "IRQ input = 1"
+        case .fiqInput: return "FIQ input = 1"
+        case .word(let word):
+            let digits = hexadecimal(word, digits: 3).dropFirst(2)
+            switch kind {
+            case .acknowledge, .spurious: return "IAR=\(digits)"
+            case .endOfInterrupt: return "EOIR=\(digits)"
+            default: return "DIR=\(digits)"
+            }
         }
     }
 }

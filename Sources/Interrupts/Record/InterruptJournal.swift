@@ -72,17 +72,23 @@ package struct InterruptJournal: Sendable {
         record(InterruptEvent(.pend, number, processor: processor, vector: vector, cause: cause, at: now))
     }
 
-    mutating func deliver(_ place: InterruptPlace, processor: Int, vector: UInt8, at now: Moment) {
+    mutating func deliver(
+        _ place: InterruptPlace, processor: Int, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
+    ) {
         let i = index(place)
         let flight = flights[i]
         if flight.delivered == 0, flight.pended != 0 {
             statistics.add(now.nanoseconds &- flight.pended, to: .pendToDeliver, of: flight.number)
         }
         flights[i].delivered = now.nanoseconds
-        record(InterruptEvent(.deliver, flight.number, processor: processor, vector: vector, at: now))
+        record(
+            InterruptEvent(.deliver, flight.number, processor: processor, vector: vector, detail: detail, at: now)
+        )
     }
 
-    mutating func acknowledge(_ place: InterruptPlace, processor: Int, vector: UInt8, at now: Moment) {
+    mutating func acknowledge(
+        _ place: InterruptPlace, processor: Int, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
+    ) {
         let i = index(place)
         let flight = flights[i]
         if flight.delivered != 0 {
@@ -90,17 +96,25 @@ package struct InterruptJournal: Sendable {
         }
         flights[i].serving = flight.number
         flights[i].acknowledged = now.nanoseconds
-        record(InterruptEvent(.acknowledge, flight.number, processor: processor, vector: vector, at: now))
+        record(
+            InterruptEvent(.acknowledge, flight.number, processor: processor, vector: vector, detail: detail, at: now)
+        )
     }
 
-    mutating func end(_ place: InterruptPlace, processor: Int?, vector: UInt8, at now: Moment) {
+    mutating func end(
+        _ place: InterruptPlace, processor: Int?, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
+    ) {
         let i = index(place)
         let flight = flights[i]
         if flight.acknowledged != 0 {
             statistics.add(now.nanoseconds &- flight.acknowledged, to: .acknowledgeToEnd, of: flight.serving)
         }
         flights[i].acknowledged = 0
-        record(InterruptEvent(.endOfInterrupt, flight.serving, processor: processor, vector: vector, at: now))
+        record(
+            InterruptEvent(
+                .endOfInterrupt, flight.serving, processor: processor, vector: vector, detail: detail, at: now
+            )
+        )
     }
 
     /// The interrupt that waits, or last waited, at `place`.

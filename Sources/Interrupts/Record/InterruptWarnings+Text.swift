@@ -25,6 +25,38 @@ extension GuestMistake: CustomStringConvertible {
         case .reservedBits: "reserved bits in register \(value)"
         case .lineEndedWithoutRequest: "I/O APIC EOI of vector \(argument), which no level pin waits for"
         case .neverLowered: "I/O APIC pin \(argument) is still asserted after each of 10,000 EOIs: a storm"
+        case .reservedDistributorRegister: "access to the Distributor at \(value), where no register is"
+        case .distributorAccess:
+            "access to the Distributor at \(value) that is not aligned or not 32 bits wide (8 only for IPRIORITYR, "
+                + "ITARGETSR, CPENDSGIR and SPENDSGIR): reads 0, writes nothing"
+        case .absentInterrupt: "access to registers of interrupt \(argument), which this GIC does not have"
+        case .readOnlyDistributorRegister: "write of \(value) to a read-only register of the Distributor"
+        case .writeOnlyDistributorRegister: "read of the write-only Distributor register \(value)"
+        case .reservedInterfaceRegister: "access to the CPU interface at \(value), where no register is"
+        case .interfaceAccess: "access to the CPU interface at \(value) that is not 32 bits wide and aligned"
+        case .readOnlyInterfaceRegister: "write to the read-only CPU interface register \(value)"
+        case .writeOnlyInterfaceRegister: "read of the write-only CPU interface register \(value)"
+        case .pendingBitsOfSoftwareInterrupts:
+            "write of \(value) to ISPENDR0 or ICPENDR0: SGIs are made pending by SGIR and SPENDSGIR only"
+        case .targetsOfPrivateInterrupt: "write of \(value) to ITARGETSR0 to 7, which are read-only"
+        case .absentTarget: "ITARGETSR = \(value) names processors that do not exist"
+        case .absentSource: "SPENDSGIR makes SGI \(argument) pending from processors that do not exist"
+        case .fixedTrigger: "ICFGR0 or ICFGR1 = \(value): the trigger of SGIs and PPIs cannot be chosen"
+        case .reservedTargetFilter: "SGIR = \(value) has the reserved target filter 3"
+        case .softwareInterruptToNobody: "SGIR = \(value) names no processor that exists"
+        case .acknowledgeOfGroupOne:
+            "IAR gave 1022 because interrupt \(argument) is in group 1: AIAR acknowledges it, or IAR with CTLR.AckCtl"
+        case .endWithoutAcknowledge: "EOIR of \(argument) with no interrupt active on this processor"
+        case .endOfSpurious: "EOIR of the spurious interrupt \(argument), which must not be ended"
+        case .endOfAbsent: "EOIR or DIR of interrupt \(argument), which this GIC does not have"
+        case .endOfInactive: "EOIR of \(argument), which this processor has not acknowledged: the priority drops anyway"
+        case .endOutOfOrder: "EOIR of \(argument), which is not the last one acknowledged"
+        case .endOfOtherSource:
+            "EOIR of SGI \(argument & 0x3ff) with source CPU \(argument >> 10), not the one that IAR gave"
+        case .endOfOtherGroup: "EOIR of \(argument) through the register of the other group"
+        case .deactivateInWrongMode: "DIR of \(argument) with CTLR.EOImode = 0: ignored"
+        case .deactivateOfSpurious: "DIR of the spurious interrupt \(argument)"
+        case .deactivateOfInactive: "DIR of \(argument), which is not active"
         }
     }
 }

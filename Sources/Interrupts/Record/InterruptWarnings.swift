@@ -16,6 +16,34 @@ package struct GuestMistake: Hashable, Sendable {
         case reservedBits
         case lineEndedWithoutRequest
         case neverLowered
+        // On a GIC.
+        case reservedDistributorRegister
+        case distributorAccess
+        case absentInterrupt
+        case readOnlyDistributorRegister
+        case writeOnlyDistributorRegister
+        case reservedInterfaceRegister
+        case interfaceAccess
+        case readOnlyInterfaceRegister
+        case writeOnlyInterfaceRegister
+        case pendingBitsOfSoftwareInterrupts
+        case targetsOfPrivateInterrupt
+        case absentTarget
+        case absentSource
+        case fixedTrigger
+        case reservedTargetFilter
+        case softwareInterruptToNobody
+        case acknowledgeOfGroupOne
+        case endWithoutAcknowledge
+        case endOfSpurious
+        case endOfAbsent
+        case endOfInactive
+        case endOutOfOrder
+        case endOfOtherSource
+        case endOfOtherGroup
+        case deactivateInWrongMode
+        case deactivateOfSpurious
+        case deactivateOfInactive
     }
 
     package let kind: Kind

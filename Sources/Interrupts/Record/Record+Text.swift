@@ -19,6 +19,7 @@ extension InterruptTrace {
         var before: UInt64?
         for event in events {
             var words = event.cause.text.isEmpty ? [] : [event.cause.text]
+            if event.detail != .none { words.append(event.detailText) }
             if event.vector != 0 { words.append("vec=\(hexadecimal(event.vector, digits: 2))") }
             if event.programCounter != 0 { words.append("pc=\(place(event.programCounter))") }
             let detail = words.joined(separator: " ")

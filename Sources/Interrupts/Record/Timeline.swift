@@ -16,16 +16,27 @@ extension InterruptTrace {
                 ("args", .object([("name", .string(thread == 0 ? "controllers" : "cpu \(thread - 1)"))])),
             ])
         }
-        var begun: [Int: [UInt8: InterruptEvent]] = [:]
+        var begun: [Int: [Service: InterruptEvent]] = [:]
         for event in events {
             let thread = Self.thread(event.processor)
-            if event.kind == .acknowledge { begun[thread, default: [:]][event.vector] = event }
-            if event.kind == .endOfInterrupt, let first = begun[thread]?.removeValue(forKey: event.vector) {
+            if event.kind == .acknowledge { begun[thread, default: [:]][Service(event)] = event }
+            if event.kind == .endOfInterrupt, let first = begun[thread]?.removeValue(forKey: Service(event)) {
                 rows.append(Self.service(first, event, since: start))
             }
             rows.append(Self.instant(event, since: start))
         }
         return .object([("traceEvents", .array(rows)), ("displayTimeUnit", .string("ns"))])
+    }
+
+    /// What a processor can have in service once: a vector on a PC, an INTID on a GIC.
+    private struct Service: Hashable {
+        private let number: InterruptNumber
+        private let vector: UInt8
+
+        init(_ event: InterruptEvent) {
+            number = event.vector == 0 ? event.number : .vector(event.vector)
+            vector = event.vector
+        }
     }
 
     private static func thread(_ processor: Int?) -> Int { processor.map { $0 + 1 } ?? 0 }
