@@ -43,6 +43,9 @@ struct NamedLayout: CustomTestStringConvertible, Sendable {
         NamedLayout(.bits32, .withAVX), NamedLayout(.bits64, .withAVX512), NamedLayout(.bits32, .withAVX512),
     ]
 
+    /// Of both architectures.
+    static let everywhere = all + [NamedLayout(name: "arm64", layout: Arm64.layout)]
+
     /// Those with 32-bit registers.
     static let narrow = all.filter { $0.layout[name: "eip"] != nil }
 

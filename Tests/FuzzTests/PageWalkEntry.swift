@@ -57,7 +57,8 @@ extension FuzzEntry {
         let words: [UInt64] = stride(from: 0, to: input.count & ~7, by: 8).map { input.number(at: $0, count: 8) }
         guard words.count >= 5 else { return nil }
         return flaw(
-            of: .x86(X86Paging(cr0: words[0], cr3: words[1], cr4: words[2], efer: words[3])), near: words[4], words[5...])
+            of: .x86(X86Paging(cr0: words[0], cr3: words[1], cr4: words[2], efer: words[3])), near: words[4],
+            words[5...])
     }
 
     /// SCTLR_EL1, TCR_EL1, TTBR0_EL1, TTBR1_EL1 and an address, 8 bytes each, and descriptors as many as there are.

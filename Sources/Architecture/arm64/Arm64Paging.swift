@@ -127,7 +127,9 @@ package struct Arm64Paging: Equatable, Sendable {
                     pages.formUnion(stride(from: table & ~0xfff, to: end, by: 0x1000))
                     guard level < 3 else { continue }
                     for entry in 0..<count {
-                        guard let descriptor = memory.word(at: PhysicalAddress(table + UInt64(entry * 8))) else { break }
+                        guard let descriptor = memory.word(at: PhysicalAddress(table + UInt64(entry * 8))) else {
+                            break
+                        }
                         if case .table = region.kind(of: descriptor, level: level) {
                             next.insert(outputAddress(descriptor, region))
                         }
