@@ -14,6 +14,8 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
     case split
     /// arm64: the kernel's GIC.
     case vgic
+    /// arm64: the built-in model of a GICv2.
+    case gicv2
 
     /// Whether the local APICs are the kernel's: then halts, start-up messages and local timers are its business.
     var hasKernelAPICs: Bool { self != .apic }

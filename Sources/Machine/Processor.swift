@@ -45,6 +45,8 @@ final class Processor: @unchecked Sendable {
     private(set) var isListening = false
     /// arm64: where a watchpoint register stopped this vCPU, before the access: going on from there steps over it first.
     var watchedPlace: VirtualAddress?
+    /// arm64: the levels of its own devices that the built-in interrupt controller knows.
+    var deviceLevels: DeviceInterrupts = []
     /// The kernel's id of this vCPU's thread.
     private var thread: Int32 = 0
     /// Where a step that must run began and ends (see `run(from:to:)`).

@@ -46,6 +46,8 @@ package final class VirtualMachine: @unchecked Sendable {
     var armDebugRegisters = Arm64DebugRegisters(breakpointCount: 0, watchpointCount: 0)
     /// arm64: the kernel's interrupt controller, where it has one here.
     var vgic: VGIC?
+    /// arm64: the built-in one, where it is not the kernel's.
+    var armModel: ArmInterruptModel?
     /// Each vCPU's stop is told by itself (see ResumePlan).
     private(set) var tellsEach = false
     /// Those that no debug register serves, and what became of them at the last resume (see `applyTraps`).
@@ -178,7 +180,11 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Serves the debugger through the attendant.
     func attend(_ stop: StopEvent) -> Verdict {
         model?.freeze()
-        defer { model?.thaw() }
+        let count = architecture == .arm64 ? virtualCount : nil
+        defer {
+            model?.thaw()
+            if let count { virtualCount = count }
+        }
         console.flush()
         if stop.cause == .held, configuration.isRunning, !hasStarted {
             hasStarted = true

@@ -15,13 +15,17 @@ extension Processor {
     }
 
     func handleArm(_ exit: Exit) throws(KVMError) -> Outcome {
+        try machine.armModel?.follow(self)
         switch exit {
         case .mmioRead(let address, let size):
-            let result = machine.readArmDevice(address, size: size)
+            let result =
+                try readArmController(address, size: size) ?? machine.readArmDevice(address, size: size)
             vcpu.answerMMIO(result.value)
             return try finish(result, size, at: address, isWrite: false)
         case .mmioWrite(let address, let data, let size):
-            var result = machine.writeArmDevice(address, data, size: size)
+            var result =
+                try writeArmController(address, data, size: size)
+                ?? machine.writeArmDevice(address, data, size: size)
             result.value = data
             return try finish(result, size, at: address, isWrite: true)
         case .debug(let event): return try classifyArm(event)
@@ -45,6 +49,19 @@ extension Processor {
             return .stop(failure("KVM came back for a reason of x86's: \(exit)"))
         case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
         }
+    }
+
+    /// The built-in interrupt controller's pages; nil where there is none.
+    private func readArmController(_ address: PhysicalAddress, size: Int) throws(KVMError) -> Access? {
+        try machine.armModel?.change(by: self) { $0.readMemory(address, size: size, index, .arm64, at: $1) }
+            .map { Access(value: $0.value) }
+    }
+
+    private func writeArmController(
+        _ address: PhysicalAddress, _ value: UInt64, size: Int
+    ) throws(KVMError) -> Access? {
+        try machine.armModel?.change(by: self) { $0.writeMemory(value, address, size: size, index, .arm64, at: $1) }
+            .map { _ in Access() }
     }
 
     private func finish(

@@ -29,6 +29,8 @@ extension Processor {
     func prepareArm(_ kind: ProcessorKind) throws(KVMError) {
         try vcpu.initialise(as: kind.starting(isOff: index > 0))
         registers.present = []
+        deviceLevels = []
+        watchedPlace = nil
         fetch(.ofEveryExit)
         guard index == 0 else { return }
         let start = machine.configuration.image.start

@@ -15,7 +15,11 @@ extension VirtualMachine {
         guestMemory.place(configuration.image)
         let kind = try vm.hostProcessor()
         for processor in processors { try processor.prepareArm(kind) }
-        if configuration.interruptController == .vgic { vgic = try makeVGIC() }
+        switch configuration.interruptController {
+        case .vgic: vgic = try makeVGIC()
+        case .gicv2: armModel = ArmInterruptModel(of: self)
+        case .apic, .kernel, .split: throw KVMError(request: "KVM_CREATE_IRQCHIP", errno: .invalid)
+        }
         armDebugRegisters = Arm64DebugRegisters(capabilities)
     }
 
@@ -34,11 +38,32 @@ extension VirtualMachine {
     func resetArm() throws(KVMError) {
         let kind = try vm.hostProcessor()
         guestMemory.place(configuration.image)
+        try armModel?.reset()
         for processor in processors {
             try processor.prepareArm(kind)
             processor.forgetRegisters()
         }
     }
+
+    /// CNTVCT_EL0, which all vCPUs share: while the machine stands still, so does the guest's time.
+    var virtualCount: UInt64? {
+        get {
+            var bytes = [UInt8](repeating: 0, count: 8)
+            guard (try? processors[0].vcpu.get(Self.virtualCountRegister, into: &bytes, at: 0)) != nil else { return nil }
+            return bytes.number(at: 0, count: 8)
+        }
+        set {
+            guard let newValue else { return }
+            var bytes: [UInt8] = []
+            bytes.append(littleEndian: newValue)
+            try? processors[0].vcpu.set(Self.virtualCountRegister, from: bytes, at: 0)
+        }
+    }
+
+    private static let virtualCountRegister: UInt64 = {
+        let offset = Arm64.layout[name: "cntvct_el0"]!.offset
+        return Arm64.kernelRegisters.first { $0.offset == offset }!.id
+    }()
 
     // MARK: - For the debugger
 

@@ -15,8 +15,8 @@ delete
 stepi
 stepi
 x/4i $pc
-set var $x9 = 0x1234567890abcdef
-p/x $x9
+set var $x27 = 0x1234567890abcdef
+p/x $x27
 set var $v3.d.u[0] = 0x1122334455667788
 p/x $v3.d.u
 p/x $vbar_el1
@@ -33,4 +33,9 @@ break checksum
 continue
 p *m
 delete
+set var spin = 1
+shell (sleep 4; kill -INT $PPID) &
+continue
+info threads
+set var spin = 0
 detach

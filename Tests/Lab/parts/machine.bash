@@ -34,6 +34,9 @@ pack() {
     rm -rf "$tree"
 }
 
+# Seconds that any part of a lab may take.
+patience=${STUBVISOR_LAB_PATIENCE:-600}
+
 # A port of this system that nobody listens at.
 freePort() {
     local port=$((20000 + $$ % 20000))
@@ -65,9 +68,10 @@ start() {
 
 # Waits until the inner machine has said a line that begins so, and prints it.
 heard() {
-    local line
+    local line limit=$((SECONDS + patience))
     while ! line=$(grep -am 1 "^$1" "$work/console"); do
         kill -0 "$qemu" 2>/dev/null || { cat "$work/emulator.log"; tail -n 50 "$work/console"; return 1; }
+        ((SECONDS < limit)) || { tail -n 50 "$work/console"; echo "nothing of the kind in $patience s"; return 1; }
         sleep 0.2
     done
     tr -d '\r' <<<"$line"
@@ -79,7 +83,7 @@ follow() {
     local outside=0 end
     if [[ -x $labs/outside/$1 ]]; then
         PORT=$port CONSOLE=$work/console LABS=$labs PRODUCTS=$products ARCHITECTURE=$architecture \
-            "$labs/outside/$1" || outside=$?
+            timeout --foreground "$patience" "$labs/outside/$1" || outside=$?
     fi
     [[ $outside == 0 ]] || echo "outside: exit status $outside"
     end=$(heard "lab: end $1")
