@@ -4,6 +4,7 @@ break factorial
 continue
 backtrace
 finish
+delete
 hbreak tick
 continue
 info threads
