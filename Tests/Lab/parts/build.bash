@@ -37,6 +37,6 @@ build() {
 # The guests of the inner machine's architecture.
 guests() {
     local names=()
-    [[ $architecture != arm64 ]] || names=(hello-arm64 armtraps)
+    [[ $architecture != arm64 ]] || names=(hello-arm64 armtraps armsmp)
     trixie run /mnt/guests/build -o "$products/guests" "${names[@]}"
 }
