@@ -28,8 +28,7 @@ build() {
     if [[ $architecture == arm64 ]]; then
         destination >"$root$products/destination.json"
         flags+=(--destination "$products/destination.json")
-    else
-        flags+=(--static-swift-stdlib)
+
     fi
     trixie run env HOME=/tmp swift build "${flags[@]}" "$@"
 }
