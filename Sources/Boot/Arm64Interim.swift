@@ -25,7 +25,9 @@ package func loadArm64(
             func word(_ offset: UInt64) throws(BootError) -> UInt64 {
                 try file.field(UInt64.self, at: header &+ offset, of: "program header")
             }
-            guard try file.field(UInt32.self, at: header, of: "program header") == ELF.ProgramHeader.load else { continue }
+            guard try file.field(UInt32.self, at: header, of: "program header") == ELF.ProgramHeader.load else {
+                continue
+            }
             let (offset, address, size, length) = (try word(8), try word(24), try word(32), try word(40))
             guard length > 0, size <= length, offset <= UInt64(file.count), size <= UInt64(file.count) - offset else {
                 continue

@@ -30,7 +30,7 @@ extension VirtualMachine {
                 case .uninitialized, .initReceived: "waiting for a start-up interrupt"
                 case .halted: "halted"
                 case .startupReceived: "starting"
-                case .stopped: "stopped"
+                case .stopped: "switched off"
                 }
         } catch {
             activity = "unknown (\(error))"

@@ -65,7 +65,8 @@ extension Arm64 {
             return setState(&file, to: after)
         }
         let link = exceptionLink(file)
-        let tookException = after.usesOwnStack && after.masksIRQ && after.masksFIQ && isVector(programCounter(file))
+        let tookException =
+            after.usesOwnStack && after.masksIRQ && after.masksFIQ && isVector(programCounter(file))
             && (link == start || link == start + Arm64Instruction.length)
         if tookException {
             var saved = savedState(file)

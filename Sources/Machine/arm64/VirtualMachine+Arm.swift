@@ -39,6 +39,7 @@ extension VirtualMachine {
         let kind = try vm.hostProcessor()
         guestMemory.place(configuration.image)
         try armModel?.reset()
+        try resetVGIC()
         for processor in processors {
             try processor.prepareArm(kind)
             processor.forgetRegisters()
@@ -49,7 +50,9 @@ extension VirtualMachine {
     var virtualCount: UInt64? {
         get {
             var bytes = [UInt8](repeating: 0, count: 8)
-            guard (try? processors[0].vcpu.get(Self.virtualCountRegister, into: &bytes, at: 0)) != nil else { return nil }
+            guard (try? processors[0].vcpu.get(Self.virtualCountRegister, into: &bytes, at: 0)) != nil else {
+                return nil
+            }
             return bytes.number(at: 0, count: 8)
         }
         set {
@@ -87,7 +90,8 @@ extension VirtualMachine {
                 limit: registers.freeWatches)
             guard let pieces else {
                 throw Refusal(
-                    "there are \(registers.watchpointCount) watchpoint registers, and \(registers.freeWatches) are free")
+                    "there are \(registers.watchpointCount) watchpoint registers, and \(registers.freeWatches) are free"
+                )
             }
             for piece in pieces { _ = registers.add(piece) }
         }

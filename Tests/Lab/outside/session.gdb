@@ -39,4 +39,10 @@ shell (sleep 4; kill -INT $PPID) &
 continue
 info threads
 set var spin = 0
+# From the first instruction on again, with a breakpoint kept.
+break greet
+monitor reset
+continue
+expect counter 0
+delete
 detach

@@ -28,7 +28,6 @@ build() {
     if [[ $architecture == arm64 ]]; then
         destination >"$root$products/destination.json"
         flags+=(--destination "$products/destination.json")
-
     fi
     trixie run env HOME=/tmp swift build "${flags[@]}" "$@"
 }
