@@ -22,7 +22,7 @@ let modules: [(name: String, imports: [String])] = [
 ]
 
 let programs: [(name: String, imports: [String])] = [
-    ("stubvisor", ["Host", "RemoteProtocol", "Debugger", "Machine", "Boot", "Primitives"]),
+    ("stubvisor", ["Host", "RemoteProtocol", "Debugger", "Machine", "Boot", "Architecture", "Primitives"]),
     // It measures the other program, which must be there.
     (
         "stubvisor-bench",

@@ -2,6 +2,7 @@
 // registers. On the arm64 one it is one piece.
 // The list that boot protocols hand over follows BIOS call INT 15h AX=E820h. Leaves out: ACPI and unusable ranges.
 
+import Architecture
 import Primitives
 
 /// Where the machine has RAM.
@@ -52,23 +53,27 @@ package struct MachineMemory: Equatable, Sendable {
 
     /// The address ranges that are RAM, ascending: one, or two around `deviceHole`.
     package var ranges: [Range<PhysicalAddress>] {
+        if isOnePiece { return [start..<start + Int(size)] }
         let hole = Self.deviceHole
-        guard board == .pc, size > hole.lowerBound.rawValue else { return [start..<end] }
+        guard size > hole.lowerBound.rawValue else { return [start..<end] }
         return [start..<hole.lowerBound, hole.upperBound..<end].filter { !$0.isEmpty }
     }
 
     /// The first address after the last byte of RAM.
     package var end: PhysicalAddress {
+        if isOnePiece { return start + Int(size) }
         let hole = Self.deviceHole
-        guard board == .pc, size > hole.lowerBound.rawValue else { return PhysicalAddress(start.rawValue + size) }
+        guard size > hole.lowerBound.rawValue else { return start + Int(size) }
         return PhysicalAddress(hole.upperBound.rawValue + size - hole.lowerBound.rawValue)
     }
+
+    package var isOnePiece: Bool { board == .arm }
 
     /// Whether every byte of `range` is RAM.
     package func contains(_ range: Range<PhysicalAddress>) -> Bool {
         // Without a list of ranges: every access to guest memory asks this.
         let (lower, upper) = (range.lowerBound.rawValue, range.upperBound.rawValue)
-        if board == .arm { return range.lowerBound >= start && range.upperBound <= end }
+        if isOnePiece { return lower >= start.rawValue && upper <= end.rawValue }
         if upper <= endBelow4GiB { return true }
         return lower >= Self.deviceHole.upperBound.rawValue && upper <= end.rawValue
     }

@@ -87,6 +87,13 @@ static const unsigned long REQUEST_SET_MP_STATE = KVM_SET_MP_STATE;
 static const unsigned long REQUEST_SET_GUEST_DEBUG = KVM_SET_GUEST_DEBUG;
 static const unsigned long REQUEST_GET_VCPU_EVENTS = KVM_GET_VCPU_EVENTS;
 static const unsigned long REQUEST_SET_VCPU_EVENTS = KVM_SET_VCPU_EVENTS;
+static const unsigned long REQUEST_GET_ONE_REG = KVM_GET_ONE_REG;
+static const unsigned long REQUEST_SET_ONE_REG = KVM_SET_ONE_REG;
+static const unsigned long REQUEST_GET_REG_LIST = KVM_GET_REG_LIST;
+#ifdef __aarch64__
+static const unsigned long REQUEST_ARM_PREFERRED_TARGET = KVM_ARM_PREFERRED_TARGET;
+static const unsigned long REQUEST_ARM_VCPU_INIT = KVM_ARM_VCPU_INIT;
+#endif
 #ifdef __x86_64__
 static const unsigned long REQUEST_GET_SUPPORTED_CPUID = KVM_GET_SUPPORTED_CPUID;
 static const unsigned long REQUEST_SET_CPUID2 = KVM_SET_CPUID2;

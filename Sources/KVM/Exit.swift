@@ -24,6 +24,9 @@ package enum Exit: Equatable, Sendable {
     case interruptWindowOpen
     /// x86: a local APIC of the kernel's ended `vector`, which a level-triggered route of an I/O APIC here has.
     case endOfInterrupt(vector: UInt8)
+    /// arm64: an access where there is no memory, by an instruction whose register and width the processor does not
+    /// tell, such as a load of a pair; ISS of ESR_EL2.
+    case undecodedAccess(address: PhysicalAddress, syndrome: UInt64)
     /// x86: a read of a model-specific register that the filter holds back (see `VM.filter`).
     case registerRead(index: UInt32)
     case registerWrite(index: UInt32, value: UInt64)
@@ -53,7 +56,7 @@ package enum Exit: Equatable, Sendable {
     package struct DebugExit: Equatable, Sendable {
         /// x86: the vector, 1 for #DB and 3 for #BP. arm64: ESR_EL2.
         package let code: UInt64
-        /// The linear address of the instruction that is next.
+        /// x86: the linear address of the instruction that is next. arm64: 0; the registers have it.
         package let programCounter: VirtualAddress
         /// x86: DR6 as the event set it. arm64: the watchpoint's FAR.
         package let status: UInt64

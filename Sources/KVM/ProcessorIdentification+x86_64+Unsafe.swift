@@ -3,20 +3,6 @@ import CLinux
 import Host
 import Primitives
 
-/// One answer of the CPUID instruction (`struct kvm_cpuid_entry2`, 40 bytes in the kernel's interface).
-package struct CPUIDEntry: Equatable, Sendable {
-    package var leaf: UInt32
-    package var subleaf: UInt32
-    /// KVM_CPUID_FLAG_SIGNIFCANT_INDEX (1): the subleaf matters.
-    package var flags: UInt32
-    package var eax: UInt32
-    package var ebx: UInt32
-    package var ecx: UInt32
-    package var edx: UInt32
-
-    static let size = 40
-}
-
 extension System {
     /// What this host can offer a guest. The corresponding request is `KVM_GET_SUPPORTED_CPUID`.
     package func supportedProcessor() throws(KVMError) -> [CPUIDEntry] {

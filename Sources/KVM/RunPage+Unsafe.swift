@@ -46,6 +46,9 @@ struct RunPage {
         case KVM_EXIT_SYSTEM_EVENT: return .systemEvent(page.pointee.system_event.type)
         case KVM_EXIT_INTR: return .interrupted
         case KVM_EXIT_IRQ_WINDOW_OPEN: return .interruptWindowOpen
+        case KVM_EXIT_ARM_NISV:
+            let access = page.pointee.arm_nisv
+            return .undecodedAccess(address: PhysicalAddress(access.fault_ipa), syndrome: access.esr_iss)
         case KVM_EXIT_IOAPIC_EOI: return .endOfInterrupt(vector: page.pointee.eoi.vector)
         case KVM_EXIT_X86_RDMSR: return .registerRead(index: page.pointee.msr.index)
         case KVM_EXIT_X86_WRMSR: return .registerWrite(index: page.pointee.msr.index, value: page.pointee.msr.data)

@@ -36,9 +36,20 @@ package struct System: ~Copyable, Sendable {
 
     /// Makes an empty virtual machine. The corresponding request is `KVM_CREATE_VM`.
     package func makeVM() throws(KVMError) -> VM {
-        let number = descriptor.number
-        let machine = try request("KVM_CREATE_VM") { clinux_ioctl_value(number, REQUEST_CREATE_VM, 0) }
+        let (number, kind) = (descriptor.number, machineKind)
+        let machine = try request("KVM_CREATE_VM") { clinux_ioctl_value(number, REQUEST_CREATE_VM, kind) }
         return VM(Descriptor(owning: machine), runPageSize: try runPageSize())
+    }
+}
+
+extension System {
+    /// The width that arm64's guest physical addresses have where nothing is said, and need not have (Linux 4.20).
+    private static let usualAddressBits: Int32 = 40
+
+    /// What KVM_CREATE_VM is told: 0, but for arm64 hosts whose guests have narrower physical addresses than usual.
+    private var machineKind: UInt {
+        let bits = check(KVM_CAP_ARM_VM_IPA_SIZE)
+        return bits > 0 && bits < Self.usualAddressBits ? UInt(bits) : 0
     }
 }
 
@@ -53,6 +64,12 @@ extension System {
         check(KVM_CAP_X86_USER_SPACE_MSR) != 0 && check(KVM_CAP_X86_MSR_FILTER) != 0
     }
     package var hasLocalAPICsAlone: Bool { check(KVM_CAP_SPLIT_IRQCHIP) != 0 }
+    /// arm64: how many breakpoints and watchpoints KVM_SET_GUEST_DEBUG takes; 0 elsewhere.
+    package var breakpointCount: Int { Int(check(KVM_CAP_GUEST_DEBUG_HW_BPS)) }
+    package var watchpointCount: Int { Int(check(KVM_CAP_GUEST_DEBUG_HW_WPS)) }
+    /// arm64: whether the levels of the timers and the PMU come with each exit, so that an interrupt controller here can
+    /// serve them.
+    package var tellsDeviceInterrupts: Bool { check(KVM_CAP_ARM_USER_IRQ) != 0 }
     package var hasReadOnlyMemory: Bool { check(KVM_CAP_READONLY_MEM) != 0 }
     package var maximumVCPUs: Int { Int(check(KVM_CAP_MAX_VCPUS)) }
 }

@@ -42,6 +42,15 @@ package struct VM: ~Copyable, Sendable {
         try set("KVM_IRQ_LINE", REQUEST_IRQ_LINE, &line)
     }
 
+    /// Whether the kernel would make a device of `type`. The corresponding request is `KVM_CREATE_DEVICE`, with
+    /// `KVM_CREATE_DEVICE_TEST`.
+    package func canMakeDevice(_ type: UInt32) -> Bool {
+        var creation = kvm_create_device()
+        creation.type = type
+        creation.flags = UInt32(KVM_CREATE_DEVICE_TEST)
+        return (try? set("KVM_CREATE_DEVICE", REQUEST_CREATE_DEVICE, &creation)) != nil
+    }
+
     /// Makes an in-kernel device of `type` (KVM_DEV_TYPE_*). The corresponding request is `KVM_CREATE_DEVICE`.
     package func makeDevice(_ type: UInt32) throws(KVMError) -> Device {
         var creation = kvm_create_device()

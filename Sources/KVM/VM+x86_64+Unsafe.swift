@@ -3,20 +3,6 @@ import CLinux
 import Host
 import Primitives
 
-/// A model-specific register whose writes exit, and its reads if `reads`.
-package struct FilteredRegister: Hashable, Sendable {
-    package let index: UInt32
-    package let reads: Bool
-
-    package init(index: UInt32, reads: Bool) {
-        self.index = index
-        self.reads = reads
-    }
-
-    /// What one filter can hold.
-    package static let maximumCount = 16
-}
-
 extension VM {
     /// Three pages that Intel hosts without unrestricted guest mode need, at `address` (below 4 GiB, unused by the
     /// guest), and one more page before them. The corresponding requests are `KVM_SET_TSS_ADDR` and

@@ -21,6 +21,7 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
     /// Where `address` is in this process.
     func host(_ address: PhysicalAddress) -> UnsafeMutableRawPointer {
         precondition(contains(address, count: 1), "\(address) is not memory")
+        if layout.isOnePiece { return mapping.start + Int(address.rawValue - layout.start.rawValue) }
         let hole = MachineMemory.deviceHole
         let cut = address < hole.upperBound ? 0 : hole.upperBound.rawValue - hole.lowerBound.rawValue
         return mapping.start + Int(address.rawValue - cut)

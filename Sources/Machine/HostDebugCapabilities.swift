@@ -1,3 +1,5 @@
+import KVM
+
 /// What this host's KVM really does when it debugs a guest, as a throwaway machine showed (see Probe). The strategies
 /// for breakpoints, watchpoints and steps follow from it.
 package struct HostDebugCapabilities: Equatable, Sendable {
@@ -48,6 +50,13 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     /// KVM_CAP_SPLIT_IRQCHIP: the kernel has the local APICs, and only those.
     package var hasLocalAPICsAlone = false
     package var maximumProcessors = 1
+    /// arm64: KVM_CAP_GUEST_DEBUG_HW_BPS and _WPS.
+    package var breakpointCount = 0
+    package var watchpointCount = 0
+    /// arm64: KVM_CAP_ARM_USER_IRQ.
+    package var tellsDeviceInterrupts = false
+    /// arm64: those that the kernel can make.
+    package var interruptControllers: [VGIC.Version] = []
     /// Kernel-mode code is emulated by software, instruction by instruction.
     package var emulatesKernelMode: Bool { kernel.breakpoint == .emulationFailure }
 
@@ -62,6 +71,7 @@ package struct HostDebugCapabilities: Equatable, Sendable {
 extension HostDebugCapabilities {
     /// Each finding with what it means, for `doctor` and `monitor capabilities`: one table for both and for JSON.
     package var findings: [(key: String, question: String, answer: String, advice: String?)] {
+        if System.architecture == .arm64 { return armFindings }
         func yes(_ value: Bool) -> String { value ? "yes" : "no" }
         var rows: [(String, String, String, String?)] = []
         for (name, title, level) in [

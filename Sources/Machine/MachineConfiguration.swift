@@ -12,6 +12,8 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
     case kernel
     /// The kernel's local APICs with the built-in I/O APIC, 8259 pair and 8254.
     case split
+    /// arm64: the kernel's GIC.
+    case vgic
     /// The built-in GICv2 (see GICBoard).
     case gicv2
 
@@ -23,6 +25,8 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
 
 /// What a machine is made of.
 package struct MachineConfiguration: Sendable {
+    /// The guest's.
+    let architecture: Architecture
     let memory: MachineMemory
     let processorCount: Int
     let interruptController: InterruptControllerKind
@@ -36,19 +40,24 @@ package struct MachineConfiguration: Sendable {
     /// Where the image was linked to be, if that is where Linux kernels are.
     let linkAddress: VirtualAddress?
 
+    /// That of the guests that this host's KVM runs.
+    package static let architecture: Architecture = System.architecture == .x86_64 ? .x86_64 : .arm64
+
     /// A machine for `image`, which was loaded from the bytes of `file`.
     package init(
-        memory: MachineMemory, processorCount: Int, interruptController: InterruptControllerKind, image: BootImage,
+        memory: MachineMemory, processorCount: Int, interruptController: InterruptControllerKind?, image: BootImage,
         file: [UInt8], name: String, isRunning: Bool
     ) {
+        architecture = Self.architecture
         self.memory = memory
         self.processorCount = processorCount
-        self.interruptController = interruptController
+        self.interruptController = interruptController ?? (architecture == .x86_64 ? .apic : .vgic)
         self.image = image
         self.name = name
         self.isRunning = isRunning
-        width = Self.width(for: image, file)
-        linkAddress = Boot.linkAddress(of: file, in: X86LinuxKernel.images)
+        width = architecture == .x86_64 ? Self.width(for: image, file) : .bits64
+        linkAddress =
+            architecture == .x86_64 ? Boot.linkAddress(of: file, in: X86LinuxKernel.images) : nil
     }
 
     /// What goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.

@@ -27,6 +27,14 @@ final class Probe {
         case other
     }
 
+    /// What this host can do for guests of its own architecture.
+    static func host(_ system: borrowing System) throws(KVMError) -> HostDebugCapabilities {
+        switch System.architecture {
+        case .x86_64: try run(system)
+        case .arm64: try ArmProbe.run(system)
+        }
+    }
+
     /// Runs all the experiments, on the calling thread.
     static func run(_ system: borrowing System) throws(KVMError) -> HostDebugCapabilities {
         var found = HostDebugCapabilities()

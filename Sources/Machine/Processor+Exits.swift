@@ -9,6 +9,7 @@ import Primitives
 // From a VM exit to what it means: a device access to answer, an instruction to complete, or a stop.
 extension Processor {
     func handle(_ exit: Exit) throws(KVMError) -> Outcome {
+        if machine.architecture == .arm64 { return try handleArm(exit) }
         switch exit {
         case .io(let access): return try perform(access)
         case .mmioRead where isTrapped(exit), .mmioWrite where isTrapped(exit): return try trapped(exit)
@@ -54,11 +55,13 @@ extension Processor {
         case .endOfInterrupt(let vector):
             machine.model?.change(by: self) { $0.pc?.endOfInterrupt(vector, index, at: $1) }
             return .goOn
+        case .undecodedAccess(let address, _):
+            return .stop(failure("KVM reports an access to \(address) that x86 does not have"))
         case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
         }
     }
 
-    private func failure(_ account: String) -> StopEvent {
+    func failure(_ account: String) -> StopEvent {
         StopEvent(.hostFailure, on: index, account: "vCPU \(index): \(account)")
     }
 
@@ -121,7 +124,7 @@ extension Processor {
     }
 
     /// The same for device memory, where the access came to nothing else.
-    private func caught(
+    func caught(
         _ access: Access, _ size: Int, at address: PhysicalAddress, isWrite: Bool, _ outcome: Outcome
     ) -> Outcome {
         guard case .goOn = outcome else { return outcome }
@@ -135,7 +138,7 @@ extension Processor {
     }
 
     /// Does what a device access asks of the machine.
-    private func apply(_ access: Access) throws(KVMError) -> Outcome {
+    func apply(_ access: Access) throws(KVMError) -> Outcome {
         if let line = access.line { try machine.change(line, by: self) }
         switch access.effect {
         case nil: return .goOn

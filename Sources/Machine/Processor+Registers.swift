@@ -29,6 +29,10 @@ extension Processor {
     func fetch(_ blocks: RegisterBlocks) {
         let missing = blocks.subtracting(registers.present)
         guard !missing.isEmpty else { return }
+        if machine.architecture == .arm64 {
+            try? getArm(missing)
+            return registers.present.formUnion(missing)
+        }
         for place in Self.places where missing.contains(place.blocks) {
             try? vcpu.get(place.block, into: &registers.storage, at: place.offset)
         }
@@ -78,7 +82,7 @@ extension Processor {
     /// Takes changed registers. All but the general ones go to KVM now, so that a value it refuses, or does not keep, is
     /// the user's to know; KVM never refuses general ones, which go with the next resume.
     func take(_ file: RegisterFile) throws(Refusal) {
-        if let reason = X86.objection(to: file, insteadOf: registers) { throw Refusal(reason) }
+        if let reason = objection(to: file) { throw Refusal(reason) }
         let old = registers
         let stored = file.changed.subtracting(.general)
         do throws(Refusal) {
@@ -92,15 +96,24 @@ extension Processor {
             registers = old
             throw error
         }
-        // Without the kernel's local APIC, KVM loads CR8 from the run page.
+        // Without the kernel's local APIC, x86's KVM loads CR8 from the run page.
         if !hasKernelAPIC, stored.contains(.system) { vcpu.taskPriority = X86.taskPriority(registers) }
         registers.changed = old.changed.union(file.changed).intersection(.general)
+    }
+
+    /// Why no guest has the registers of `file`.
+    private func objection(to file: RegisterFile) -> String? {
+        switch machine.architecture {
+        case .x86_64: X86.objection(to: file, insteadOf: registers)
+        case .arm64: Arm64.objection(to: file)
+        }
     }
 
     private func store(
         _ blocks: RegisterBlocks, of file: RegisterFile, insteadOf old: RegisterFile
     ) throws(Refusal) {
         do throws(KVMError) {
+            if machine.architecture == .arm64 { return try setArm(blocks, of: file, insteadOf: old) }
             for place in Self.places where blocks.contains(place.blocks) {
                 try vcpu.set(place.block, from: file.storage, at: place.offset)
             }
@@ -126,7 +139,7 @@ extension Processor {
         for register in machine.layout.registers where blocks.contains(register.block) {
             let value = wanted.bytes(of: register)
             let kept = registers.bytes(of: register)
-            if value == kept || value == old.bytes(of: register) { continue }
+            if value == kept || value == old.bytes(of: register) || Arm64.clocks.contains(register.name) { continue }
             func text(_ bytes: [UInt8]) -> String {
                 var digits: [UInt8] = []
                 digits.appendHex(bytes.reversed())

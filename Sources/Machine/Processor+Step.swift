@@ -8,6 +8,7 @@ extension Processor {
     /// Executes the next instruction: nil where the machine stops before it is done.
     func step() throws(KVMError) -> StopEvent? {
         try storeChangedRegisters()
+        if machine.architecture == .arm64 { return try stepArm() }
         if let (start, end) = pausedJourney { return try run(from: start, to: end) }
         if isUnseenUser { return try stepInUserMode() }
         if try returnToUserMode() { return StopEvent(.stepped, on: index) }
@@ -28,6 +29,7 @@ extension Processor {
     /// Goes past a breakpoint's instruction, into the handler where it calls one; nil when that is done.
     func pass() throws(KVMError) -> StopEvent? {
         try storeChangedRegisters()
+        if machine.architecture == .arm64 { return try passArm() }
         if isUnseenUser { return try passInUserMode() }
         if try returnToUserMode() { return nil }
         let instruction = nextInstruction()
@@ -59,12 +61,13 @@ extension Processor {
     /// Runs `body` with the guest's own instruction in place of one planted or hidden here.
     func lifting(_ body: () throws(KVMError) -> StopEvent?) throws(KVMError) -> StopEvent? {
         guard let place = machine.physical(programCounter, seenBy: self),
-            let original = machine.arrangement.planted.original(at: place)?[0] ?? machine.hidden.original(at: place)
+            let original = machine.arrangement.planted.original(at: place)
+                ?? machine.hidden.original(at: place).map({ [$0] })
         else { return try body() }
-        _ = machine.guestMemory.write(place, [original])
+        _ = machine.guestMemory.write(place, original[...])
         lifted = programCounter
         defer { lifted = nil }
-        defer { _ = machine.guestMemory.write(place, [X86Instruction.breakpointOpcode]) }
+        defer { _ = machine.guestMemory.write(place, machine.architecture.breakpointInstruction[...]) }
         return try body()
     }
 

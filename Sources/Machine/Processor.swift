@@ -15,7 +15,7 @@ final class Processor: @unchecked Sendable {
     let vcpu: VCPU
     unowned let machine: VirtualMachine
     /// Registers as of the last stop.
-    var registers = RegisterFile(size: X86.Storage.size)
+    var registers: RegisterFile
     var statistics = ExitStatistics()
     /// What KVM_SET_GUEST_DEBUG was last told.
     private(set) var armed = GuestDebug()
@@ -43,6 +43,10 @@ final class Processor: @unchecked Sendable {
     /// Where a breakpoint stopped this vCPU: going on from there steps over it first.
     var reported: VirtualAddress?
     private(set) var isListening = false
+    /// arm64: where a watchpoint register stopped this vCPU, before the access: going on from there steps over it first.
+    var watchedPlace: VirtualAddress?
+    /// arm64: the levels of its own devices that the built-in interrupt controller knows.
+    var deviceLevels: DeviceInterrupts = []
     /// The kernel's id of this vCPU's thread.
     private var thread: Int32 = 0
     /// Where a step that must run began and ends (see `run(from:to:)`).
@@ -103,6 +107,7 @@ final class Processor: @unchecked Sendable {
         self.index = index
         self.vcpu = vcpu
         self.machine = machine
+        registers = RegisterFile(size: machine.architecture.storageSize)
     }
 
     /// Calls this vCPU's thread out of the guest; from any thread.
@@ -192,6 +197,7 @@ final class Processor: @unchecked Sendable {
 
     /// Whether it still stands on what the last stop here was for.
     private var standsOnReported: Bool {
+        if let watchedPlace, watchedPlace == programCounter { return true }
         guard let address = reported, address == programCounter else { return false }
         return machine.hasBreakpoint(at: address) || isHandler(address)
     }
@@ -259,6 +265,8 @@ final class Processor: @unchecked Sendable {
     /// Runs until an event, or nil when the machine is stopping.
     func enter(_ pace: Pace) throws(KVMError) -> StopEvent? {
         reported = nil
+        // A step still needs it.
+        if pace == .running { watchedPlace = nil }
         while true {
             if let outcome = try prepareToRun(pace) {
                 guard case .stop(let event) = outcome else { return nil }
@@ -309,6 +317,7 @@ final class Processor: @unchecked Sendable {
 
     /// What KVM is to be told; a step keeps the breakpoint it stands on from holding it back.
     private func guestDebug(_ pace: Pace) -> GuestDebug {
+        if machine.architecture == .arm64 { return armGuestDebug(pace) }
         let slots = currentSlots
         var debug = GuestDebug()
         debug.softwareBreakpoints = machine.plants || !handlers.entries.isEmpty
@@ -364,7 +373,7 @@ final class Processor: @unchecked Sendable {
 
     // MARK: - Registers
 
-    var programCounter: VirtualAddress { X86.programCounter(registers) }
+    var programCounter: VirtualAddress { machine.architecture.programCounter(registers) }
 
     /// Runs the guest until it exits. `registers` are those of before then.
     private func run() throws(KVMError) -> Exit {
@@ -384,7 +393,9 @@ final class Processor: @unchecked Sendable {
     /// General and system registers, without a request where they came with the exit, and once for each exit.
     func fetchRegisters() throws(KVMError) {
         if isCurrent { return }
-        if machine.capabilities.synchronisesRegisters, !isPageStale {
+        if machine.architecture == .arm64 {
+            try getArm(.ofEveryExit)
+        } else if machine.capabilities.synchronisesRegisters, !isPageStale {
             vcpu.copySynchronised(
                 general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
         } else {
@@ -398,6 +409,7 @@ final class Processor: @unchecked Sendable {
 
     /// Gives KVM general and system registers.
     func storeAll() throws(KVMError) {
+        precondition(machine.architecture == .x86_64, "arm64's registers are stored one by one")
         try vcpu.set(.system, from: registers.storage, at: X86.Storage.system)
         registers.changed = .general
         try storeChangedRegisters()
@@ -406,6 +418,11 @@ final class Processor: @unchecked Sendable {
     /// Gives KVM the general registers that were changed while parked; the others went at once (see `take`).
     func storeChangedRegisters() throws(KVMError) {
         guard !registers.changed.isEmpty else { return }
+        if machine.architecture == .arm64 {
+            try setArm(registers.changed, of: registers)
+            registers.changed = []
+            return
+        }
         try vcpu.set(.general, from: registers.storage, at: X86.Storage.general)
         registers.changed = []
         // KVM keeps the trap flag in the registers just replaced, and the run page has the old ones.

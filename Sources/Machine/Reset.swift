@@ -79,7 +79,12 @@ struct MachineSnapshot {
 
 extension VirtualMachine {
     package func reset() throws(Refusal) {
-        do throws(KVMError) { try snapshot.restore(to: self) } catch {
+        do throws(KVMError) {
+            switch architecture {
+            case .x86_64: try snapshot.restore(to: self)
+            case .arm64: try resetArm()
+            }
+        } catch {
             throw Refusal("the machine could not be reset: \(error)")
         }
         owesReset = false

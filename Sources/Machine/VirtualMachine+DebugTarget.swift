@@ -6,6 +6,7 @@ import Primitives
 // The machine as the debugger needs it (see DebugTarget): called by the thread with the baton only.
 extension VirtualMachine: DebugTarget {
     package var traits: TargetTraits {
+        if architecture == .arm64 { return armTraits }
         let level = X86.mode(processors[0].registers) == .real ? capabilities.real : capabilities.kernel
         var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
@@ -14,6 +15,10 @@ extension VirtualMachine: DebugTarget {
         traits.gicInterrupts = model?.look { $0.gic?.configuration.gic.interrupts } ?? nil
         traits.plantsInUserPages = !capabilities.user.executionBreakpoint
         return traits
+    }
+
+    private static var noModelSpecific: Refusal {
+        Refusal("arm64 has no model-specific registers; its system registers are among the registers")
     }
 
     package var memory: any PhysicalMemory { hidden }
@@ -28,20 +33,23 @@ extension VirtualMachine: DebugTarget {
     }
 
     package func modelSpecific(_ index: UInt32, of processor: Int) throws(Refusal) -> UInt64 {
-        try processors[processor].modelSpecific(index)
+        guard architecture == .x86_64 else { throw Self.noModelSpecific }
+        return try processors[processor].modelSpecific(index)
     }
 
     package func setModelSpecific(_ index: UInt32, to value: UInt64, of processor: Int) throws(Refusal) {
+        guard architecture == .x86_64 else { throw Self.noModelSpecific }
         try processors[processor].setModelSpecific(index, to: value)
     }
 
     package func translate(
         _ address: VirtualAddress, on processor: Int
     ) throws(TranslationFault) -> Translation {
-        try X86.paging(processors[processor].registers).translate(address, in: guestMemory)
+        try architecture.paging(processors[processor].registers).translate(address, in: guestMemory)
     }
 
     package func arrange(_ wanted: Arrangement) throws(Refusal) {
+        if architecture == .arm64 { return try arrangeArm(wanted) }
         var registers = X86DebugRegisters()
         for address in wanted.execution {
             guard registers.add(X86DebugRegisters.Slot(address, .execute, length: 1)) else {
@@ -90,7 +98,7 @@ extension VirtualMachine {
 
     /// Where `address` leads by the vCPU's page tables.
     func physical(_ address: VirtualAddress, seenBy processor: Processor) -> PhysicalAddress? {
-        try? X86.paging(processor.registers).translate(address, in: guestMemory).physical
+        try? architecture.paging(processor.registers).translate(address, in: guestMemory).physical
     }
 
     /// Whether something is planted on the memory behind `address`, whichever address it was planted through.
@@ -110,7 +118,7 @@ extension VirtualMachine {
             let page = Int(MemorySlots.pageSize - place.rawValue % MemorySlots.pageSize)
             var bytes = [UInt8](repeating: 0, count: min(count - result.count, page))
             guard hidden.read(physical, into: &bytes) else { break }
-            arrangement.planted.mask(&bytes, readFrom: physical, planting: [X86Instruction.breakpointOpcode])
+            arrangement.planted.mask(&bytes, readFrom: physical, planting: architecture.breakpointInstruction)
             result += bytes
         }
         return result

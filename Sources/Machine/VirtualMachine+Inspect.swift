@@ -8,9 +8,7 @@ extension VirtualMachine {
     private static let pageSize = 0x1000
 
     package func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
-        if let board = model?.look({ $0.gic }) {
-            return try inspectGIC(board, address, count: count, by: processor)
-        }
+        if architecture == .arm64 { return try inspectArm(address, count: count) }
         let view = try interrupts()
         guard view.controllers.claims(address, processor) else {
             throw Refusal("physical \(address) is neither memory nor a device")

@@ -8,6 +8,7 @@ import Primitives
 // The interrupt controllers for the debugger: by the thread with the baton.
 extension VirtualMachine {
     package func interrupts() throws(Refusal) -> InterruptView {
+        guard architecture == .x86_64 else { throw Self.noArmInterrupts }
         guard let model else { return try kernelInterrupts() }
         let now = model.moment(on: nil)
         guard let pc = model.look({ $0.pc }) else { throw Refusal("this machine has a GIC: info gic") }
@@ -35,6 +36,7 @@ extension VirtualMachine {
     }
 
     package func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
+        guard architecture == .x86_64 else { throw Self.noArmInterrupts }
         guard let model else { return try performInKernel(action) }
         let hasKernelAPICs = configuration.interruptController.hasKernelAPICs
         var isDone = true

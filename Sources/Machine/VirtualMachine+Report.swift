@@ -30,12 +30,12 @@ extension VirtualMachine {
                 case .uninitialized, .initReceived: "waiting for a start-up interrupt"
                 case .halted: "halted"
                 case .startupReceived: "starting"
-                case .stopped: "stopped"
+                case .stopped: "switched off"
                 }
         } catch {
             activity = "unknown (\(error))"
         }
-        return "\(activity), \(X86.mode(file).name) CPL\(X86.privilege(file))"
+        return "\(activity), \(architecture.modeName(file))"
     }
 
     private func describeMachine() -> String {
@@ -46,6 +46,7 @@ extension VirtualMachine {
     }
 
     private func describeMap() -> String {
+        if architecture == .arm64 { return armMap }
         func line(_ first: String, _ last: String, _ name: String) -> String { "\(first)-\(last)  \(name)" }
         var lines = ["memory"]
         lines += guestMemory.layout.ranges.map { range in
@@ -99,7 +100,7 @@ package struct HostReport {
 
     /// Examines this host.
     package static func examine() throws(MachineError) -> HostReport {
-        do throws(KVMError) { return HostReport(try Probe.run(try System())) } catch { throw MachineError(error) }
+        do throws(KVMError) { return HostReport(try Probe.host(try System())) } catch { throw MachineError(error) }
     }
 
     /// One line a finding, advice below those that need it.

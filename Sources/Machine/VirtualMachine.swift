@@ -17,6 +17,7 @@ package final class VirtualMachine: @unchecked Sendable {
     static let intelPages = PhysicalAddress(0xfffb_d000)
 
     let configuration: MachineConfiguration
+    var architecture: Architecture { configuration.architecture }
     package let capabilities: HostDebugCapabilities
     let vm: VM
     let guestMemory: GuestMemory
@@ -30,7 +31,7 @@ package final class VirtualMachine: @unchecked Sendable {
     let hidden: HiddenBreakpoints
     /// The model-specific registers that a reset brings back.
     let resettableRegisters: [UInt32]
-    private(set) var processors: [Processor] = []
+    var processors: [Processor] = []
     private(set) var gate: Gate!
     /// The state that a reset brings back.
     private(set) var snapshot: MachineSnapshot!
@@ -42,6 +43,11 @@ package final class VirtualMachine: @unchecked Sendable {
     // What is armed: replaced by `arrange`, read by vCPU threads while they run.
     var arrangement = Arrangement()
     var debugRegisters = X86DebugRegisters()
+    var armDebugRegisters = Arm64DebugRegisters(breakpointCount: 0, watchpointCount: 0)
+    /// arm64: the kernel's interrupt controller, where it has one here.
+    var vgic: VGIC?
+    /// arm64: the built-in one, where it is not the kernel's.
+    var armModel: ArmInterruptModel?
     /// Each vCPU's stop is told by itself (see ResumePlan).
     private(set) var tellsEach = false
     /// Those that no debug register serves, and what became of them at the last resume (see `applyTraps`).
@@ -79,17 +85,29 @@ package final class VirtualMachine: @unchecked Sendable {
         let features: [CPUIDEntry]
         do throws(KVMError) {
             let system = try System()
-            if let known { capabilities = known } else { capabilities = try Probe.run(system) }
-            features = try system.supportedProcessor()
-            layout = X86.layout(configuration.width, X86ExtendedState(features))
-            resettableRegisters =
-                try system.modelSpecificRegisters().filter { !MachineSnapshot.time.contains($0) }
-                + MachineSnapshot.memoryTypes
+            if let known { capabilities = known } else { capabilities = try Probe.host(system) }
+            switch configuration.architecture {
+            case .x86_64:
+                features = try system.supportedProcessor()
+                layout = X86.layout(configuration.width, X86ExtendedState(features))
+                resettableRegisters =
+                    try system.modelSpecificRegisters().filter { !MachineSnapshot.time.contains($0) }
+                    + MachineSnapshot.memoryTypes
+            case .arm64:
+                (features, layout, resettableRegisters) = ([], Arm64.layout, [])
+            }
             vm = try system.makeVM()
         } catch {
             throw MachineError(error)
         }
-        do throws(KVMError) { try assemble(features) } catch { throw MachineError(error) }
+        do throws(KVMError) {
+            switch configuration.architecture {
+            case .x86_64: try assemble(features)
+            case .arm64: try assembleArm()
+            }
+        } catch {
+            throw MachineError(error)
+        }
         gate = Gate(processors: processors.count) { [unowned self] in processors[$0].kick() }
     }
 
@@ -172,7 +190,11 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Serves the debugger through the attendant.
     func attend(_ stop: StopEvent) -> Verdict {
         model?.freeze()
-        defer { model?.thaw() }
+        let count = architecture == .arm64 ? virtualCount : nil
+        defer {
+            model?.thaw()
+            if let count { virtualCount = count }
+        }
         console.flush()
         if stop.cause == .held, configuration.isRunning, !hasStarted {
             hasStarted = true
@@ -237,6 +259,7 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
     private func applyArrangement() {
+        guard architecture == .x86_64 else { return }
         applyTraps()
         applyFilter()
         model?.watch(arrangement.catches)

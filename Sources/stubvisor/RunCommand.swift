@@ -1,3 +1,4 @@
+import Architecture
 import Boot
 import Debugger
 import Host
@@ -54,8 +55,13 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
     var load = options.load
     if let initrd = options.initrd { load.initrd = try read(initrd) }
     do throws(BootError) {
-        let memory = try MachineMemory(size: options.memory)
-        let image = try Boot.load(file, options: load, into: memory)
+        let memory = try MachineMemory(
+            size: options.memory, board: MachineConfiguration.architecture == .arm64 ? .arm : .pc)
+        let image =
+            switch MachineConfiguration.architecture {
+            case .x86_64: try Boot.load(file, options: load, into: memory)
+            case .arm64: try loadArm64(file, options: load, into: memory)
+            }
         return MachineConfiguration(
             memory: memory, processorCount: options.processorCount, interruptController: options.interruptController,
             image: image, file: file, name: options.kernel, isRunning: options.isRunning || options.gdb == nil)

@@ -23,7 +23,8 @@ struct RunOptions {
     var gdb: Endpoint?
     var isRunning = false
     var processorCount = 1
-    var interruptController = InterruptControllerKind.apic
+    /// Nil for the architecture's own default.
+    var interruptController: InterruptControllerKind?
     /// Where the interrupt timeline goes at the end.
     var interruptTrace: String?
     /// Bytes.

@@ -1,8 +1,6 @@
 // An arm64 virtual machine with PSCI, a PL011 at 0x0900_0000 and the processor's own virtual timer.
 
 #include "../machine.h"
-#include "../../common/console.h"
-#include "../../common/power.h"
 
 enum {
     UART_DATA = 0x00,
@@ -27,12 +25,6 @@ static u64 firmware(u64 function, u64 a, u64 b, u64 c) {
     register u64 x3 __asm__("x3") = c;
     __asm__ volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
     return x0;
-}
-
-_Noreturn void power_off(void) {
-    const u64 system_off = 0x84000008;
-    firmware(system_off, 0, 0, 0);
-    for (;;) __asm__ volatile("wfi");
 }
 
 void machine_start(void) { *uart(UART_CONTROL) = 0x301; }
@@ -66,17 +58,3 @@ void uart_next(char character) {
     *uart(UART_DATA) = (u8)character;
 }
 void uart_stop(void) { *uart(UART_MASK) = 0; }
-
-static void put(char character) {
-    while (*uart(UART_FLAGS) & TRANSMIT_FULL) {}
-    *uart(UART_DATA) = (u8)character;
-}
-
-void print(const char *text) {
-    while (*text) put(*text++);
-}
-
-void print_number(u64 value) {
-    if (value >= 10) print_number(value / 10);
-    put((char)('0' + value % 10));
-}

@@ -1,15 +1,7 @@
-// Where an arm64 guest begins: EL1, translation off, interrupts masked. Others come with their number in x0 (PSCI).
+// Where other processors begin, with their number in x0 (PSCI), and where interrupts go.
 
     .text
-    .globl _start, other_start, vectors
-_start:
-    mov     x29, xzr                        // the outermost frame: backtraces end here
-    mov     x30, xzr
-    adrp    x1, stack_top
-    add     sp, x1, :lo12:stack_top
-    bl      main
-    bl      power_off
-
+    .globl other_start, vectors
 other_start:
     mov     x29, xzr
     mov     x30, xzr
@@ -71,10 +63,5 @@ on_irq:
     add     sp, sp, #192
     eret
     .size on_irq, . - on_irq
-
-    .bss
-    .balign 16
-    .skip   16 * 1024
-stack_top:
 
     .section .note.GNU-stack, "", @progbits

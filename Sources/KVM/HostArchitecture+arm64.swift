@@ -1,0 +1,5 @@
+#if arch(arm64)
+extension System {
+    package static let architecture = HostArchitecture.arm64
+}
+#endif

@@ -1,0 +1,124 @@
+import Architecture
+import Debugger
+import Devices
+import Host
+import KVM
+import Primitives
+
+// From an arm64 guest's exit to what it means.
+extension Processor {
+    /// KVM_SYSTEM_EVENT_*.
+    private enum SystemEvent {
+        static let shutdown: UInt32 = 1
+        static let reset: UInt32 = 2
+        static let crash: UInt32 = 3
+    }
+
+    func handleArm(_ exit: Exit) throws(KVMError) -> Outcome {
+        try machine.armModel?.follow(self)
+        switch exit {
+        case .mmioRead(let address, let size):
+            let result =
+                try readArmController(address, size: size) ?? machine.readArmDevice(address, size: size)
+            vcpu.answerMMIO(result.value)
+            return try finish(result, size, at: address, isWrite: false)
+        case .mmioWrite(let address, let data, let size):
+            var result =
+                try writeArmController(address, data, size: size)
+                ?? machine.writeArmDevice(address, data, size: size)
+            result.value = data
+            return try finish(result, size, at: address, isWrite: true)
+        case .debug(let event): return try classifyArm(event)
+        case .interrupted: return try interrupted()
+        case .systemEvent(SystemEvent.shutdown): return .stop(StopEvent(.ended(.poweredOff), on: index))
+        case .systemEvent(SystemEvent.reset):
+            return .stop(StopEvent(.reset, on: index, account: "vCPU \(index) asked for a reset"))
+        case .systemEvent(let type):
+            let what = type == SystemEvent.crash ? "the guest says that it has crashed" : "system event \(type)"
+            return .stop(failure(what))
+        case .undecodedAccess(let address, _):
+            try fetchRegisters()
+            // As an access that nothing answers: the guest gets an external abort.
+            try vcpu.abortAccess()
+            diagnose("vCPU \(index) accessed \(address) at \(programCounter) in a way that cannot be told: aborted")
+            return .goOn
+        case .internalError(let suberror, _): return .stop(failure("KVM gave up: internal error \(suberror)"))
+        case .failEntry(let reason):
+            return .stop(failure("the processor refused to enter the guest: hardware reason \(hexadecimal(reason))"))
+        case .io, .halt, .shutdown, .interruptWindowOpen, .endOfInterrupt, .registerRead, .registerWrite:
+            return .stop(failure("KVM came back for a reason of x86's: \(exit)"))
+        case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
+        }
+    }
+
+    /// The built-in interrupt controller's pages; nil where there is none.
+    private func readArmController(_ address: PhysicalAddress, size: Int) throws(KVMError) -> Access? {
+        try machine.armModel?.change(by: self) { $0.readMemory(address, size: size, index, .arm64, at: $1) }
+            .map { Access(value: $0.value) }
+    }
+
+    private func writeArmController(
+        _ address: PhysicalAddress, _ value: UInt64, size: Int
+    ) throws(KVMError) -> Access? {
+        try machine.armModel?.change(by: self) { $0.writeMemory(value, address, size: size, index, .arm64, at: $1) }
+            .map { _ in Access() }
+    }
+
+    private func finish(
+        _ access: Access, _ size: Int, at address: PhysicalAddress, isWrite: Bool
+    ) throws(KVMError) -> Outcome {
+        let outcome = caught(access, size, at: address, isWrite: isWrite, try apply(access))
+        // The guest must stand behind the instruction, not inside it.
+        if case .stop = outcome { _ = try complete() }
+        return outcome
+    }
+
+    private func classifyArm(_ event: Exit.DebugExit) throws(KVMError) -> Outcome {
+        try fetchRegisters()
+        let place = programCounter
+        switch Arm64Syndrome(event.code).exceptionClass {
+        case .breakpointInstruction:
+            if machine.isPlanted(at: place, seenBy: self), place != lifted {
+                return .stop(StopEvent(.breakpoint(place), on: index))
+            }
+            return try deliverOwnBreakpoint(event.code)
+        case .breakpointLower, .breakpointSame: return .stop(StopEvent(.breakpoint(place), on: index))
+        case .watchpointLower, .watchpointSame: return watched(VirtualAddress(event.status), at: place)
+        case .stepLower, .stepSame: return .stop(StopEvent(.stepped, on: index))
+        default: return .stop(failure("KVM reports a debug event: \(Arm64Syndrome(event.code))"))
+        }
+    }
+
+    /// The stop for an access that a watchpoint register saw; the instruction is still to be executed.
+    private func watched(_ fault: VirtualAddress, at place: VirtualAddress) -> Outcome {
+        let watch = machine.armDebugRegisters.watch(at: fault)
+        let watchpoint = machine.arrangement.watchpoints.first {
+            $0.contains(fault) || watch.map($0.contains) == true
+        }
+        guard let watchpoint else { return .stop(failure("a watchpoint that nobody set was hit at \(fault)")) }
+        hits.watchpoints[watchpoint, default: 0] += 1
+        watchedPlace = place
+        let address = watchpoint.contains(fault) ? fault : watchpoint.address
+        return .stop(StopEvent(.watchpoint(watchpoint.access, address), on: index))
+    }
+
+    /// The guest's own BRK: while KVM_SET_GUEST_DEBUG is on, the kernel takes it from the guest. It is taken to EL1 as
+    /// the processor would have (Arm ARM, AArch64.TakeException).
+    private func deliverOwnBreakpoint(_ syndrome: UInt64) throws(KVMError) -> Outcome {
+        fetch([.general, .system, .control])
+        Arm64.takeException(&registers, Arm64Syndrome(syndrome))
+        try setArm([.general, .control], of: registers)
+        registers.changed = []
+        noteReplacement()
+        // A step over it ends in the handler.
+        if armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
+        return .goOn
+    }
+}
+
+extension Arrangement.Watchpoint {
+    fileprivate func contains(_ watch: Arm64DebugRegisters.Watch) -> Bool {
+        let (start, end) = (watch.address.rawValue, watch.address.rawValue &+ watch.count)
+        return start < address.rawValue &+ UInt64(count) && address.rawValue < end
+    }
+}

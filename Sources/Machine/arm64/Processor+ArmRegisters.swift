@@ -1,0 +1,41 @@
+import Architecture
+import Debugger
+import KVM
+import Primitives
+
+// An arm64 vCPU's registers, a request each (see Arm64KernelRegisters).
+extension Processor {
+    /// Reads `blocks` from KVM. A register that this host's KVM does not have reads as zero.
+    func getArm(_ blocks: RegisterBlocks) throws(KVMError) {
+        for row in Arm64.kernelRegisters where blocks.contains(row.block) {
+            do throws(KVMError) { try vcpu.get(row.id, into: &registers.storage, at: row.offset) } catch {
+                guard error.errno == .noSuchFile else { throw error }
+            }
+        }
+    }
+
+    /// Gives KVM the `blocks` of `file`: where `old` is given, what differs from it only.
+    func setArm(
+        _ blocks: RegisterBlocks, of file: RegisterFile, insteadOf old: RegisterFile? = nil
+    ) throws(KVMError) {
+        for row in Arm64.kernelRegisters where blocks.contains(row.block) {
+            let place = row.offset..<row.offset + row.width
+            if let old, old.storage[place] == file.storage[place] { continue }
+            try vcpu.set(row.id, from: file.storage, at: row.offset)
+        }
+    }
+
+    /// Makes it a processor of `kind`, the first one at the image's first instruction; the others wait for CPU_ON.
+    func prepareArm(_ kind: ProcessorKind) throws(KVMError) {
+        try vcpu.initialise(as: kind.starting(isOff: index > 0))
+        registers.present = []
+        deviceLevels = []
+        watchedPlace = nil
+        fetch(.ofEveryExit)
+        guard index == 0 else { return }
+        let start = machine.configuration.image.start
+        Arm64.setProgramCounter(&registers, to: VirtualAddress(start.instructionPointer))
+        Arm64.setState(&registers, to: .entry)
+        try storeChangedRegisters()
+    }
+}
