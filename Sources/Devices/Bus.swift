@@ -116,6 +116,12 @@ package struct Bus<Address: BusAddress>: Equatable, Sendable {
         map.receive(byte, in: device)
     }
 
+    /// The same if it is taken without loss: `isTaken` is false when there is no room, and nothing happened.
+    package mutating func offer(_ byte: UInt8, to device: Int) -> (isTaken: Bool, line: LineChange?) {
+        guard room(in: device) > 0 else { return (false, nil) }
+        return (true, receive(byte, in: device).line)
+    }
+
     /// Lets something other than a guest's access or input happen to `device`.
     package mutating func signal(_ event: Device.Event, to device: Int) -> LineChange? {
         map.signal(event, to: device)

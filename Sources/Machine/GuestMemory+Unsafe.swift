@@ -85,8 +85,8 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
     }
 
     /// Puts an image in place, with its zeroes.
-    func place(_ image: BootImage) {
-        for placement in image.placements {
+    func place(_ placements: [Placement]) {
+        for placement in placements {
             _ = write(placement.address, placement.bytes[...])
             let zeroes = Int(placement.length) - placement.bytes.count
             if zeroes > 0 {

@@ -77,10 +77,11 @@ final class InterruptModel: Sendable {
             let before = controller.nextDeadline
             var outcome = body(&controller, now)
             if outcome != nil, controller.pc != nil { dispatch(&outcome!, of: &controller.pc!, at: now) }
+            if let outcome, machine.architecture == .arm64 { drive(outcome) }
             return (outcome, controller.nextDeadline != before, controller.journal.hit != nil)
         }
         guard let outcome else { return nil }
-        tell(outcome, by: processor)
+        if machine.architecture == .x86_64 { tell(outcome, by: processor) }
         if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors[0].kick() }
         if moved, let processor { setAlarm(of: processor) }
         return outcome
@@ -121,6 +122,19 @@ final class InterruptModel: Sendable {
         return state.withLock { controller in
             hasHit.store(false, ordering: .releasing)
             return controller.journal.takeHit()
+        }
+    }
+
+    /// arm64: the vCPUs' IRQ and FIQ inputs follow, which also wakes one that waits. With `state` locked, so that no two
+    /// changes pass each other on the way.
+    private func drive(_ outcome: InterruptOutcome) {
+        for index in outcome.changed {
+            for (isFast, inputs) in [(false, outcome.irq), (true, outcome.fiq)] {
+                let line = ArmInterruptLine.processor(index, isFast: isFast)
+                do throws(KVMError) { try machine.vm.setInterruptLine(line.number, inputs.contains(index)) } catch {
+                    diagnose("vCPU \(index) does not hear of its interrupts: \(error)")
+                }
+            }
         }
     }
 

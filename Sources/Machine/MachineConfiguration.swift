@@ -17,6 +17,14 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
     /// The built-in GICv2 (see GICBoard).
     case gicv2
 
+    /// Those that machines of `architecture` can have; the first is the default.
+    package static func all(of architecture: Architecture) -> [Self] {
+        switch architecture {
+        case .x86_64: [.apic, .kernel, .split, .gicv2]
+        case .arm64: [.vgic, .gicv2]
+        }
+    }
+
     /// Whether the local APICs are the kernel's: then halts, start-up messages and local timers are its business.
     var hasKernelAPICs: Bool { self == .kernel || self == .split }
     /// Whether the I/O APIC, the 8259 pair and the 8254 are the kernel's.
@@ -30,7 +38,11 @@ package struct MachineConfiguration: Sendable {
     let memory: MachineMemory
     let processorCount: Int
     let interruptController: InterruptControllerKind
-    let image: BootImage
+    /// What lies in memory at the start, and again after a reset.
+    let placements: [Placement]
+    let start: Start
+    /// One line about the image.
+    let summary: String
     /// What `monitor status` calls the guest.
     let name: String
     /// Start at once instead of holding every vCPU for the debugger.
@@ -40,6 +52,12 @@ package struct MachineConfiguration: Sendable {
     /// Where the image was linked to be, if that is where Linux kernels are.
     let linkAddress: VirtualAddress?
 
+    /// The state of the first processor.
+    enum Start: Sendable {
+        case x86(StartState)
+        case arm64(Arm64StartState)
+    }
+
     /// That of the guests that this host's KVM runs.
     package static let architecture: Architecture = System.architecture == .x86_64 ? .x86_64 : .arm64
 
@@ -48,16 +66,34 @@ package struct MachineConfiguration: Sendable {
         memory: MachineMemory, processorCount: Int, interruptController: InterruptControllerKind?, image: BootImage,
         file: [UInt8], name: String, isRunning: Bool
     ) {
-        architecture = Self.architecture
+        architecture = .x86_64
         self.memory = memory
         self.processorCount = processorCount
-        self.interruptController = interruptController ?? (architecture == .x86_64 ? .apic : .vgic)
-        self.image = image
+        self.interruptController = interruptController ?? .all(of: .x86_64)[0]
+        placements = image.placements
+        start = .x86(image.start)
+        summary = image.summary
         self.name = name
         self.isRunning = isRunning
-        width = architecture == .x86_64 ? Self.width(for: image, file) : .bits64
-        linkAddress =
-            architecture == .x86_64 ? Boot.linkAddress(of: file, in: X86LinuxKernel.images) : nil
+        width = Self.width(for: image, file)
+        linkAddress = Boot.linkAddress(of: file, in: X86LinuxKernel.images)
+    }
+
+    /// The same for an arm64 guest.
+    package init(
+        memory: MachineMemory, processorCount: Int, interruptController: InterruptControllerKind?,
+        image: Arm64BootImage, name: String, isRunning: Bool
+    ) {
+        architecture = .arm64
+        self.memory = memory
+        self.processorCount = processorCount
+        self.interruptController = interruptController ?? .all(of: .arm64)[0]
+        placements = image.placements
+        start = .arm64(image.start)
+        summary = image.summary
+        self.name = name
+        self.isRunning = isRunning
+        (width, linkAddress) = (.bits64, nil)
     }
 
     /// What goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.

@@ -28,6 +28,7 @@ extension Processor {
 
     /// Follows the guest's interrupt table: called before each entry, with the registers of the last exit.
     func watchHandlers() throws(KVMError) {
+        if machine.architecture == .arm64 { return try watchVectors() }
         guard
             machine.watchesHandlers || arriving != nil || trapStep != nil || owesTrap
                 || !handlers.source.vectors.isEmpty
@@ -70,7 +71,9 @@ extension Processor {
         toldHalt = nil
     }
 
-    func isHandler(_ place: VirtualAddress) -> Bool { handlers.entries.contains { $0.address == place } }
+    func isHandler(_ place: VirtualAddress) -> Bool {
+        handlers.slots.contains(place) || handlers.entries.contains { $0.address == place }
+    }
 
     var interruptTable: InterruptTable {
         let (base, limit) = X86.interruptTable(registers)

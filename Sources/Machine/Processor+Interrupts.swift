@@ -18,7 +18,7 @@ extension Processor {
 
     /// What the vCPU does, whoever knows: KVM, or this program where it has the local APIC.
     func activity() throws(KVMError) -> VCPU.Activity {
-        if hasKernelAPIC { return try vcpu.activity() }
+        if hasKernelAPIC || machine.architecture == .arm64 { return try vcpu.activity() }
         return rest
     }
 
@@ -30,6 +30,13 @@ extension Processor {
     /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
     func prepareToRun(_ pace: Pace) throws(KVMError) -> Outcome? {
         guard let model = machine.model else { return nil }
+        // Its interrupt inputs are levels that KVM knows (see InterruptModel.drive).
+        if machine.architecture == .arm64 {
+            guard let hit = model.takeHit() else { return nil }
+            // The guest must stand behind the access that made it, not inside.
+            _ = try complete()
+            return .stop(tell(of: hit))
+        }
         while true {
             if hasModelledAPIC { tellTaskPriority(model) }
             if !hasKernelAPIC {

@@ -72,7 +72,7 @@ struct MachineSnapshot {
         machine.model?.reset()
         for processor in machine.processors { processor.resetInterrupts() }
         for processor in machine.processors { processor.forgetHandlers() }
-        machine.guestMemory.place(machine.configuration.image)
+        machine.guestMemory.place(machine.configuration.placements)
         for (processor, snapshot) in zip(machine.processors, processors) { try snapshot.restore(to: processor) }
     }
 }

@@ -5,18 +5,33 @@ import Primitives
 // The built-in GIC for the debugger: by the thread with the baton.
 extension VirtualMachine {
     /// What drives the inputs of the board.
-    private static let gicDevices = [
-        GICBoard.timerLine: "virtual timer", GICBoard.consoleLine: "serial port",
-        GICBoard.clockLine: "real-time clock",
-    ]
+    private var gicDevices: [Int: String] {
+        switch architecture {
+        case .x86_64:
+            [
+                GICBoard.timerLine: "virtual timer", GICBoard.consoleLine: "serial port",
+                GICBoard.clockLine: "real-time clock",
+            ]
+        case .arm64:
+            [
+                Int(ArmBoard.performanceMonitor): "performance monitor", Int(ArmBoard.virtualTimer): "virtual timer",
+                Int(ArmBoard.physicalTimer): "physical timer", Int(ArmBoard.uartInterrupt): "PL011",
+            ]
+        }
+    }
 
     package func gic() throws(Refusal) -> GICView {
+        if vgic != nil {
+            return GICView(
+                try readKernelGIC(), facts: facts, now: Moment(nanoseconds: 0), isRecorded: false, devices: gicDevices)
+        }
         guard let model, let board = model.look({ $0.gic }) else { throw Refusal("this machine has no GIC") }
         return GICView(
-            board.gic, facts: facts, now: model.moment(on: nil), isRecorded: true, devices: Self.gicDevices)
+            board.gic, facts: facts, now: model.moment(on: nil), isRecorded: true, devices: gicDevices)
     }
 
     package func perform(_ request: GICv2.Request) throws(Refusal) -> String {
+        if vgic != nil { return try performInKernelGIC(request) }
         let facts = facts
         var deed: InterruptDeed?
         model?.change { controllers, now in
@@ -32,16 +47,16 @@ extension VirtualMachine {
     }
 
     /// What a vCPU would read of the GIC's pages, without what a read does.
-    func inspectGIC(
-        _ board: GICBoard, _ address: PhysicalAddress, count: Int, by processor: Int
+    func inspect(
+        _ gic: GICv2, _ placement: GICv2.Placement, _ address: PhysicalAddress, count: Int, by processor: Int
     ) throws(Refusal) -> [UInt8] {
-        guard let place = board.configuration.placement.find(address) else {
+        guard let place = placement.find(address) else {
             throw Refusal("physical \(address) is neither memory nor a device that can be read without a trace")
         }
         let word: UInt32
         switch place {
-        case .distributor(let offset): word = board.gic.inspectDistributor(offset & ~3, processor)
-        case .interface(let offset): word = board.gic.inspectInterface(offset & ~3, processor)
+        case .distributor(let offset): word = gic.inspectDistributor(offset & ~3, processor)
+        case .interface(let offset): word = gic.inspectInterface(offset & ~3, processor)
         }
         let bytes = (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
         return Array(bytes[Int(address.rawValue & 3)...].prefix(count))

@@ -8,7 +8,10 @@ extension VirtualMachine {
     private static let pageSize = 0x1000
 
     package func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
-        if architecture == .arm64 { return try inspectArm(address, count: count) }
+        if architecture == .arm64 { return try inspectArm(address, count: count, by: processor) }
+        if let board = model?.look({ $0.gic }) {
+            return try inspect(board.gic, board.configuration.placement, address, count: count, by: processor)
+        }
         let view = try interrupts()
         guard view.controllers.claims(address, processor) else {
             throw Refusal("physical \(address) is neither memory nor a device")

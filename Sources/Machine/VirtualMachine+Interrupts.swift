@@ -8,7 +8,7 @@ import Primitives
 // The interrupt controllers for the debugger: by the thread with the baton.
 extension VirtualMachine {
     package func interrupts() throws(Refusal) -> InterruptView {
-        guard architecture == .x86_64 else { throw Self.noArmInterrupts }
+        guard architecture == .x86_64 else { throw noPC }
         guard let model else { return try kernelInterrupts() }
         let now = model.moment(on: nil)
         guard let pc = model.look({ $0.pc }) else { throw Refusal("this machine has a GIC: info gic") }
@@ -28,15 +28,28 @@ extension VirtualMachine {
     var facts: [ProcessorFacts] {
         processors.map { processor in
             var facts = ProcessorFacts()
+            facts.place = "pc=\(processor.programCounter)"
+            if architecture == .arm64 {
+                let state = Arm64.state(processor.registers)
+                facts.isArm = true
+                facts.interruptsEnabled = !state.masksIRQ
+                facts.fastInterruptsEnabled = !state.masksFIQ
+                return facts
+            }
             facts.interruptsEnabled = X86.takesInterrupts(processor.registers)
             facts.isHalted = (try? processor.activity()) == .halted
-            facts.place = "pc=\(processor.programCounter)"
             return facts
         }
     }
 
+    private var noPC: Refusal {
+        Refusal(
+            configuration.interruptController == .gicv2 || vgic?.version == .v2
+                ? "this machine has a GIC: info gic" : "the kernel's GICv3 cannot be looked into yet")
+    }
+
     package func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
-        guard architecture == .x86_64 else { throw Self.noArmInterrupts }
+        guard architecture == .x86_64 else { throw noPC }
         guard let model else { return try performInKernel(action) }
         let hasKernelAPICs = configuration.interruptController.hasKernelAPICs
         var isDone = true
@@ -91,7 +104,10 @@ extension VirtualMachine {
 
     /// Writes the interrupt events as a Chrome trace; the machine has ended.
     package func saveTimeline(to path: String) throws(Refusal) {
-        guard let model else { throw Refusal("the kernel's interrupt controllers record nothing; --irqchip apic does") }
+        guard let model else {
+            let other: InterruptControllerKind = architecture == .arm64 ? .gicv2 : .apic
+            throw Refusal("the kernel's interrupt controllers record nothing; --irqchip \(other.rawValue) does")
+        }
         try save(Array("\(model.look { $0.journal.trace.timeline })\n".utf8), to: path)
     }
 

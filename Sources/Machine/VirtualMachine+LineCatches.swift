@@ -9,6 +9,11 @@ extension VirtualMachine {
     /// Refuses a station that nobody would tell of.
     func checkInterrupt(_ line: Int, _ kind: InterruptEvent.Kind) throws(Refusal) {
         let irqchip = configuration.interruptController
+        if irqchip == .vgic, kind != .deliver {
+            throw Refusal(
+                "n/a (kernel irqchip): the kernel does not tell, but for the handler: catch irq \(line); "
+                    + "--irqchip gicv2 tells all")
+        }
         guard irqchip.hasKernelAPICs, kind != .acknowledge, kind != .deliver else { return }
         if irqchip.hasKernelChips {
             throw Refusal(

@@ -42,7 +42,7 @@ extension VirtualMachine {
         let seconds = (Clock.monotonic - started) / 1_000_000_000
         let count = processors.count
         return "\(configuration.name): \(configuration.memory.size >> 20) MiB, \(count) vCPU\(count == 1 ? "" : "s"), "
-            + "irqchip \(configuration.interruptController.rawValue), up \(seconds) s\n\(configuration.image.summary)"
+            + "irqchip \(configuration.interruptController.rawValue), up \(seconds) s\n\(configuration.summary)"
     }
 
     private func describeMap() -> String {
@@ -101,6 +101,12 @@ package struct HostReport {
     /// Examines this host.
     package static func examine() throws(MachineError) -> HostReport {
         do throws(KVMError) { return HostReport(try Probe.host(try System())) } catch { throw MachineError(error) }
+    }
+
+    /// arm64: whether the kernel gives its guests a GICv3 and no GICv2.
+    package static var hasOnlyGICv3: Bool {
+        guard let system = try? System(), let vm = try? system.makeVM() else { return false }
+        return !VGIC.isAvailable(.v2, in: vm) && VGIC.isAvailable(.v3, in: vm)
     }
 
     /// One line a finding, advice below those that need it.

@@ -22,7 +22,7 @@ package final class VirtualMachine: @unchecked Sendable {
     let vm: VM
     let guestMemory: GuestMemory
     /// The built-in interrupt controllers; nil where all are the kernel's.
-    private(set) var model: InterruptModel?
+    var model: InterruptModel?
     package let console: Console
     let attendant: any Attendant
     /// The registers that clients see.
@@ -46,8 +46,7 @@ package final class VirtualMachine: @unchecked Sendable {
     var armDebugRegisters = Arm64DebugRegisters(breakpointCount: 0, watchpointCount: 0)
     /// arm64: the kernel's interrupt controller, where it has one here.
     var vgic: VGIC?
-    /// arm64: the built-in one, where it is not the kernel's.
-    var armModel: ArmInterruptModel?
+    private let armPlatform = Mutex(ArmPlatform())
     /// Each vCPU's stop is told by itself (see ResumePlan).
     private(set) var tellsEach = false
     /// Those that no debug register serves, and what became of them at the last resume (see `applyTraps`).
@@ -129,14 +128,15 @@ package final class VirtualMachine: @unchecked Sendable {
             switch kind {
             case .kernel, .split: try vcpu.setProcessor(answers)
             case .apic: try vcpu.setProcessor(offerLocalAPIC(answers, filtered: isFiltered))
-            case .gicv2: try vcpu.setProcessor(hideLocalAPIC(answers))
+            case .gicv2, .vgic: try vcpu.setProcessor(hideLocalAPIC(answers))
             }
             processors.append(Processor(index, vcpu, of: self))
         }
         if !kind.hasKernelChips { model = try makeModel() }
         try slots.set(trapping: [:], of: guestMemory, in: vm)
-        guestMemory.place(configuration.image)
-        for processor in processors { try processor.prepare(configuration.image.start) }
+        guestMemory.place(configuration.placements)
+        guard case .x86(let start) = configuration.start else { fatalError("this machine's image is no PC's") }
+        for processor in processors { try processor.prepare(start) }
         snapshot = try MachineSnapshot(of: self)
     }
 
@@ -221,13 +221,16 @@ package final class VirtualMachine: @unchecked Sendable {
 
     func bus<R>(_ body: (inout sending PCPlatform) -> R) -> R { platform.withLock { body(&$0) } }
 
-    /// Gives COM1 as much of the console's input as it takes without loss.
+    func armBus<R>(_ body: (inout sending ArmPlatform) -> R) -> R { armPlatform.withLock { body(&$0) } }
+
+    /// Gives the serial port as much of the console's input as it takes without loss.
     func passInput() {
         console.drainInput { byte in
-            let (room, line) = bus { platform -> (Bool, LineChange?) in
-                guard platform.ports.room(in: platform.console) > 0 else { return (false, nil) }
-                return (true, platform.ports.receive(byte, in: platform.console).line)
-            }
+            let (room, line) =
+                switch architecture {
+                case .x86_64: bus { $0.ports.offer(byte, to: $0.console) }
+                case .arm64: armBus { $0.memory.offer(byte, to: $0.console) }
+                }
             if let line { try? change(line) }
             return room
         }
@@ -239,7 +242,8 @@ package final class VirtualMachine: @unchecked Sendable {
     func change(_ line: LineChange, by processor: Processor? = nil) throws(KVMError) {
         if let model {
             model.change(by: processor) { controllers, now in
-                guard let input = controllers.input(ofGSI: Int(line.line)) else { return nil }
+                let number = Int(line.line)
+                guard let input = architecture == .arm64 ? number : controllers.input(ofGSI: number) else { return nil }
                 return switch line.action {
                 case .raise: controllers.setLine(input, true, at: now)
                 case .lower: controllers.setLine(input, false, at: now)
@@ -248,21 +252,22 @@ package final class VirtualMachine: @unchecked Sendable {
             }
             return
         }
+        let number = architecture == .arm64 ? ArmInterruptLine.shared(line.line).number : line.line
         switch line.action {
-        case .raise: try vm.setInterruptLine(line.line, true)
-        case .lower: try vm.setInterruptLine(line.line, false)
+        case .raise: try vm.setInterruptLine(number, true)
+        case .lower: try vm.setInterruptLine(number, false)
         case .pulseLow:
-            try vm.setInterruptLine(line.line, false)
-            try vm.setInterruptLine(line.line, true)
+            try vm.setInterruptLine(number, false)
+            try vm.setInterruptLine(number, true)
         }
     }
 
     /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
     private func applyArrangement() {
+        model?.watch(arrangement.catches)
         guard architecture == .x86_64 else { return }
         applyTraps()
         applyFilter()
-        model?.watch(arrangement.catches)
         applyLineCatches()
         let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
         haltWatch.look(

@@ -18,7 +18,10 @@ package enum ArmBoard {
     package static let firstPrivate: UInt32 = 16
     package static let firstShared: UInt32 = 32
     package static let uartInterrupt: UInt32 = 33
-    /// The generic timer's: the hypervisor's, the virtual one, the secure and the non-secure physical one.
+    /// Interrupt numbers of the GIC, private ones included.
+    package static let interruptCount: UInt32 = 128
+    /// The performance monitor's, then the generic timer's: the hypervisor's, the virtual one, the secure and the non-secure physical one.
+    package static let performanceMonitor: UInt32 = 23
     package static let hypervisorTimer: UInt32 = 26
     package static let virtualTimer: UInt32 = 27
     package static let secureTimer: UInt32 = 29

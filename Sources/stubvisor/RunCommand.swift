@@ -54,17 +54,29 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
     let file = try read(options.kernel)
     var load = options.load
     if let initrd = options.initrd { load.initrd = try read(initrd) }
+    if MachineConfiguration.architecture == .arm64, options.treeController == .gicv2, options.processorCount > 8 {
+        throw .usage("--cpus \(options.processorCount): a GICv2 serves 8 at most")
+    }
     do throws(BootError) {
         let memory = try MachineMemory(
             size: options.memory, board: MachineConfiguration.architecture == .arm64 ? .arm : .pc)
-        let image =
-            switch MachineConfiguration.architecture {
-            case .x86_64: try Boot.load(file, options: load, into: memory)
-            case .arm64: try loadArm64(file, options: load, into: memory)
-            }
-        return MachineConfiguration(
-            memory: memory, processorCount: options.processorCount, interruptController: options.interruptController,
-            image: image, file: file, name: options.kernel, isRunning: options.isRunning || options.gdb == nil)
+        let isRunning = options.isRunning || options.gdb == nil
+        switch MachineConfiguration.architecture {
+        case .x86_64:
+            return MachineConfiguration(
+                memory: memory, processorCount: options.processorCount,
+                interruptController: options.interruptController,
+                image: try Boot.load(file, options: load, into: memory), file: file, name: options.kernel,
+                isRunning: isRunning)
+        case .arm64:
+            let machine = Arm64Machine(
+                processorCount: options.processorCount, interruptController: options.treeController)
+            return MachineConfiguration(
+                memory: memory, processorCount: options.processorCount,
+                interruptController: options.interruptController,
+                image: try loadArm64(file, options: load, into: memory, of: machine), name: options.kernel,
+                isRunning: isRunning)
+        }
     } catch {
         throw Failure(error, path: options.kernel)
     }
@@ -76,6 +88,13 @@ private func read(_ path: String) throws(Failure) -> [UInt8] {
         case .noSuchFile, .isDirectory, .invalid: throw .unreadable(path: path, error)
         default: throw .host("cannot read \(path): \(error)")
         }
+    }
+}
+
+extension RunOptions {
+    /// What the device tree names: a GICv3 where that is all that the kernel has.
+    fileprivate var treeController: Arm64Machine.InterruptController {
+        irqchip == .vgic && HostReport.hasOnlyGICv3 ? .gicv3 : .gicv2
     }
 }
 

@@ -35,6 +35,9 @@ struct RunOptions {
     var kernel = ""
     fileprivate var allowsInsecure = false
 
+    /// Who controls the guest's interrupts.
+    var irqchip: InterruptControllerKind { interruptController ?? .all(of: MachineConfiguration.architecture)[0] }
+
     init(parsing arguments: [String], allowing command: Command = .run) throws(Failure) {
         gdb = .tcp(host: "127.0.0.1", port: 1234)
         var rest = arguments[...]
@@ -66,8 +69,11 @@ struct RunOptions {
         guard let first = kernels.first else { throw .usage("a kernel is missing") }
         guard kernels.count == 1 else { throw .usage("one kernel, please: got \(kernels.joined(separator: ", "))") }
         kernel = first
-        if interruptTrace != nil, interruptController == .kernel {
-            throw .usage("--trace-irq needs --irqchip apic or split: the kernel's interrupt controllers record nothing")
+        if irqchip == .gicv2, processorCount > 8 { throw .usage("--cpus \(processorCount): a GICv2 serves 8 at most") }
+        if interruptTrace != nil, irqchip == .kernel || irqchip == .vgic {
+            throw .usage(
+                "--trace-irq needs --irqchip \(irqchip == .vgic ? "gicv2" : "apic or split"): "
+                    + "the kernel's interrupt controllers record nothing")
         }
         if let gdb, !gdb.isLocal, !allowsInsecure {
             throw .usage(
@@ -121,11 +127,13 @@ extension Option {
         },
         Option(
             name: "--irqchip", value: InterruptControllerKind.allCases.map(\.rawValue).joined(separator: " | "),
-            help: "the interrupt controllers: built in (default), the kernel's, or its local APICs with built-in others"
+            help: "the interrupt controllers: x86-64 has apic, kernel, split and gicv2, arm64 vgic and gicv2; default the first"
         ) { options, text throws(Failure) in
-            guard let kind = InterruptControllerKind(rawValue: text) else {
-                let kinds = InterruptControllerKind.allCases.map(\.rawValue).joined(separator: ", ")
-                throw .usage("--irqchip \(text): expected one of \(kinds)")
+            let architecture = MachineConfiguration.architecture
+            let kinds = InterruptControllerKind.all(of: architecture)
+            guard let kind = InterruptControllerKind(rawValue: text), kinds.contains(kind) else {
+                let names = kinds.map(\.rawValue).joined(separator: ", ")
+                throw .usage("--irqchip \(text): expected one of \(names), which \(architecture.rawValue) guests have")
             }
             options.interruptController = kind
         },

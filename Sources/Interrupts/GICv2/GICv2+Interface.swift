@@ -39,6 +39,9 @@ extension GICv2 {
         return groups >> (it.isGroupOne ? 1 : 0) & 1 != 0 ? it : nil
     }
 
+    /// The interrupt for which processor `cpu`'s input is asserted.
+    package func signalledInterrupt(_ cpu: Int) -> Int? { signalled(cpu)?.INTID }
+
     /// GICC_HPPIR, or GICC_AHPPIR.
     func highestPendingValue(_ cpu: Int, isAlias: Bool) -> UInt16 {
         guard let it = highestPending(cpu) else { return Self.nothing }

@@ -15,17 +15,18 @@ extension Processor {
     }
 
     func handleArm(_ exit: Exit) throws(KVMError) -> Outcome {
-        try machine.armModel?.follow(self)
+        followDevices()
         switch exit {
         case .mmioRead(let address, let size):
             let result =
-                try readArmController(address, size: size) ?? machine.readArmDevice(address, size: size)
+                readController(address, size: size)
+                ?? machine.armBus { $0.memory.read(at: address, size: size, now: machine.now) }
             vcpu.answerMMIO(result.value)
             return try finish(result, size, at: address, isWrite: false)
         case .mmioWrite(let address, let data, let size):
             var result =
-                try writeArmController(address, data, size: size)
-                ?? machine.writeArmDevice(address, data, size: size)
+                writeController(address, data, size: size)
+                ?? machine.armBus { $0.memory.write(data, at: address, size: size, now: machine.now) }
             result.value = data
             return try finish(result, size, at: address, isWrite: true)
         case .debug(let event): return try classifyArm(event)
@@ -51,19 +52,6 @@ extension Processor {
         }
     }
 
-    /// The built-in interrupt controller's pages; nil where there is none.
-    private func readArmController(_ address: PhysicalAddress, size: Int) throws(KVMError) -> Access? {
-        try machine.armModel?.change(by: self) { $0.readMemory(address, size: size, index, .arm64, at: $1) }
-            .map { Access(value: $0.value) }
-    }
-
-    private func writeArmController(
-        _ address: PhysicalAddress, _ value: UInt64, size: Int
-    ) throws(KVMError) -> Access? {
-        try machine.armModel?.change(by: self) { $0.writeMemory(value, address, size: size, index, .arm64, at: $1) }
-            .map { _ in Access() }
-    }
-
     private func finish(
         _ access: Access, _ size: Int, at address: PhysicalAddress, isWrite: Bool
     ) throws(KVMError) -> Outcome {
@@ -82,7 +70,8 @@ extension Processor {
                 return .stop(StopEvent(.breakpoint(place), on: index))
             }
             return try deliverOwnBreakpoint(event.code)
-        case .breakpointLower, .breakpointSame: return .stop(StopEvent(.breakpoint(place), on: index))
+        case .breakpointLower, .breakpointSame:
+            return try reachedVector(place) ?? .stop(StopEvent(.breakpoint(place), on: index))
         case .watchpointLower, .watchpointSame: return watched(VirtualAddress(event.status), at: place)
         case .stepLower, .stepSame: return .stop(StopEvent(.stepped, on: index))
         default: return .stop(failure("KVM reports a debug event: \(Arm64Syndrome(event.code))"))

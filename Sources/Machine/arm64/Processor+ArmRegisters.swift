@@ -33,9 +33,13 @@ extension Processor {
         watchedPlace = nil
         fetch(.ofEveryExit)
         guard index == 0 else { return }
-        let start = machine.configuration.image.start
-        Arm64.setProgramCounter(&registers, to: VirtualAddress(start.instructionPointer))
-        Arm64.setState(&registers, to: .entry)
+        guard case .arm64(let start) = machine.configuration.start else {
+            fatalError("this machine's image is no arm64 machine's")
+        }
+        Arm64.setProgramCounter(&registers, to: VirtualAddress(start.programCounter.rawValue))
+        Arm64.setState(&registers, to: Arm64State(rawValue: start.state))
+        registers.set(Arm64.layout[name: "x0"]!, to: start.deviceTree.rawValue)
+        registers.set(Arm64.layout[name: "sp_el1"]!, to: start.stack.rawValue)
         try storeChangedRegisters()
     }
 }

@@ -24,7 +24,8 @@ extension Processor {
         let isStepping = pace == .stepping
         debug.softwareBreakpoints = machine.plants
         debug.singleStep = isStepping
-        debug.breakpoints = registers.breakpoints.filter { !isStepping || $0 != place }.map {
+        let places = registers.breakpoints + handlers.slots.filter { !registers.breakpoints.contains($0) }
+        debug.breakpoints = places.filter { !isStepping || $0 != place }.map {
             GuestDebug.Slot(control: Arm64DebugRegisters.breakpointControl, value: $0.rawValue)
         }
         if !isStepping || watchedPlace != place {

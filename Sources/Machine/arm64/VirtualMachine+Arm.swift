@@ -1,5 +1,7 @@
 import Architecture
 import Debugger
+import Devices
+import Interrupts
 import KVM
 import Primitives
 
@@ -12,12 +14,12 @@ extension VirtualMachine {
             processors.append(Processor(index, try vm.makeVCPU(index), of: self))
         }
         try slots.set(trapping: [:], of: guestMemory, in: vm)
-        guestMemory.place(configuration.image)
+        guestMemory.place(configuration.placements)
         let kind = try vm.hostProcessor()
         for processor in processors { try processor.prepareArm(kind) }
         switch configuration.interruptController {
         case .vgic: vgic = try makeVGIC()
-        case .gicv2: armModel = ArmInterruptModel(of: self)
+        case .gicv2: model = InterruptModel(ModelledControllers(GICBoard(.arm64(processors: processors.count))), of: self)
         case .apic, .kernel, .split: throw KVMError(request: "KVM_CREATE_IRQCHIP", errno: .invalid)
         }
         armDebugRegisters = Arm64DebugRegisters(capabilities)
@@ -29,7 +31,7 @@ extension VirtualMachine {
         let vgic = try VGIC(version, in: vm)
         try vgic.place(
             distributor: ArmBoard.distributor,
-            processors: version == .v2 ? ArmBoard.interfaces : ArmBoard.redistributors)
+            processors: version == .v2 ? ArmBoard.interruptInterface : ArmBoard.redistributors)
         try vgic.initialise(interrupts: ArmBoard.interruptCount)
         return vgic
     }
@@ -37,10 +39,12 @@ extension VirtualMachine {
     /// Back to the image's first instruction.
     func resetArm() throws(KVMError) {
         let kind = try vm.hostProcessor()
-        guestMemory.place(configuration.image)
-        try armModel?.reset()
+        guestMemory.place(configuration.placements)
+        armBus { $0.reset() }
+        model?.reset()
         try resetVGIC()
         for processor in processors {
+            processor.handlers = HandlerWatch()
             try processor.prepareArm(kind)
             processor.forgetRegisters()
         }
@@ -71,9 +75,11 @@ extension VirtualMachine {
     // MARK: - For the debugger
 
     var armTraits: TargetTraits {
-        TargetTraits(
+        var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
             breakpointInstruction: architecture.breakpointInstruction, linkAddress: configuration.linkAddress)
+        if model != nil || vgic?.version == .v2 { traits.gicInterrupts = Int(ArmBoard.interruptCount) }
+        return traits
     }
 
     func arrangeArm(_ wanted: Arrangement) throws(Refusal) {
@@ -81,8 +87,18 @@ extension VirtualMachine {
         for address in wanted.execution where !registers.add(address) {
             throw Refusal("all \(registers.breakpointCount) breakpoint registers are in use")
         }
-        if let refused = wanted.catches.first {
-            throw Refusal("this cannot be caught on arm64 yet: \(refused.kind)")
+        for row in wanted.catches {
+            switch row.kind {
+            case .memory: break
+            case .interrupt(let line, let kind): try checkInterrupt(line, kind)
+            case .ports, .exceptions, .register, .halt:
+                throw Refusal("arm64 guests: catch mmio and catch irq are what there is")
+            }
+        }
+        let watchedVectors = Self.handledInterrupts(wanted.catches).isEmpty ? 0 : Processor.interruptOrigins.count
+        guard wanted.execution.count + watchedVectors <= registers.breakpointCount else {
+            throw Refusal(
+                "the \(registers.breakpointCount) breakpoint registers do not suffice: catch irq takes \(watchedVectors)")
         }
         for watchpoint in wanted.watchpoints {
             let pieces = Arm64DebugRegisters.cover(
@@ -100,24 +116,37 @@ extension VirtualMachine {
     }
 
     /// Device memory without what a read does to it.
-    func inspectArm(_ address: PhysicalAddress, count: Int) throws(Refusal) -> [UInt8] {
-        throw Refusal("physical \(address) is not memory, and devices cannot be looked into on arm64 yet")
-    }
-
-    static var noArmInterrupts: Refusal {
-        Refusal("the interrupt controllers of arm64 machines cannot be looked into yet")
+    func inspectArm(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
+        if GICv2.Placement.arm64.find(address) != nil {
+            return try inspect(try gic().gic, .arm64, address, count: count, by: processor)
+        }
+        let size = min(8, count)
+        guard let value = armBus({ $0.memory.inspect(at: address, size: size, now: now) }) else {
+            throw Refusal("physical \(address) is neither memory nor a device")
+        }
+        return (0..<size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
     }
 
     var armMap: String {
-        func line(_ start: UInt64, _ size: UInt64, _ name: String) -> String {
-            "\(hexadecimal(start, digits: 16))-\(hexadecimal(start + size - 1, digits: 16))  \(name)"
+        func line(_ start: PhysicalAddress, _ size: UInt64, _ name: String) -> String {
+            let last = start.rawValue + size - 1
+            return "\(hexadecimal(start.rawValue, digits: 16))-\(hexadecimal(last, digits: 16))  \(name)"
         }
         var lines = ["memory"]
-        lines += guestMemory.layout.ranges.map {
-            line($0.lowerBound.rawValue, $0.upperBound.rawValue - $0.lowerBound.rawValue, "RAM")
+        if vgic?.version == .v3 {
+            lines.append(line(ArmBoard.distributor, 0x1_0000, "GICv3 Distributor"))
+            let size = ArmBoard.redistributorSize * UInt64(processors.count)
+            lines.append(line(ArmBoard.redistributors, size, "GICv3 Redistributors"))
+        } else {
+            lines.append(line(ArmBoard.distributor, UInt64(GICv2.distributorSize), "GICv2 Distributor"))
+            lines.append(line(ArmBoard.interruptInterface, UInt64(GICv2.interfaceSize), "GICv2 CPU interface"))
         }
-        lines.append(
-            line(ArmBoard.console.rawValue, ArmBoard.consoleSize, "PL011, interrupt \(ArmBoard.consoleLine)"))
+        lines += armBus { $0.memory.regions }.map { region in
+            line(region.base, UInt64(region.count), region.name + (region.line.map { ", interrupt \($0)" } ?? ""))
+        }
+        lines += guestMemory.layout.ranges.map {
+            line($0.lowerBound, $0.upperBound.rawValue - $0.lowerBound.rawValue, "RAM")
+        }
         return lines.joined(separator: "\n")
     }
 }

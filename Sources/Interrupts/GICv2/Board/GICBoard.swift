@@ -29,6 +29,7 @@ package struct GICBoard: Sendable {
         package static func arm64(processors: Int) -> Self {
             var configuration = Self()
             configuration.gic.processors = processors
+            configuration.gic.interrupts = Int(ArmBoard.interruptCount)
             configuration.placement = .arm64
             return configuration
         }

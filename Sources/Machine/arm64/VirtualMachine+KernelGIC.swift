@@ -1,0 +1,102 @@
+import Debugger
+import Interrupts
+import KVM
+import Primitives
+
+// What `monitor` does to the kernel's GICv2: the built-in one shows on a copy what it comes to, then the kernel gets the
+// same through the registers that have that effect, and by KVM_IRQ_LINE what comes by a line.
+extension VirtualMachine {
+    func performInKernelGIC(_ request: GICv2.Request) throws(Refusal) -> String {
+        var copy = try readKernelGIC()
+        let before = copy.distributor
+        let deed = copy.perform(request, facts, at: Moment(nanoseconds: 0))
+        guard deed.isDone else { throw Refusal(deed.text) }
+        do throws(KVMError) { try pass(request, isEdge: { before.state($0, $1).isEdge }) } catch {
+            throw Refusal("the kernel's interrupt controller refuses: \(error)")
+        }
+        if case .inject(let id, let cpu, _) = request, copy.distributor.state(id, cpu).isPending,
+            try !readKernelGIC().distributor.state(id, cpu).isPending
+        {
+            throw Refusal("the kernel did not take interrupt \(id): it drives that input itself")
+        }
+        return "\(deed)"
+    }
+
+    private func pass(_ request: GICv2.Request, isEdge: (Int, Int) -> Bool) throws(KVMError) {
+        switch request {
+        case .inject(let id, let cpu, _) where id < 16: try send(SGI: id, filter: 2, mask: 0, from: cpu)
+        case .inject(let id, let cpu, let how):
+            switch how ?? (isEdge(id, cpu) ? .edge : .level) {
+            case .edge: try setBit(of: id, cpu, in: Block.setPending)
+            case .level: try setLine(id, cpu, true)
+            case .pulse:
+                try setLine(id, cpu, true)
+                try setLine(id, cpu, false)
+            }
+        case .lower(let id, let cpu): try setLine(id, cpu, false)
+        case .clear(let id, let cpu) where id < 16: try setByte(of: id, cpu, in: Block.clearPendingSGI, to: 0xff)
+        case .clear(let id, let cpu): try setBit(of: id, cpu, in: Block.clearPending)
+        case .send(let id, let sender, .mask(let mask)): try send(SGI: id, filter: 0, mask: mask, from: sender)
+        case .send(let id, let sender, .others): try send(SGI: id, filter: 1, mask: 0, from: sender)
+        case .send(let id, let sender, .itself): try send(SGI: id, filter: 2, mask: 0, from: sender)
+        case .mask(let id, let cpu, let isMasked):
+            try setBit(of: id, cpu, in: isMasked ? Block.clearEnable : Block.setEnable)
+        case .priority(let id, let cpu, let value): try setByte(of: id, cpu, in: Block.priority, to: value)
+        case .route(let id, let mask): try setByte(of: id, 0, in: Block.targets, to: mask)
+        case .group(let id, let cpu, let isOne):
+            // Groups can be written once GICD_IIDR was, with the value it has.
+            try write(Block.identification, cpu, try read(Block.identification, cpu))
+            let offset = Block.group + UInt32(id >> 5) * 4
+            var word = try read(offset, cpu)
+            word[bit: id & 31] = isOne
+            try write(offset, cpu, word)
+        }
+    }
+
+    /// Blocks of the Distributor, by their offsets (IHI 0048B, table 4-1).
+    private enum Block {
+        static let identification: UInt32 = 0x008
+        static let group: UInt32 = 0x080
+        static let setEnable: UInt32 = 0x100
+        static let clearEnable: UInt32 = 0x180
+        static let setPending: UInt32 = 0x200
+        static let clearPending: UInt32 = 0x280
+        static let priority: UInt32 = 0x400
+        static let targets: UInt32 = 0x800
+        static let softwareInterrupt: UInt32 = 0xf00
+        static let clearPendingSGI: UInt32 = 0xf10
+    }
+
+    private func read(_ offset: UInt32, _ cpu: Int) throws(KVMError) -> UInt64 {
+        try vgic!.read(.distributor(offset, processor: cpu))
+    }
+
+    private func write(_ offset: UInt32, _ cpu: Int, _ value: UInt64) throws(KVMError) {
+        try vgic!.write(.distributor(offset, processor: cpu), value)
+    }
+
+    /// In blocks of one bit an interrupt, where zeroes do nothing.
+    private func setBit(of id: Int, _ cpu: Int, in block: UInt32) throws(KVMError) {
+        try write(block + UInt32(id >> 5) * 4, cpu, 1 << UInt64(id & 31))
+    }
+
+    /// In blocks of one byte an interrupt, where the others stay.
+    private func setByte(of id: Int, _ cpu: Int, in block: UInt32, to value: UInt8) throws(KVMError) {
+        let offset = block + UInt32(id & ~3)
+        var word = block == Block.clearPendingSGI ? 0 : try read(offset, cpu)
+        let shift = (id & 3) * 8
+        word[bits: shift...shift + 7] = UInt64(value)
+        try write(offset, cpu, word)
+    }
+
+    private func send(SGI id: Int, filter: UInt64, mask: UInt8, from sender: Int) throws(KVMError) {
+        try write(Block.softwareInterrupt, sender, filter << 24 | UInt64(mask) << 16 | UInt64(id))
+    }
+
+    private func setLine(_ id: Int, _ cpu: Int, _ level: Bool) throws(KVMError) {
+        let number = UInt32(id)
+        let line: ArmInterruptLine =
+            number < ArmBoard.firstShared ? .own(number, processor: cpu) : .shared(number)
+        try vm.setInterruptLine(line.number, level)
+    }
+}
