@@ -127,7 +127,7 @@ extension Option {
         },
         Option(
             name: "--irqchip", value: InterruptControllerKind.allCases.map(\.rawValue).joined(separator: " | "),
-            help: "the interrupt controllers: x86-64 has apic, kernel, split and gicv2, arm64 vgic and gicv2; default the first"
+            help: "who controls interrupts: on x86-64 apic (default), kernel, split, gicv2; on arm64 vgic (default), gicv2"
         ) { options, text throws(Failure) in
             let architecture = MachineConfiguration.architecture
             let kinds = InterruptControllerKind.all(of: architecture)

@@ -19,7 +19,9 @@ extension VirtualMachine {
         for processor in processors { try processor.prepareArm(kind) }
         switch configuration.interruptController {
         case .vgic: vgic = try makeVGIC()
-        case .gicv2: model = InterruptModel(ModelledControllers(GICBoard(.arm64(processors: processors.count))), of: self)
+        case .gicv2:
+            let board = GICBoard(.arm64(processors: processors.count))
+            model = InterruptModel(ModelledControllers(board), of: self)
         case .apic, .kernel, .split: throw KVMError(request: "KVM_CREATE_IRQCHIP", errno: .invalid)
         }
         armDebugRegisters = Arm64DebugRegisters(capabilities)
@@ -98,7 +100,8 @@ extension VirtualMachine {
         let watchedVectors = Self.handledInterrupts(wanted.catches).isEmpty ? 0 : Processor.interruptOrigins.count
         guard wanted.execution.count + watchedVectors <= registers.breakpointCount else {
             throw Refusal(
-                "the \(registers.breakpointCount) breakpoint registers do not suffice: catch irq takes \(watchedVectors)")
+                "there are \(registers.breakpointCount) breakpoint registers, of which catch irq takes \(watchedVectors)"
+            )
         }
         for watchpoint in wanted.watchpoints {
             let pieces = Arm64DebugRegisters.cover(
