@@ -2,10 +2,8 @@ import Architecture
 import Primitives
 import Testing
 
-@testable import Machine
-
 @Suite("arm64 steps with interrupts held off")
-struct ArmStepTests {
+struct Arm64StepTests {
     /// EL1h with interrupts let in.
     private static let open = Arm64State(rawValue: 0x5)
     private static let start = VirtualAddress(0x4000_1000)
