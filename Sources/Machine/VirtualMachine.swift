@@ -239,7 +239,6 @@ package final class VirtualMachine: @unchecked Sendable {
     private func applyArrangement() {
         applyTraps()
         applyFilter()
-        model?.watch(arrangement.catches)
         applyLineCatches()
         let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
         haltWatch.look(
