@@ -66,7 +66,8 @@ struct RunOptions {
         guard kernels.count == 1 else { throw .usage("one kernel, please: got \(kernels.joined(separator: ", "))") }
         kernel = first
         if interruptTrace != nil, interruptController == .kernel {
-            throw .usage("--trace-irq needs --irqchip apic, split or gicv2: the kernel's interrupt controllers record nothing")
+            throw .usage(
+                "--trace-irq needs --irqchip apic, split or gicv2: the kernel's interrupt controllers record nothing")
         }
         if let gdb, !gdb.isLocal, !allowsInsecure {
             throw .usage(
@@ -120,7 +121,8 @@ extension Option {
         },
         Option(
             name: "--irqchip", value: InterruptControllerKind.allCases.map(\.rawValue).joined(separator: " | "),
-            help: "the interrupt controllers: built in (default), the kernel's, its local APICs with built-in others, or a GICv2"
+            help:
+                "the interrupt controllers: built in (default), the kernel's, its local APICs with built-in others, or a GICv2"
         ) { options, text throws(Failure) in
             guard let kind = InterruptControllerKind(rawValue: text) else {
                 let kinds = InterruptControllerKind.allCases.map(\.rawValue).joined(separator: ", ")
