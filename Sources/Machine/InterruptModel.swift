@@ -21,7 +21,12 @@ final class InterruptModel: Sendable {
     /// An event that `monitor catch irq` waits for has happened, and no vCPU has told of it yet.
     private let hasHit = Atomic<Bool>(false)
 
-    private let watched = Mutex<[(line: Int, kind: InterruptEvent.Kind)]>([])
+    private struct Watched: Equatable {
+        let line: Int
+        let kind: InterruptEvent.Kind
+    }
+
+    private let watched = Mutex<[Watched]>([])
 
     init(_ controllers: sending ModelledControllers, of machine: VirtualMachine) {
         state = Mutex(controllers)
@@ -102,17 +107,18 @@ final class InterruptModel: Sendable {
 
     // MARK: - Events that a debugger waits for
 
-    /// Makes `catches` all that is waited for.
+    /// Makes `catches` all that is waited for. What has happened and is waited for no more is not told.
     func watch(_ catches: [Catch]) {
-        state.withLock { controller in
-            for catched in watched.withLock({ $0 }) {
-                controller.watch(catched.line, for: catched.kind, false)
+        let wanted = catches.compactMap { row -> Watched? in
+            if case .interrupt(let line, let kind) = row.kind { Watched(line: line, kind: kind) } else { nil }
+        }
+        state.withLock { controllers in
+            let old = watched.withLock { old in
+                defer { old = wanted }
+                return old
             }
-            let wanted = catches.compactMap { row -> (line: Int, kind: InterruptEvent.Kind)? in
-                if case .interrupt(let line, let kind) = row.kind { (line, kind) } else { nil }
-            }
-            for new in wanted { controller.watch(new.line, for: new.kind, true) }
-            watched.withLock { $0 = wanted }
+            for gone in old where !wanted.contains(gone) { controllers.watch(gone.line, for: gone.kind, false) }
+            for new in wanted where !old.contains(new) { controllers.watch(new.line, for: new.kind, true) }
         }
     }
 

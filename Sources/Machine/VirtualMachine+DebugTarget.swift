@@ -67,6 +67,8 @@ extension VirtualMachine: DebugTarget {
         arrangement = wanted
         debugRegisters = registers
         pageWatchpoints = byPages
+        // At once: what is injected by hand happens before the machine goes on.
+        model?.watch(wanted.catches)
     }
 }
 

@@ -264,7 +264,6 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
     private func applyArrangement() {
-        model?.watch(arrangement.catches)
         guard architecture == .x86_64 else { return }
         applyTraps()
         applyFilter()

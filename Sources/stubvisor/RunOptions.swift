@@ -72,7 +72,7 @@ struct RunOptions {
         if irqchip == .gicv2, processorCount > 8 { throw .usage("--cpus \(processorCount): a GICv2 serves 8 at most") }
         if interruptTrace != nil, irqchip == .kernel || irqchip == .vgic {
             throw .usage(
-                "--trace-irq needs --irqchip \(irqchip == .vgic ? "gicv2" : "apic or split"): "
+                "--trace-irq needs --irqchip \(irqchip == .vgic ? "gicv2" : "apic, split or gicv2"): "
                     + "the kernel's interrupt controllers record nothing")
         }
         if let gdb, !gdb.isLocal, !allowsInsecure {
@@ -127,7 +127,7 @@ extension Option {
         },
         Option(
             name: "--irqchip", value: InterruptControllerKind.allCases.map(\.rawValue).joined(separator: " | "),
-            help: "who controls interrupts: on x86-64 apic (default), kernel, split, gicv2; on arm64 vgic (default), gicv2"
+            help: "interrupt controllers: apic (default), kernel, split, gicv2 on x86-64; vgic (default), gicv2 on arm64"
         ) { options, text throws(Failure) in
             let architecture = MachineConfiguration.architecture
             let kinds = InterruptControllerKind.all(of: architecture)

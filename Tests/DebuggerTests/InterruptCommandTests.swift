@@ -113,7 +113,7 @@ struct InterruptCommandTests {
     @Test("irq break is catch irq with its station", arguments: ["pend", "deliver", "ack", "eoi"])
     func breaks(station: String) {
         let kinds: [String: InterruptEvent.Kind] = [
-            "pend": .pend, "deliver": .acknowledge, "ack": .acknowledge, "eoi": .endOfInterrupt,
+            "pend": .pend, "deliver": .deliver, "ack": .acknowledge, "eoi": .endOfInterrupt,
         ]
         for command in ["irq break 4 on \(station)", "catch irq 4 \(station)"] {
             let client = conversation()

@@ -8,8 +8,8 @@ import Testing
 struct MonitorTests {
     /// The commands that `words` may be short for, found the slow way: of all whose every word begins as typed, those
     /// of the most words; one that is spelled out beats the others.
-    private func meant(_ words: [String]) -> [String] {
-        let matching = MonitorCommand.table.filter { command in
+    private func meant(_ words: [String], _ table: [MonitorCommand]) -> [String] {
+        let matching = table.filter { command in
             let name = command.name.split(separator: " ").map(String.init)
             return name.count <= words.count && zip(name, words).allSatisfy { $0.hasPrefix($1) }
         }
@@ -22,27 +22,36 @@ struct MonitorTests {
         return (listed.isEmpty ? best : listed).map(\.name)
     }
 
+    /// The commands of each kind of machine: a PC's, and those with a GIC.
+    private static let tables = [MonitorCommand.table, MonitorCommand.gicTable]
+
     /// Every way to shorten every word of every command.
-    private static let abbreviations: [[String]] = MonitorCommand.table.flatMap { command in
-        command.name.split(separator: " ").reduce([[]]) { done, word in
-            done.flatMap { start in (1...word.count).map { start + [String(word.prefix($0))] } }
+    private func abbreviations(_ table: [MonitorCommand]) -> [[String]] {
+        table.flatMap { command in
+            command.name.split(separator: " ").reduce([[]]) { done, word in
+                done.flatMap { start in (1...word.count).map { start + [String(word.prefix($0))] } }
+            }
         }
     }
 
-    private func found(_ words: [String]) -> Result<String, Refusal> {
+    private func found(_ words: [String], _ table: [MonitorCommand]) -> Result<String, Refusal> {
         do throws(Refusal) {
-            return .success(try MonitorCommand.find(words.map { $0[...] }, in: MonitorCommand.table).0.name)
+            return .success(try MonitorCommand.find(words.map { $0[...] }, in: table).0.name)
         } catch {
             return .failure(error)
         }
     }
 
-    @Test("a name is found in full and in every unique abbreviation; an ambiguous one says what it could be")
-    func abbreviations() {
-        #expect(Self.abbreviations.count > MonitorCommand.table.count)
-        for words in Self.abbreviations {
-            let meant = meant(words)
-            switch found(words) {
+    @Test(
+        "a name is found in full and in every unique abbreviation; an ambiguous one says what it could be",
+        arguments: tables.indices)
+    func abbreviations(index: Int) {
+        let table = Self.tables[index]
+        let abbreviations = abbreviations(table)
+        #expect(abbreviations.count > table.count)
+        for words in abbreviations {
+            let meant = meant(words, table)
+            switch found(words, table) {
             case .success(let name): #expect([name] == meant, "\(words)")
             case .failure(let refusal):
                 #expect(meant.count > 1, "\(words)")
@@ -51,18 +60,25 @@ struct MonitorTests {
         }
     }
 
-    @Test("every command is found by its whole name, with what follows it")
-    func wholeNames() throws {
-        for command in MonitorCommand.table {
+    @Test("every command is found by its whole name, with what follows it", arguments: tables.indices)
+    func wholeNames(index: Int) throws {
+        for command in Self.tables[index] {
             let words = command.name.split(separator: " ")
-            let (found, rest) = try MonitorCommand.find(words + ["7", "x"], in: MonitorCommand.table)
+            let (found, rest) = try MonitorCommand.find(words + ["7", "x"], in: Self.tables[index])
             #expect(found.name == command.name)
             #expect(rest == ["7", "x"])
         }
     }
 
-    @Test("names are unique")
-    func unique() { #expect(Set(MonitorCommand.table.map(\.name)).count == MonitorCommand.table.count) }
+    @Test("names are unique", arguments: tables.indices)
+    func unique(index: Int) { #expect(Set(Self.tables[index].map(\.name)).count == Self.tables[index].count) }
+
+    @Test("a machine with a GIC answers every interrupt command of a PC, if only with what it has instead")
+    func everywhere() {
+        let (pc, gic) = (Set(Self.tables[0].map(\.name)), Set(Self.tables[1].map(\.name)))
+        #expect(pc.subtracting(gic).isEmpty)
+        #expect(gic.subtracting(pc) == ["irq group", "irq flows"])
+    }
 
     @Test("help lists every command on a line of its own; an empty line is help")
     func help() {

@@ -168,6 +168,30 @@ final class SimulatedTarget: DebugTarget {
         owesReset = false
     }
 
+    /// A machine with a GIC, in place of a PC's controllers.
+    var board: GICv2? {
+        didSet { traits.gicInterrupts = board?.configuration.interrupts }
+    }
+
+    func gic() throws(Refusal) -> GICView {
+        guard let board else { throw Refusal("this machine has no GIC") }
+        let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
+        return GICView(
+            board, facts: facts, now: Moment(nanoseconds: 0), isRecorded: record == .everything,
+            devices: [33: "serial port"])
+    }
+
+    func perform(_ request: GICv2.Request) throws(Refusal) -> String {
+        let facts = try gic().facts
+        let deed = board!.perform(request, facts, at: Moment(nanoseconds: 0))
+        guard deed.isDone else { throw Refusal(deed.text) }
+        requests.append(request)
+        return "\(deed)"
+    }
+
+    /// What was asked of the GIC.
+    private(set) var requests: [GICv2.Request] = []
+
     func completeReset() throws(Refusal) {
         if owesReset { try reset() }
     }

@@ -38,6 +38,10 @@ extension MonitorCommand {
             name: "irq stats", arguments: "[N] [--json]",
             summary: "counts and latencies from pending to end of interrupt"
         ) { session, words throws(Refusal) in try session.gicStatistics(words) },
+        MonitorCommand(
+            name: "irq flows", arguments: "[physical | virtual | sgi] [--json]",
+            summary: "how an interrupt gets to a guest of a hypervisor, step by step, and its list registers"
+        ) { session, words throws(Refusal) in try session.showFlows(words) },
         MonitorCommand(name: "irq warnings", arguments: "[--json]", summary: "what the guest does wrong") {
             session, words throws(Refusal) in try session.gicWarnings(words)
         },

@@ -77,4 +77,23 @@ extension Session {
         let warnings = try recordedGIC().gic.journal.warnings
         return words.isJSON ? warnings.json.description : trimmed(warnings.text)
     }
+
+    // MARK: The virtualization extensions
+
+    /// The three ways of an interrupt through list registers, each played once on the model.
+    func showFlows(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try gicWords(words, 1).words
+        var flows = VirtualInterrupt.Flow.allCases
+        if let word = words.words.first {
+            flows = flows.filter { $0.description.hasPrefix(word) }
+            guard flows.count == 1 else { throw Refusal("\(word): expected physical, virtual or sgi") }
+        }
+        let played = flows.map { (flow: $0, guest: FlowDemonstration.run($0)) }
+        if words.isJSON {
+            return JSON.object(played.map { ("\($0.flow)", $0.guest.flowJSON($0.flow)) }).description
+        }
+        return played.map { flow, guest in
+            "\(flow):\n\(guest.flowLines(flow))\(guest.listText)"
+        }.joined(separator: "\n")
+    }
 }

@@ -49,7 +49,12 @@ package struct InterruptJournal: Sendable {
     /// Waits for events of `kind` of `number`, or no more.
     package mutating func watch(_ number: InterruptNumber, for kind: InterruptEvent.Kind, _ isOn: Bool = true) {
         let bit: UInt16 = 1 << UInt16(kind.rawValue)
-        if isOn { watches[Int(number.rawValue)] |= bit } else { watches[Int(number.rawValue)] &= ~bit }
+        guard !isOn else {
+            watches[Int(number.rawValue)] |= bit
+            return
+        }
+        watches[Int(number.rawValue)] &= ~bit
+        if hit?.number == number, hit?.kind == kind { hit = nil }
     }
 
     /// The first event that was waited for since the last call.

@@ -116,6 +116,7 @@ extension VirtualMachine {
         }
         arrangement = wanted
         armDebugRegisters = registers
+        model?.watch(wanted.catches)
     }
 
     /// Device memory without what a read does to it.
