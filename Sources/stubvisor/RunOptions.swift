@@ -127,7 +127,8 @@ extension Option {
         },
         Option(
             name: "--irqchip", value: InterruptControllerKind.allCases.map(\.rawValue).joined(separator: " | "),
-            help: "interrupt controllers: apic (default), kernel, split, gicv2 on x86-64; vgic (default), gicv2 on arm64"
+            help:
+                "interrupt controllers: apic (default), kernel, split, gicv2 on x86-64; vgic (default), gicv2 on arm64"
         ) { options, text throws(Failure) in
             let architecture = MachineConfiguration.architecture
             let kinds = InterruptControllerKind.all(of: architecture)
