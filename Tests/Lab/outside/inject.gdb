@@ -20,8 +20,7 @@ continue
 monitor catch irq 33
 monitor inject-irq 33
 continue
-expect ($pc&0x7f) 0
-expect ($pc-$vbar_el1)&~0x600 0x80
+expect (long)$pc (long)&vectors+0x280
 expect line_hits $hits+1
 monitor info irqs pending
 monitor uncatch 1
@@ -50,5 +49,5 @@ tbreak relax
 continue
 monitor irq trace 12
 monitor irq stats 33
-monitor info map
+monitor info mtree
 kill

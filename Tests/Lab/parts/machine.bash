@@ -85,8 +85,13 @@ follow() {
         PORT=$port CONSOLE=$work/console SCRIPT=$1 LABS=$labs PRODUCTS=$products ARCHITECTURE=$architecture \
             timeout --foreground "$patience" "$labs/outside/$1" || outside=$?
     fi
-    [[ $outside == 0 ]] || echo "outside: exit status $outside"
+    if [[ $outside != 0 ]]; then
+        # The guest may run for ever with nobody to end it.
+        tr -d '\r' <"$work/console" | sed -n "/^lab: begin $1\$/,\$p"
+        echo "outside: exit status $outside"
+        return 1
+    fi
     end=$(heard "lab: end $1")
     tr -d '\r' <"$work/console" | sed -n "/^lab: begin $1\$/,/^lab: end $1 /p"
-    [[ $outside == 0 && $end == "lab: end $1 0" ]]
+    [[ $end == "lab: end $1 0" ]]
 }
