@@ -41,7 +41,7 @@ final class Sandbox {
         vm = try system.makeVM()
         try vm.reserveIntelPages(at: VirtualMachine.intelPages)
         switch interruptControllers {
-        case .apic, .gicv2: break
+        case .apic, .gicv2, .vgic: break
         case .kernel: try vm.makeInterruptControllers()
         case .split: try vm.makeLocalAPICs(pins: IOAPIC.pins)
         }
