@@ -107,11 +107,11 @@ package final class VirtualMachine: @unchecked Sendable {
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(features, as: index, of: configuration.processorCount)
-            let isFiltered = capabilities.filtersRegisters
             switch kind {
             case .kernel, .split: try vcpu.setProcessor(answers)
-            case .apic: try vcpu.setProcessor(offerLocalAPIC(answers, filtered: isFiltered))
-            case .gicv2: try vcpu.setProcessor(hideLocalAPIC(answers))
+            case .apic:
+                try vcpu.setProcessor(offer(answers, localAPIC: true, extended: capabilities.filtersRegisters))
+            case .gicv2: try vcpu.setProcessor(offer(answers, localAPIC: false, extended: false))
             }
             processors.append(Processor(index, vcpu, of: self))
         }
