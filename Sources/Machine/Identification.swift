@@ -20,27 +20,15 @@ func identify(_ entries: [CPUIDEntry], as index: Int, of count: Int) -> [CPUIDEn
     }
 }
 
-/// The same for the built-in local APIC: x2APIC mode and the deadline timer where accesses to their registers can be
-/// answered (`filtered`).
-func offerLocalAPIC(_ entries: [CPUIDEntry], filtered: Bool) -> [CPUIDEntry] {
+/// The same with or without a local APIC, and with its x2APIC mode and deadline timer or without: they take that accesses
+/// to their registers can be answered.
+func offer(_ entries: [CPUIDEntry], localAPIC: Bool, extended: Bool) -> [CPUIDEntry] {
     entries.map { entry in
         var entry = entry
         guard entry.leaf == 1 else { return entry }
-        entry.ecx[bit: 21] = filtered
-        entry.ecx[bit: 24] = filtered
-        entry.edx[bit: 9] = true
-        return entry
-    }
-}
-
-/// The same for a processor whose interrupts come from a GIC: no local APIC, in no mode.
-func hideLocalAPIC(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
-    entries.map { entry in
-        var entry = entry
-        guard entry.leaf == 1 else { return entry }
-        entry.ecx[bit: 21] = false
-        entry.ecx[bit: 24] = false
-        entry.edx[bit: 9] = false
+        entry.ecx[bit: 21] = extended
+        entry.ecx[bit: 24] = extended
+        entry.edx[bit: 9] = localAPIC
         return entry
     }
 }

@@ -124,11 +124,11 @@ package final class VirtualMachine: @unchecked Sendable {
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(features, as: index, of: configuration.processorCount)
-            let isFiltered = capabilities.filtersRegisters
             switch kind {
             case .kernel, .split: try vcpu.setProcessor(answers)
-            case .apic: try vcpu.setProcessor(offerLocalAPIC(answers, filtered: isFiltered))
-            case .gicv2, .vgic: try vcpu.setProcessor(hideLocalAPIC(answers))
+            case .apic:
+                try vcpu.setProcessor(offer(answers, localAPIC: true, extended: capabilities.filtersRegisters))
+            case .gicv2, .vgic: try vcpu.setProcessor(offer(answers, localAPIC: false, extended: false))
             }
             processors.append(Processor(index, vcpu, of: self))
         }
@@ -143,12 +143,18 @@ package final class VirtualMachine: @unchecked Sendable {
     /// The ports of the 8259 pair and the 8254 are the model's.
     var hasModelledPorts: Bool { model != nil && configuration.interruptController != .gicv2 }
 
+    /// Events that `irq trace` keeps: some 4,000 interrupts from pending to end.
+    private static let traceCapacity = 16_384
+
     private func makeModel() throws(KVMError) -> InterruptModel {
         guard configuration.interruptController != .gicv2 else {
-            return InterruptModel(ModelledControllers(GICBoard(.x86(processors: processors.count))), of: self)
+            var board = GICBoard.Configuration.x86(processors: processors.count)
+            board.gic.traceCapacity = Self.traceCapacity
+            return InterruptModel(ModelledControllers(GICBoard(board)), of: self)
         }
         var model = PCInterruptController.Configuration()
         model.processors = processors.count
+        model.traceCapacity = Self.traceCapacity
         model.features.hasX2APIC = capabilities.filtersRegisters
         model.features.hasDeadlineTimer = capabilities.filtersRegisters
         model.hasLocalAPICs = !configuration.interruptController.hasKernelAPICs

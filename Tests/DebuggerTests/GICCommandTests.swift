@@ -43,7 +43,7 @@ struct GICCommandTests {
     ]
 
     @Test("each form of each command asks for what it says", arguments: forms.indices)
-    func forms(index: Int) {
+    func asks(index: Int) {
         let (command, request) = Self.forms[index]
         let client = conversation()
         let answer = client.monitor(command)

@@ -152,6 +152,15 @@ import Testing
         #expect(obstacles(pc, line: 4, facts()).contains(.localPinMode))
     }
 
+    @Test("an 8259 that was never set up is not blamed where the I/O APIC lets the interrupt through")
+    func unusedPair() {
+        let pc = machine()
+        pc.put(0x350, 0x700)
+        pc.program(4, 0x41)
+        pc.line(4, true)
+        #expect(obstacles(pc, line: 4, facts()) == [])
+    }
+
     @Test("the text is numbered, says ok or BLOCKED, and where the processor is")
     func theText() {
         let text = waiting().controller.explain(line: 10, facts(enabled: false)).text

@@ -15,8 +15,9 @@ extension PCInterruptController {
         ]
         // Two ways lead on; which is open is the guest's choice. A closed one is told only when both are.
         let listeners = locals.indices.filter { locals[$0].passesExternal && (cpu == nil || cpu == $0) }
-        let isPairOpen = line < 16 && !listeners.isEmpty && !pics.mask[bit: line]
         let isPinOpen = !ioapic.entries[pin].isMasked
+        let isPairMeant = line < 16 && !listeners.isEmpty && !pics.mask[bit: line]
+        let isPairOpen = isPairMeant && (!isPinOpen || pics.isOpen(line))
         if isPairOpen || line < 16 && !isPinOpen {
             checks += pairChecks(line)
             for i in isPairOpen ? listeners : [cpu ?? 0] { checks += [localPinCheck(i)] + processorChecks(i, facts) }
