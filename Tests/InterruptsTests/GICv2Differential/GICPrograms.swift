@@ -78,7 +78,7 @@ struct GICPrograms {
             let offset = pick([0xd0, 0xd4, 0xd8, 0xdc, 0xe0, 0xe4, 0xe8, 0xec] as [UInt64])
             return .write(.interface, offset, random.chance(80) ? 0 : sparse())
         // Read-only ones and holes.
-        default: return .write(.interface, pick([0x0c, 0x14, 0x18, 0xfc, 0x40, 0x24, 0x2000 - 4]), word())
+        default: return .write(.interface, pick([0x0c, 0x14, 0x18, 0xfc, 0x40, 0x24, 0x1ffc]), word())
         }
     }
 
