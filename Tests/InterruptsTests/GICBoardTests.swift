@@ -47,7 +47,7 @@ struct GICBoardTests {
         #expect(board.read(Self.timer + 0x10) == 62_500_000)
         board.write(100, Self.timer + 0x38, 1, at: at(16_000))
         board.write(1, Self.timer + 0x3c, 1, at: at(16_000))
-        #expect(board.value.nextDeadline == 16_000 + 1600)
+        #expect(board.value.nextDeadline == 17_600)
         #expect(board.read(Self.timer + 0x08, 0, at: at(16_160)) == 1010)
         #expect(board.read(Self.timer + 0x38, 1, at: at(16_160)) == 90)
         let outcome = board.value.advance(to: at(17_600))
