@@ -95,6 +95,7 @@ extension VirtualMachine {
 
     private func setLine(_ id: Int, _ cpu: Int, _ level: Bool) throws(KVMError) {
         let number = UInt32(id)
+        if number == ArmBoard.uartInterrupt, let wire { return try wire.hold(level) }
         let line: ArmInterruptLine =
             number < ArmBoard.firstShared ? .own(number, processor: cpu) : .shared(number)
         try vm.setInterruptLine(line.number, level)
