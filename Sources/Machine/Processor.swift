@@ -158,6 +158,9 @@ final class Processor: @unchecked Sendable {
 
     /// Another's stop came first: this one is told later, or happens again.
     private func keep(_ event: StopEvent) {
+        // arm64: a caught interrupt is met again at the first instruction of its handler, if it is still to be caught.
+        let isMetAgain = machine.architecture == .arm64 && event.cause == .caught && isHandler(programCounter)
+        if isMetAgain, !machine.tellsEach { return }
         if event.cause.happensOnce || machine.tellsEach { return pending.insert(Pending(event: event), at: 0) }
         if case .breakpoint(let address) = event.cause { hits.breakpoints[address]?.hits -= 1 }
     }
