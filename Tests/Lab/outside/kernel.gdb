@@ -17,4 +17,17 @@ monitor info cpus
 monitor info gic
 monitor status
 backtrace 3
+# The shell's first instructions, at EL0: the same three ways.
+hbreak *$user
+continue
+expect $pc $user
+expect $cpsr&0xf 0
+info threads
+stepi
+expect $pc $user+4
+delete
+tbreak *($user+8)
+continue
+expect $pc $user+8
+delete
 detach
