@@ -17,17 +17,17 @@ monitor info cpus
 monitor info gic
 monitor status
 backtrace 3
-# The shell's first instructions, at EL0: the same three ways.
-hbreak *$user
+# The shell's first instructions, at EL0: the same three ways. Fetching the very first one is a page fault.
+hbreak *($user+4)
 continue
-expect $pc $user
+expect $pc $user+4
 expect $cpsr&0xf 0
 info threads
 stepi
-expect $pc $user+4
-delete
-tbreak *($user+8)
-continue
 expect $pc $user+8
+delete
+tbreak *($user+12)
+continue
+expect $pc $user+12
 delete
 detach
