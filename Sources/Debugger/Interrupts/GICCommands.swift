@@ -76,8 +76,9 @@ extension MonitorCommand {
         },
         MonitorCommand(name: "irq route", arguments: "N MASK", summary: "send an SPI to other CPU interfaces") {
             session, words throws(Refusal) in
-            try session.ask(words, 2) { words throws(Refusal) in
-                .route(try words.id(), to: try words.byte(at: 1, "a mask of CPU interfaces, 8 bits"))
+            let count = session.target.traits.processorCount
+            return try session.ask(words, 2) { words throws(Refusal) in
+                .route(try words.id(), to: try words.mask(at: 1, "a mask of CPU interfaces", of: count))
             }
         },
         MonitorCommand(name: "irq group", arguments: "N 0 | 1 [cpu C]", summary: "put it into a group") {
@@ -104,7 +105,7 @@ extension MonitorCommand {
         absent("nmi", GICv2.nonMaskableRefusal),
         absent("inject-ipi", "on a GIC these are SGIs: inject-sgi N from C to MASK | self | others"),
         absent("inject-vector", "a GIC has no vectors: inject-irq N"),
-        absent("inject-msi", "a GICv2 takes no messages: inject-irq N"),
+        absent("inject-msi", "this GIC takes no messages: inject-irq N"),
         absent("info lapic", "this machine has a GIC: info gic"),
         absent("info ioapic", "this machine has a GIC: info gic"),
     ]

@@ -36,7 +36,6 @@ extension VirtualMachine {
 
     /// The same for the debugger.
     func readKernelGIC() throws(Refusal) -> GICv2 {
-        guard vgic?.version == .v2 else { throw Refusal("the kernel's GICv3 cannot be looked into yet") }
         do throws(KVMError) { return try kernelGIC() } catch {
             throw Refusal("the kernel's interrupt controller cannot be read: \(error)")
         }
@@ -48,7 +47,7 @@ extension VirtualMachine {
         guard vgic != nil else { return }
         // The devices were reset, and tell changes only.
         try vm.setInterruptLine(ArmInterruptLine.shared(ArmBoard.uartInterrupt).number, false)
-        guard vgic?.version == .v2 else { return }
+        guard vgic?.version == .v2 else { return try resetKernelGICv3() }
         func write(_ register: VGIC.Register, _ value: UInt64) throws(KVMError) { try vgic!.write(register, value) }
         try write(.distributor(0, processor: 0), 0)
         for index in processors.indices {

@@ -7,3 +7,13 @@ drive() {
         -ex "file $PRODUCTS/guests/$1.elf" -ex "target remote 127.0.0.1:$PORT" \
         -ex 'source /mnt/Tests/Lab/outside/expect.gdb' -ex "source /mnt/Tests/Lab/outside/$2.gdb"
 }
+
+# said GUEST SCRIPT WORDS...: the same, and gdb must have shown each of the words.
+said() {
+    local output guest=$1 script=$2
+    shift 2
+    output=$(drive "$guest" "$script" 2>&1) || { echo "$output" && return 1; }
+    echo "$output"
+    local words
+    for words; do grep -qF -e "$words" <<<"$output" || { echo "not said: $words" && return 1; }; done
+}
