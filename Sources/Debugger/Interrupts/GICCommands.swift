@@ -101,8 +101,8 @@ extension MonitorCommand {
 
     /// What people know from a PC: refused with what there is instead.
     private static let elsewhere: [MonitorCommand] = [
-        absent("inject-nmi", GICv2.nonMaskableRefusal),
-        absent("nmi", GICv2.nonMaskableRefusal),
+        absent("inject-nmi", GICv2.nonMaskableRefusal + ", nor has KVM's GICv3"),
+        absent("nmi", GICv2.nonMaskableRefusal + ", nor has KVM's GICv3"),
         absent("inject-ipi", "on a GIC these are SGIs: inject-sgi N from C to MASK | self | others"),
         absent("inject-vector", "a GIC has no vectors: inject-irq N"),
         absent("inject-msi", "this GIC takes no messages: inject-irq N"),

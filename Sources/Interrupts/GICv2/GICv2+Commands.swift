@@ -4,7 +4,7 @@ import Primitives
 
 extension GICv2 {
     /// The answer to `inject-nmi`.
-    package static let nonMaskableRefusal = "GICv2 has no NMI, nor has KVM's GICv3"
+    package static let nonMaskableRefusal = "GICv2 has no NMI"
 
     // MARK: Making interrupts
 
