@@ -16,6 +16,9 @@ package struct ArmPlatform: Equatable, Sendable {
         )
     }
 
+    /// The level of the PL011's interrupt output.
+    package var consoleLevel: Bool { memory.device(console).interruptLevel }
+
     /// Brings every device to its power-on state.
     package mutating func reset() { memory.reset() }
 }

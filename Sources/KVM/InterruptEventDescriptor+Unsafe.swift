@@ -5,10 +5,11 @@ import Host
 // without the machine's descriptor. It needs local APICs, or a vGIC, in the kernel.
 //
 // A plain one is an edge: the line goes up and down again at once. One with a second descriptor stays up until the guest
-// ends the interrupt; then it goes down, and the second descriptor tells, so that the device may raise it again. That is
-// right for level-triggered inputs only: on an edge-triggered one whose interrupt is never taken (masked, or polled) the
-// line stays up and every later edge is lost. And neither shows the line as the device has it. So a device whose trigger
-// mode is the guest's choice, such as a PC's UART, keeps to `VM.setInterruptLine`.
+// ends the interrupt; then it goes down, and the second descriptor tells, so that the device may raise it again. On x86
+// that is right for level-triggered inputs only: on an edge-triggered one whose interrupt is never taken (masked, or
+// polled) the line stays up and every later edge is lost. So a device whose trigger mode is the guest's choice, such as a
+// PC's UART, keeps to `VM.setInterruptLine` there. KVM's GIC takes each write as an edge where the guest wants edges,
+// whatever the line was.
 
 /// A descriptor whose writes are interrupts ("irqfd").
 package struct InterruptEventDescriptor: ~Copyable, Sendable {
@@ -30,6 +31,9 @@ package struct InterruptEventDescriptor: ~Copyable, Sendable {
 
     /// Raises the interrupt. A second time before the kernel has seen the first is one.
     package func raise() throws(KVMError) { try named("write to an irqfd") { () throws(Errno) in try event.signal() } }
+
+    /// What to wait for until `takeEnd` has news.
+    package var endNumber: Int32 { ended.number }
 
     /// Whether the guest has ended a level-triggered interrupt since the last call: the line is down now.
     package func takeEnd() -> Bool { ended.take() }

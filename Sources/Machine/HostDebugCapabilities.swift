@@ -71,7 +71,11 @@ package struct HostDebugCapabilities: Equatable, Sendable {
 extension HostDebugCapabilities {
     /// Each finding with what it means, for `doctor` and `monitor capabilities`: one table for both and for JSON.
     package var findings: [(key: String, question: String, answer: String, advice: String?)] {
-        if System.architecture == .arm64 { return armFindings }
+        System.architecture == .arm64 ? armFindings : x86Findings
+    }
+
+    /// The same for x86-64 hosts.
+    var x86Findings: [(key: String, question: String, answer: String, advice: String?)] {
         func yes(_ value: Bool) -> String { value ? "yes" : "no" }
         var rows: [(String, String, String, String?)] = []
         for (name, title, level) in [

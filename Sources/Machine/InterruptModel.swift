@@ -28,6 +28,9 @@ final class InterruptModel: Sendable {
 
     private let watched = Mutex<[Watched]>([])
 
+    /// arm64: which vCPUs' IRQ and FIQ inputs the kernel has asserted; changed only with `state` locked.
+    private let driven = Mutex((irq: ProcessorSet(), fiq: ProcessorSet()))
+
     init(_ controllers: sending ModelledControllers, of machine: VirtualMachine) {
         state = Mutex(controllers)
         self.machine = machine
@@ -134,13 +137,22 @@ final class InterruptModel: Sendable {
     /// arm64: the vCPUs' IRQ and FIQ inputs follow, which also wakes one that waits. With `state` locked, so that no two
     /// changes pass each other on the way.
     private func drive(_ outcome: InterruptOutcome) {
-        for index in outcome.changed {
-            for (isFast, inputs) in [(false, outcome.irq), (true, outcome.fiq)] {
-                let line = ArmInterruptLine.processor(index, isFast: isFast)
-                do throws(KVMError) { try machine.vm.setInterruptLine(line.number, inputs.contains(index)) } catch {
-                    diagnose("vCPU \(index) does not hear of its interrupts: \(error)")
-                }
+        driven.withLock { driven in
+            for index in outcome.changed {
+                follow(outcome.irq.contains(index), of: index, isFast: false, &driven.irq)
+                follow(outcome.fiq.contains(index), of: index, isFast: true, &driven.fiq)
             }
+        }
+    }
+
+    private func follow(_ level: Bool, of index: Int, isFast: Bool, _ driven: inout ProcessorSet) {
+        guard driven.contains(index) != level else { return }
+        let line = ArmInterruptLine.processor(index, isFast: isFast)
+        do throws(KVMError) {
+            try machine.vm.setInterruptLine(line.number, level)
+            if level { driven.insert(index) } else { driven.remove(index) }
+        } catch {
+            diagnose("vCPU \(index) does not hear of its interrupts: \(error)")
         }
     }
 

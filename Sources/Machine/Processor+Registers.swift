@@ -47,6 +47,51 @@ extension Processor {
         registers.present.formUnion(missing)
     }
 
+    // MARK: - Those of every exit
+
+    /// KVM was given other registers than `registers` and the run page have.
+    func noteReplacement() { (isPageStale, isCurrent) = (true, false) }
+
+    /// General and system registers, without a request where they came with the exit, and once for each exit.
+    func fetchRegisters() throws(KVMError) {
+        if isCurrent { return }
+        if machine.architecture == .arm64 {
+            try getArm(.ofEveryExit)
+        } else if machine.capabilities.synchronisesRegisters, !isPageStale {
+            vcpu.copySynchronised(
+                general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
+        } else {
+            try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
+            try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
+        }
+        registers.present = .ofEveryExit
+        registers.changed = []
+        isCurrent = true
+    }
+
+    /// Gives KVM general and system registers.
+    func storeAll() throws(KVMError) {
+        precondition(machine.architecture == .x86_64, "arm64's registers are stored one by one")
+        try vcpu.set(.system, from: registers.storage, at: X86.Storage.system)
+        registers.changed = .general
+        try storeChangedRegisters()
+    }
+
+    /// Gives KVM the general registers that were changed while parked; the others went at once (see `take`).
+    func storeChangedRegisters() throws(KVMError) {
+        guard !registers.changed.isEmpty else { return }
+        if machine.architecture == .arm64 {
+            try setArm(registers.changed, of: registers)
+            registers.changed = []
+            return
+        }
+        try vcpu.set(.general, from: registers.storage, at: X86.Storage.general)
+        registers.changed = []
+        // KVM keeps the trap flag in the registers just replaced, and the run page has the old ones.
+        isArmed = false
+        isPageStale = true
+    }
+
     // MARK: - Model-specific registers by number
 
     func modelSpecific(_ index: UInt32) throws(Refusal) -> UInt64 {

@@ -20,13 +20,6 @@ final class Processor: @unchecked Sendable {
     /// What KVM_SET_GUEST_DEBUG was last told.
     private(set) var armed = GuestDebug()
     var isArmed = true
-    /// A stop that others came before.
-    struct Pending {
-        let event: StopEvent
-        /// What it is told for; once that is gone, it need not be told.
-        var watchpoint: Arrangement.Watchpoint?
-    }
-
     /// Told at this vCPU's next turns, without running.
     var pending: [Pending] = []
     /// What it met of breakpoints and watchpoints.
@@ -60,9 +53,9 @@ final class Processor: @unchecked Sendable {
     /// A breakpoint that does not stop is being passed: that is one step, and nothing comes between.
     var isPassing = false
     /// The registers in the run page are older than KVM's: also before the first exit, which brings some.
-    private(set) var isPageStale = true
+    var isPageStale = true
     /// `registers` has the general and system ones of the last exit.
-    private var isCurrent = false
+    var isCurrent = false
     /// An INT n that was completed here, until the guest is seen to have gone on.
     var completed: (instruction: X86Instruction, at: VirtualAddress)?
     /// Hidden breakpoints on the guest's exception handlers.
@@ -154,12 +147,6 @@ final class Processor: @unchecked Sendable {
         order = action
         pausedJourney = nil
         pending.removeAll { !$0.event.cause.happensOnce }
-    }
-
-    /// Another's stop came first: this one is told later, or happens again.
-    private func keep(_ event: StopEvent) {
-        if event.cause.happensOnce || machine.tellsEach { return pending.insert(Pending(event: event), at: 0) }
-        if case .breakpoint(let address) = event.cause { hits.breakpoints[address]?.hits -= 1 }
     }
 
     private func move() -> StopEvent? {
@@ -385,58 +372,5 @@ final class Processor: @unchecked Sendable {
     func complete() throws(KVMError) -> Exit {
         defer { (isPageStale, isCurrent) = (false, false) }
         return try vcpu.complete()
-    }
-
-    /// KVM was given other registers than `registers` and the run page have.
-    func noteReplacement() { (isPageStale, isCurrent) = (true, false) }
-
-    /// General and system registers, without a request where they came with the exit, and once for each exit.
-    func fetchRegisters() throws(KVMError) {
-        if isCurrent { return }
-        if machine.architecture == .arm64 {
-            try getArm(.ofEveryExit)
-        } else if machine.capabilities.synchronisesRegisters, !isPageStale {
-            vcpu.copySynchronised(
-                general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
-        } else {
-            try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
-            try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
-        }
-        registers.present = .ofEveryExit
-        registers.changed = []
-        isCurrent = true
-    }
-
-    /// Gives KVM general and system registers.
-    func storeAll() throws(KVMError) {
-        precondition(machine.architecture == .x86_64, "arm64's registers are stored one by one")
-        try vcpu.set(.system, from: registers.storage, at: X86.Storage.system)
-        registers.changed = .general
-        try storeChangedRegisters()
-    }
-
-    /// Gives KVM the general registers that were changed while parked; the others went at once (see `take`).
-    func storeChangedRegisters() throws(KVMError) {
-        guard !registers.changed.isEmpty else { return }
-        if machine.architecture == .arm64 {
-            try setArm(registers.changed, of: registers)
-            registers.changed = []
-            return
-        }
-        try vcpu.set(.general, from: registers.storage, at: X86.Storage.general)
-        registers.changed = []
-        // KVM keeps the trap flag in the registers just replaced, and the run page has the old ones.
-        isArmed = false
-        isPageStale = true
-    }
-}
-
-extension StopCause {
-    /// Whether the stop would be lost if it were not told: a breakpoint is simply hit again.
-    var happensOnce: Bool {
-        switch self {
-        case .held, .breakpoint, .stepped, .interrupted, .paused, .emulationFailure: false
-        case .watchpoint, .caught, .tripleFault, .hostFailure, .haltedForGood, .memoryFault, .reset, .ended: true
-        }
     }
 }

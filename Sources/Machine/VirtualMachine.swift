@@ -46,6 +46,8 @@ package final class VirtualMachine: @unchecked Sendable {
     var armDebugRegisters = Arm64DebugRegisters(breakpointCount: 0, watchpointCount: 0)
     /// arm64: the kernel's interrupt controller, where it has one here.
     var vgic: VGIC?
+    /// arm64: the UART's line into it.
+    var wire: InterruptWire?
     private let armPlatform = Mutex(ArmPlatform())
     /// Each vCPU's stop is told by itself (see ResumePlan).
     private(set) var tellsEach = false
@@ -173,6 +175,7 @@ package final class VirtualMachine: @unchecked Sendable {
                 }
             }
             _ = try Host.Thread.start("halt watch") { self.haltWatch.live(self) }
+            if let wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
             try console.startReading { self.passInput() }
         } catch {
             throw .host("a thread for each vCPU", error)
@@ -182,6 +185,7 @@ package final class VirtualMachine: @unchecked Sendable {
         let result = ending.wait { $0 }
         // The threads keep the machine until each has seen this; one may be waiting for a debugger for ever.
         haltWatch.quit()
+        wire?.quit()
         for processor in processors {
             gate.post(.quit, to: processor.index)
             processor.kick()
@@ -242,8 +246,8 @@ package final class VirtualMachine: @unchecked Sendable {
         }
     }
 
-    /// Passes a device's interrupt line on to the interrupt controller. To the kernel's by level, not by an irqfd: the
-    /// trigger mode is the guest's choice, and the line may go down before the interrupt is taken (see
+    /// Passes a device's interrupt line on to the interrupt controller. To the kernel's chips of a PC by level, not by an
+    /// irqfd: the trigger mode is the guest's choice, and the line may go down before the interrupt is taken (see
     /// InterruptEventDescriptor). `processor` is the caller's own, where it was its guest that made the device do that.
     func change(_ line: LineChange, by processor: Processor? = nil) throws(KVMError) {
         if let model {
@@ -258,13 +262,13 @@ package final class VirtualMachine: @unchecked Sendable {
             }
             return
         }
-        let number = architecture == .arm64 ? ArmInterruptLine.shared(line.line).number : line.line
+        if let wire { return try wire.follow(pulsed: line.action == .pulseLow) }
         switch line.action {
-        case .raise: try vm.setInterruptLine(number, true)
-        case .lower: try vm.setInterruptLine(number, false)
+        case .raise: try vm.setInterruptLine(line.line, true)
+        case .lower: try vm.setInterruptLine(line.line, false)
         case .pulseLow:
-            try vm.setInterruptLine(number, false)
-            try vm.setInterruptLine(number, true)
+            try vm.setInterruptLine(line.line, false)
+            try vm.setInterruptLine(line.line, true)
         }
     }
 

@@ -1,12 +1,12 @@
-// The guest's own exceptions: BRK, SVC and the virtual timer's interrupt, counted by its handlers.
+// The guest's own exceptions: BRK, SVC and the interrupts of the virtual and the physical timer, counted by its handlers.
 
 #include "../common/console.h"
 #include "../common/types.h"
 
-enum { SYNCHRONOUS = 4, INTERRUPT = 5, CLASS_SVC = 0x15, CLASS_BRK = 0x3c, VIRTUAL_TIMER = 27 };
+enum { SYNCHRONOUS = 4, INTERRUPT = 5, CLASS_SVC = 0x15, CLASS_BRK = 0x3c, VIRTUAL_TIMER = 27, PHYSICAL_TIMER = 30 };
 
 extern char vectors[];
-volatile u64 breaks, calls, ticks, others;
+volatile u64 breaks, calls, ticks, physical_ticks, others;
 volatile u64 last_comment;
 
 static volatile u32 *const distributor = (volatile u32 *)0x08000000;
@@ -15,6 +15,11 @@ static volatile u32 *const interface = (volatile u32 *)0x08010000;
 void on_tick(void) {
     ticks++;
     __asm__ volatile("msr cntv_ctl_el0, xzr");
+}
+
+void on_physical_tick(void) {
+    physical_ticks++;
+    __asm__ volatile("msr cntp_ctl_el0, xzr");
 }
 
 void on_break(u64 comment) {
@@ -37,6 +42,7 @@ void on_exception(u64 entry) {
     if (entry == INTERRUPT) {
         u32 taken = interface[0xc / 4];
         if ((taken & 0x3ff) == VIRTUAL_TIMER) on_tick();
+        if ((taken & 0x3ff) == PHYSICAL_TIMER) on_physical_tick();
         interface[0x10 / 4] = taken;
     } else if (entry == SYNCHRONOUS && class == CLASS_BRK) {
         on_break(syndrome & 0xffff);
@@ -63,6 +69,11 @@ void start_timer(void) {
     __asm__ volatile("msr daifclr, #2");
 }
 
+static void start_physical_timer(void) {
+    distributor[0x100 / 4] = 1u << PHYSICAL_TIMER;
+    __asm__ volatile("msr cntp_tval_el0, %0; mov x0, #1; msr cntp_ctl_el0, x0" : : "r"(100000ull) : "x0");
+}
+
 int main(void) {
     __asm__ volatile("msr vbar_el1, %0; isb" : : "r"(vectors));
     __asm__ volatile("brk #0x123");
@@ -72,6 +83,9 @@ int main(void) {
     start_timer();
     while (!ticks) __asm__ volatile("wfi");
     report("ticks", ticks);
+    start_physical_timer();
+    while (!physical_ticks) __asm__ volatile("wfi");
+    report("physical ticks", physical_ticks);
     report("others", others);
     return 0;
 }

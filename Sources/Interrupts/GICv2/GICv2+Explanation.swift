@@ -84,6 +84,7 @@ extension GICv2 {
             (id >= 32 || i == cpu) && running[i].contains { $0 & 0x3ff == UInt16(id) }
         }
         if let holder { return "cpu \(holder) has acknowledged it, without an EOI so far" }
+        if isView { return "somebody has acknowledged it without an end so far, or software made it active" }
         return interfaces.contains(where: \.control.splitsEnd)
             ? "its priority was dropped, but nobody has deactivated it (GICC_DIR)"
             : "software made it active (ISACTIVER)"

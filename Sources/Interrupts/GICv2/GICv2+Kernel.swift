@@ -12,6 +12,7 @@ extension GICv2 {
         var configuration = configuration
         configuration.traceCapacity = 1
         self.init(configuration)
+        isView = true
         distributor.control = read(0x000, 0)
         for word in 0..<configuration.words {
             for cpu in 0..<(word == 0 ? configuration.processors : 1) { load(word, cpu, read) }

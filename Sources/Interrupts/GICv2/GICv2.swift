@@ -22,6 +22,8 @@ package struct GICv2: Sendable {
     private var told: [UInt8]
     /// What each processor has acknowledged and not ended, as GICC_IAR gave it; the last is the running one.
     package internal(set) var running: [[UInt16]]
+    /// It shows the registers of another, which is all that is known of that.
+    var isView = false
 
     /// By slot: how often in a row an interrupt ended with its level still high.
     var endsWhileHigh: [UInt16]

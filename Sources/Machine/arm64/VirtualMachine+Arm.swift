@@ -18,7 +18,9 @@ extension VirtualMachine {
         let kind = try vm.hostProcessor()
         for processor in processors { try processor.prepareArm(kind) }
         switch configuration.interruptController {
-        case .vgic: vgic = try makeVGIC()
+        case .vgic:
+            vgic = try makeVGIC()
+            wire = try InterruptWire(of: self)
         case .gicv2:
             let board = GICBoard(.arm64(processors: processors.count))
             model = InterruptModel(ModelledControllers(board), of: self)
@@ -51,6 +53,9 @@ extension VirtualMachine {
             processor.forgetRegisters()
         }
     }
+
+    /// The UART's interrupt output as it is now.
+    var consoleLevel: Bool { armBus { $0.consoleLevel } }
 
     /// CNTVCT_EL0, which all vCPUs share: while the machine stands still, so does the guest's time.
     var virtualCount: UInt64? {

@@ -45,8 +45,7 @@ extension VirtualMachine {
     /// turned off. Priorities, targets and trigger modes stay, which every guest sets before it enables an interrupt.
     func resetVGIC() throws(KVMError) {
         guard vgic != nil else { return }
-        // The devices were reset, and tell changes only.
-        try vm.setInterruptLine(ArmInterruptLine.shared(ArmBoard.uartInterrupt).number, false)
+        try wire?.reset()
         guard vgic?.version == .v2 else { return try resetKernelGICv3() }
         func write(_ register: VGIC.Register, _ value: UInt64) throws(KVMError) { try vgic!.write(register, value) }
         try write(.distributor(0, processor: 0), 0)

@@ -28,12 +28,12 @@ extension VirtualMachine {
         case .inject(let id, let cpu, let how):
             switch how ?? (isEdge(id, cpu) ? .edge : .level) {
             case .edge: try setBit(of: id, cpu, in: Block.setPending)
-            case .level: try setLine(id, cpu, true)
+            case .level: try setKernelLine(id, cpu, true)
             case .pulse:
-                try setLine(id, cpu, true)
-                try setLine(id, cpu, false)
+                try setKernelLine(id, cpu, true)
+                try setKernelLine(id, cpu, false)
             }
-        case .lower(let id, let cpu): try setLine(id, cpu, false)
+        case .lower(let id, let cpu): try setKernelLine(id, cpu, false)
         case .clear(let id, let cpu) where id < 16: try setByte(of: id, cpu, in: Block.clearPendingSGI, to: 0xff)
         case .clear(let id, let cpu): try setBit(of: id, cpu, in: Block.clearPending)
         case .send(let id, let sender, .mask(let mask)):
@@ -94,7 +94,9 @@ extension VirtualMachine {
         try write(Block.softwareInterrupt, sender, filter << 24 | UInt64(mask) << 16 | UInt64(id))
     }
 
-    private func setLine(_ id: Int, _ cpu: Int, _ level: Bool) throws(KVMError) {
+    /// Holds an input of the kernel's GIC, of a private interrupt processor `cpu`'s, high or low.
+    func setKernelLine(_ id: Int, _ cpu: Int, _ level: Bool) throws(KVMError) {
+        if id == Int(ArmBoard.uartInterrupt), let wire { return try wire.hold(level) }
         try vm.setInterruptLine(ArmInterruptLine(id, of: cpu).number, level)
     }
 }

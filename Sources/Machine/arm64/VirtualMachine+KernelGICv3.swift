@@ -45,8 +45,7 @@ extension VirtualMachine {
     private func apply(_ change: GICv3.Change) throws(KVMError) {
         switch change {
         case .register(let register, let value): try vgic!.write(register, value)
-        case .line(let id, let cpu, let level):
-            try vm.setInterruptLine(ArmInterruptLine(id, of: cpu).number, level)
+        case .line(let id, let cpu, let level): try setKernelLine(id, cpu, level)
         }
     }
 

@@ -1,11 +1,28 @@
-# For scripts in Tests/Lab/outside: a gdb on this side, on a guest of the inner machine.
+# For scripts in Tests/Lab/outside: a gdb on this side, on the guests of the inner machine one after another.
 
-# drive GUEST SCRIPT: fails where the script, or gdb, does.
+# Waits until the script inside has made its COUNT-th gdb server.
+serves() {
+    until (($(sed -n "/^lab: begin $SCRIPT/,\$p" "$CONSOLE" | grep -ac 'gdb server on') >= $1)); do sleep 0.2; done
+}
+
+# gdb FILE ARGUMENT...: with the symbols of FILE, if it is not empty, attached to the server there is.
+gdb() {
+    local symbols=()
+    [[ ! $1 ]] || symbols=(-ex "file $1")
+    shift
+    "$LABS/trixie" run gdb-multiarch --batch --nx -ex 'set pagination off' -ex 'set confirm off' \
+        -ex 'set tcp connect-timeout 20' "${symbols[@]}" -ex "target remote 127.0.0.1:$PORT" \
+        -ex 'source /mnt/Tests/Lab/outside/expect.gdb' "$@"
+}
+
+driven=0
+
+# drive GUEST SCRIPT: the next guest; fails where the script, in the commands of gdb or in Python, does, or gdb.
 drive() {
-    until sed -n "/^lab: begin $SCRIPT/,\$p" "$CONSOLE" | grep -aq 'gdb server on'; do sleep 0.2; done
-    "$LABS/trixie" run gdb-multiarch --batch --nx -ex 'set pagination off' -ex 'set tcp connect-timeout 20' \
-        -ex "file $PRODUCTS/guests/$1.elf" -ex "target remote 127.0.0.1:$PORT" \
-        -ex 'source /mnt/Tests/Lab/outside/expect.gdb' -ex "source /mnt/Tests/Lab/outside/$2.gdb"
+    local script=$2
+    [[ $script == *.* ]] || script=$script.gdb
+    serves $((driven += 1))
+    gdb "$PRODUCTS/guests/$1.elf" -ex "source /mnt/Tests/Lab/outside/$script"
 }
 
 # said GUEST SCRIPT WORDS...: the same, and gdb must have shown each of the words.

@@ -82,7 +82,7 @@ follow() {
     heard "lab: begin $1" >/dev/null
     local outside=0 end
     if [[ -x $labs/outside/$1 ]]; then
-        PORT=$port CONSOLE=$work/console SCRIPT=$1 LABS=$labs PRODUCTS=$products ARCHITECTURE=$architecture LAB=$name \
+        LAB=$name PORT=$port CONSOLE=$work/console SCRIPT=$1 LABS=$labs PRODUCTS=$products ARCHITECTURE=$architecture \
             timeout --foreground "$patience" "$labs/outside/$1" || outside=$?
     fi
     if [[ $outside != 0 ]]; then
