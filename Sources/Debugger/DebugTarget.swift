@@ -46,7 +46,7 @@ package protocol DebugTarget: AnyObject {
     func gic() throws(Refusal) -> GICView
 
     /// Does something to the GIC, and says what it came to.
-    func perform(_ request: GICv2.Request) throws(Refusal) -> String
+    func perform(_ request: GICRequest) throws(Refusal) -> String
 
     /// Writes a file on the host.
     func save(_ bytes: [UInt8], to path: String) throws(Refusal)
@@ -58,7 +58,7 @@ package protocol DebugTarget: AnyObject {
 extension DebugTarget {
     package func gic() throws(Refusal) -> GICView { throw Refusal("this machine has no GIC") }
 
-    package func perform(_ request: GICv2.Request) throws(Refusal) -> String {
+    package func perform(_ request: GICRequest) throws(Refusal) -> String {
         throw Refusal("this machine has no GIC")
     }
 }

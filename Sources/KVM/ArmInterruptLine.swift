@@ -1,3 +1,5 @@
+import Primitives
+
 /// An interrupt input of an arm64 machine, as `VM.setInterruptLine` takes it: type in bits 24 to 27, the vCPU's low eight
 /// bits in 16 to 23 and its high four in 28 to 31, the number in 0 to 15 (Documentation/virt/kvm/api.rst, KVM_IRQ_LINE).
 package enum ArmInterruptLine: Equatable, Sendable {
@@ -7,6 +9,11 @@ package enum ArmInterruptLine: Equatable, Sendable {
     case shared(UInt32)
     /// A private peripheral interrupt of one processor: 16 to 31.
     case own(UInt32, processor: Int)
+
+    /// Interrupt `id`; of a private one, processor `cpu`'s.
+    package init(_ id: Int, of cpu: Int) {
+        self = id < Int(ArmBoard.firstShared) ? .own(UInt32(id), processor: cpu) : .shared(UInt32(id))
+    }
 
     package var number: UInt32 {
         switch self {

@@ -21,17 +21,20 @@ extension VirtualMachine {
     }
 
     package func gic() throws(Refusal) -> GICView {
-        if vgic != nil {
+        if let version = vgic?.version {
+            let gic: any InspectableGIC = version == .v2 ? try readKernelGIC() : try readKernelGICv3()
             return GICView(
-                try readKernelGIC(), facts: facts, now: Moment(nanoseconds: 0), isRecorded: false, devices: gicDevices)
+                gic, journal: nil, facts: facts, now: Moment(nanoseconds: 0), devices: gicDevices)
         }
         guard let model, let board = model.look({ $0.gic }) else { throw Refusal("this machine has no GIC") }
         return GICView(
-            board.gic, facts: facts, now: model.moment(on: nil), isRecorded: true, devices: gicDevices)
+            board.gic, journal: board.gic.journal, facts: facts, now: model.moment(on: nil), devices: gicDevices)
     }
 
-    package func perform(_ request: GICv2.Request) throws(Refusal) -> String {
-        if vgic != nil { return try performInKernelGIC(request) }
+    package func perform(_ request: GICRequest) throws(Refusal) -> String {
+        if let version = vgic?.version {
+            return version == .v2 ? try performInKernelGIC(request) : try performInKernelGICv3(request)
+        }
         let facts = facts
         var deed: InterruptDeed?
         model?.change { controllers, now in

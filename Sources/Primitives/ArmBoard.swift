@@ -3,8 +3,9 @@
 package enum ArmBoard {
     /// Where RAM begins.
     package static let memory = PhysicalAddress(0x4000_0000)
-    /// GICD of a GICv2 and of a GICv3.
+    /// GICD of a GICv2, 4 KiB, and of a GICv3, 64 KiB.
     package static let distributor = PhysicalAddress(0x0800_0000)
+    package static let distributorSize: UInt64 = 0x1_0000
     /// GICC of a GICv2, 8 KiB.
     package static let interruptInterface = PhysicalAddress(0x0801_0000)
     /// GICR of a GICv3: two pages of 64 KiB for each processor.

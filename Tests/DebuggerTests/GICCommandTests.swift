@@ -26,7 +26,7 @@ struct GICCommandTests {
 
     // MARK: What is done
 
-    private static let forms: [(command: String, request: GICv2.Request)] = [
+    private static let forms: [(command: String, request: GICRequest)] = [
         ("inject-irq 33", .inject(33, cpu: 0, nil)),
         ("inject-irq 0x21 edge", .inject(33, cpu: 0, .edge)),
         ("inject-irq 27 cpu 1 level", .inject(27, cpu: 1, .level)),

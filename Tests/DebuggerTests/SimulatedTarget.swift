@@ -173,24 +173,33 @@ final class SimulatedTarget: DebugTarget {
         didSet { traits.gicInterrupts = board?.configuration.interrupts }
     }
 
+    /// A machine with the kernel's GICv3.
+    var third: GICv3? {
+        didSet { traits.gicInterrupts = third?.interrupts }
+    }
+
     func gic() throws(Refusal) -> GICView {
-        guard let board else { throw Refusal("this machine has no GIC") }
         let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
+        if let third {
+            return GICView(
+                third, journal: nil, facts: facts, now: Moment(nanoseconds: 0), devices: [33: "PL011"])
+        }
+        guard let board else { throw Refusal("this machine has no GIC") }
         return GICView(
-            board, facts: facts, now: Moment(nanoseconds: 0), isRecorded: record == .everything,
+            board, journal: record == .everything ? board.journal : nil, facts: facts, now: Moment(nanoseconds: 0),
             devices: [33: "serial port"])
     }
 
-    func perform(_ request: GICv2.Request) throws(Refusal) -> String {
+    func perform(_ request: GICRequest) throws(Refusal) -> String {
         let facts = try gic().facts
-        let deed = board!.perform(request, facts, at: Moment(nanoseconds: 0))
+        let deed = third?.perform(request, facts).deed ?? board!.perform(request, facts, at: Moment(nanoseconds: 0))
         guard deed.isDone else { throw Refusal(deed.text) }
         requests.append(request)
         return "\(deed)"
     }
 
     /// What was asked of the GIC.
-    private(set) var requests: [GICv2.Request] = []
+    private(set) var requests: [GICRequest] = []
 
     func completeReset() throws(Refusal) {
         if owesReset { try reset() }

@@ -56,11 +56,10 @@ static void handle(u32 id, int self) {
 }
 
 void take_interrupt(void) {
-    u32 acknowledged = interface_read(GICC_IAR);
+    u32 acknowledged = gic_acknowledge();
     u32 id = acknowledged & 0x3ff;
     if (id >= NO_INTERRUPT) return;
     handle(id, gic_own_number());
     if (id == never_ended) return;
-    interface_write(GICC_EOIR, acknowledged);
-    if (interface_read(GICC_CTLR) & GICC_SPLIT_END) interface_write(GICC_DIR, acknowledged);
+    gic_end(acknowledged);
 }

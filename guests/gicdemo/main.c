@@ -1,4 +1,4 @@
-// A GICv2 at work: each processor's timer (a PPI), the UART's line (an SPI), messages between processors (SGIs), nesting
+// A GIC at work: each processor's timer (a PPI), the UART's line (an SPI), messages between processors (SGIs), nesting
 // by priority, the two ways to end an interrupt, and some that wait because they are held off. Each line of output is
 // one kind and its counts, which are the same on every machine with as many processors, whatever its architecture.
 
@@ -54,7 +54,7 @@ static void line(void) {
     u64 length = 0;
     while (text[length]) length++;
     gic_set_priority(UART_LINE, 0x80);
-    gic_set_target(UART_LINE, 1);
+    gic_set_target(UART_LINE, 0);
     gic_set_edge(UART_LINE, 0);
     gic_set_enabled(UART_LINE, 1);
     unsent = text + 1;
@@ -70,15 +70,15 @@ static void ring(int self) {
     int next = (self + 1) % processors;
     for (u64 round = 1; round <= (u64)rounds; round++) {
         while (messages[next] + 1 < round) relax();
-        gic_send(MESSAGE, sgi_to(next));
+        gic_send(MESSAGE, next);
         spin_until(&messages[next], round);
     }
 }
 
 static void everybody(void) {
     for (u64 number = 1; number <= 10; number++) {
-        gic_send(BROADCAST, SGI_TO_OTHERS);
-        gic_send(BROADCAST, SGI_TO_SELF);
+        gic_send(BROADCAST, TO_OTHERS);
+        gic_send(BROADCAST, TO_SELF);
         for (int i = 0; i < processors; i++) spin_until(&broadcasts[i], number);
     }
     report_each("broadcasts", broadcasts);
@@ -88,7 +88,7 @@ static void everybody(void) {
 static void wire(u32 id, u8 priority) {
     gic_set_edge(id, 1);
     gic_set_priority(id, priority);
-    gic_set_target(id, 1);
+    gic_set_target(id, 0);
     gic_set_enabled(id, 1);
 }
 
@@ -103,13 +103,13 @@ static void priorities(void) {
 
 // Ends that come in two steps: the priority drops before the interrupt may come again.
 static void split_ends(void) {
-    interface_write(GICC_CTLR, GICC_ENABLE | GICC_SPLIT_END);
+    gic_split_end(1);
     u64 before = messages[0];
     for (u64 number = 1; number <= 10; number++) {
-        gic_send(MESSAGE, SGI_TO_SELF);
+        gic_send(MESSAGE, TO_SELF);
         spin_until(&messages[0], before + number);
     }
-    interface_write(GICC_CTLR, GICC_ENABLE);
+    gic_split_end(0);
     report("split ends", messages[0] - before);
 }
 
@@ -117,11 +117,11 @@ static void split_ends(void) {
 static void masks(void) {
     u64 early = 0;
     wire(HELD, 0x60);
-    interface_write(GICC_PMR, 0x50);
+    gic_set_mask(0x50);
     gic_set_pending(HELD);
     for (int i = 0; i < 3000; i++) relax();
     early += held;
-    interface_write(GICC_PMR, 0xff);
+    gic_set_mask(0xff);
     spin_until(&held, 1);
 
     gic_set_enabled(HELD, 0);

@@ -31,9 +31,9 @@ _Noreturn void arrange_situation(void) {
     unsent = 0;
     switch (situation) {
     case NOT_ENABLED: gic_set_enabled(UART_LINE, 0); break;
-    case DISTRIBUTOR_OFF: distributor_write(GICD_CTLR, 0); break;
-    case INTERFACE_OFF: interface_write(GICC_CTLR, 0); break;
-    case PRIORITY_MASKED: interface_write(GICC_PMR, 0x50); break;
+    case DISTRIBUTOR_OFF: gic_stop(); break;
+    case INTERFACE_OFF: gic_leave(); break;
+    case PRIORITY_MASKED: gic_set_mask(0x50); break;
     case HIGHER_RUNNING:
         stays = 1;
         gic_set_enabled(HIGH, 0);
@@ -42,8 +42,8 @@ _Noreturn void arrange_situation(void) {
         gic_set_pending(MIDDLE);
         break;
     case INTERRUPTS_OFF: interrupts_off(); break;
-    case NO_TARGET: gic_set_target(UART_LINE, 2); break;
-    case OTHER_GROUP: distributor_write(GICD_IGROUPR + UART_LINE / 32 * 4, 1u << UART_LINE % 32); break;
+    case NO_TARGET: gic_set_target(UART_LINE, 1); break;
+    case OTHER_GROUP: gic_set_other_group(UART_LINE); break;
     case NEVER_ENDED:
         never_ended = UART_LINE;
         gic_set_pending(UART_LINE);

@@ -76,8 +76,9 @@ extension MonitorCommand {
         },
         MonitorCommand(name: "irq route", arguments: "N MASK", summary: "send an SPI to other CPU interfaces") {
             session, words throws(Refusal) in
-            try session.ask(words, 2) { words throws(Refusal) in
-                .route(try words.id(), to: try words.byte(at: 1, "a mask of CPU interfaces, 8 bits"))
+            let count = session.target.traits.processorCount
+            return try session.ask(words, 2) { words throws(Refusal) in
+                .route(try words.id(), to: try words.mask(at: 1, "a mask of CPU interfaces", of: count))
             }
         },
         MonitorCommand(name: "irq group", arguments: "N 0 | 1 [cpu C]", summary: "put it into a group") {
@@ -100,11 +101,11 @@ extension MonitorCommand {
 
     /// What people know from a PC: refused with what there is instead.
     private static let elsewhere: [MonitorCommand] = [
-        absent("inject-nmi", GICv2.nonMaskableRefusal),
-        absent("nmi", GICv2.nonMaskableRefusal),
+        absent("inject-nmi", GICv2.nonMaskableRefusal + ", nor has KVM's GICv3"),
+        absent("nmi", GICv2.nonMaskableRefusal + ", nor has KVM's GICv3"),
         absent("inject-ipi", "on a GIC these are SGIs: inject-sgi N from C to MASK | self | others"),
         absent("inject-vector", "a GIC has no vectors: inject-irq N"),
-        absent("inject-msi", "a GICv2 takes no messages: inject-irq N"),
+        absent("inject-msi", "this GIC takes no messages: inject-irq N"),
         absent("info lapic", "this machine has a GIC: info gic"),
         absent("info ioapic", "this machine has a GIC: info gic"),
     ]

@@ -27,6 +27,16 @@ extension Session {
             else { throw Refusal("expected \(what)") }
             return byte
         }
+
+        /// A bit for each of `count` processors.
+        func mask(at index: Int, _ what: String, of count: Int) throws(Refusal) -> UInt64 {
+            let bits = count > 8 ? 64 : 8
+            let word = words.words.indices.contains(index) ? words.words[index] : ""
+            guard !word.isEmpty, case let mask = try monitorNumber(word), mask <= UInt64.mask(bits) else {
+                throw Refusal("expected \(what), \(bits) bits")
+            }
+            return mask
+        }
     }
 
     func gicWords(_ words: [Substring], _ most: Int) throws(Refusal) -> GICWords {
@@ -37,14 +47,14 @@ extension Session {
 
     /// Asks the GIC what `body` makes of at most `most` words.
     func ask(
-        _ words: [Substring], _ most: Int = 1, _ body: (GICWords) throws(Refusal) -> GICv2.Request
+        _ words: [Substring], _ most: Int = 1, _ body: (GICWords) throws(Refusal) -> GICRequest
     ) throws(Refusal) -> String {
         try target.perform(try body(gicWords(words, most)))
     }
 
     func injectIntoGIC(_ words: [Substring]) throws(Refusal) -> String {
         try ask(words, 2) { words throws(Refusal) in
-            let how: GICv2.Injection?
+            let how: GICRequest.Injection?
             switch words.words.words.dropFirst().first {
             case nil: how = nil
             case "edge": how = .edge
@@ -66,11 +76,14 @@ extension Session {
             let id = try words.id()
             guard id < 16 else { throw Refusal("SGIs are 0 to 15") }
             let sender = try InterruptWords.processor(all[2], target.traits.processorCount)
-            let receiver: GICv2.SoftwareTarget =
+            let receiver: GICRequest.SoftwareTarget =
                 switch all[4] {
                 case "self": .itself
                 case "others": .others
-                default: .mask(try words.byte(at: 4, "self, others or a mask of CPU interfaces, 8 bits"))
+                default:
+                    .mask(
+                        try words.mask(
+                            at: 4, "self, others or a mask of CPU interfaces", of: target.traits.processorCount))
                 }
             return .send(sgi: id, from: sender, to: receiver)
         }

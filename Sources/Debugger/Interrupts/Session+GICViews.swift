@@ -3,12 +3,11 @@ import Primitives
 
 // Looking at a GIC.
 extension Session {
-    private func recordedGIC() throws(Refusal) -> GICView {
-        let view = try target.gic()
-        guard view.isRecorded else {
+    private func recordOfGIC() throws(Refusal) -> InterruptJournal {
+        guard let journal = try target.gic().journal else {
             throw Refusal("n/a (kernel irqchip): the kernel does not tell when; --irqchip gicv2 records everything")
         }
-        return view
+        return journal
     }
 
     func listGICInterrupts(_ words: [Substring]) throws(Refusal) -> String {
@@ -58,23 +57,23 @@ extension Session {
     // MARK: The record
 
     func traceGIC(_ words: [Substring]) throws(Refusal) -> String {
-        try trace(words, try recordedGIC().gic.journal.trace) { trimmed($0) }
+        try trace(words, try recordOfGIC().trace) { trimmed($0) }
     }
 
     func saveGICTimeline(_ words: [Substring]) throws(Refusal) -> String {
-        try saveTimeline(words, try recordedGIC().gic.journal.trace)
+        try saveTimeline(words, try recordOfGIC().trace)
     }
 
     func gicStatistics(_ words: [Substring]) throws(Refusal) -> String {
         let words = try gicWords(words, 1)
-        let statistics = try recordedGIC().gic.journal.statistics
+        let statistics = try recordOfGIC().statistics
         if words.words.isJSON { return statistics.json().description }
         return trimmed(words.words.words.isEmpty ? statistics.text() : statistics.text(.line(try words.id())))
     }
 
     func gicWarnings(_ words: [Substring]) throws(Refusal) -> String {
         let words = try gicWords(words, 0).words
-        let warnings = try recordedGIC().gic.journal.warnings
+        let warnings = try recordOfGIC().warnings
         return words.isJSON ? warnings.json.description : trimmed(warnings.text)
     }
 

@@ -3,23 +3,6 @@
 import Primitives
 
 extension GICv2 {
-    /// How an interrupt is made by hand.
-    package enum Injection: Hashable, Sendable {
-        /// The pending state is set as by an edge, whatever the trigger is.
-        case edge
-        /// The input goes up and stays up.
-        case level
-        /// The input goes up and down.
-        case pulse
-    }
-
-    /// Whom an SGI goes to: the three target filters of GICD_SGIR.
-    package enum SoftwareTarget: Hashable, Sendable {
-        case mask(UInt8)
-        case others
-        case itself
-    }
-
     /// The answer to `inject-nmi`.
     package static let nonMaskableRefusal = "GICv2 has no NMI"
 
@@ -27,7 +10,7 @@ extension GICv2 {
 
     /// Makes interrupt `id` pending; without `how`, as its trigger wants it. An SGI comes from `cpu` itself.
     package mutating func inject(
-        _ id: Int, cpu: Int = 0, _ how: Injection? = nil, _ facts: [ProcessorFacts] = [], at now: Moment
+        _ id: Int, cpu: Int = 0, _ how: GICRequest.Injection? = nil, _ facts: [ProcessorFacts] = [], at now: Moment
     ) -> InterruptDeed {
         if let refusal = refusal(id, cpu) { return refusal }
         let name = Self.kind(id) + " \(id)"
@@ -92,13 +75,14 @@ extension GICv2 {
 
     /// Sends an SGI as processor `sender` would.
     package mutating func send(
-        sgi id: Int, from sender: Int, to target: SoftwareTarget, _ facts: [ProcessorFacts] = [], at now: Moment
+        sgi id: Int, from sender: Int, to target: GICRequest.SoftwareTarget, _ facts: [ProcessorFacts] = [],
+        at now: Moment
     ) -> InterruptDeed {
         guard (0..<16).contains(id) else { return refused("SGIs are 0 to 15") }
         if let refusal = refusal(id, sender) { return refusal }
         let word: UInt32 =
             switch target {
-            case .mask(let mask): UInt32(mask) << 16
+            case .mask(let mask): UInt32(truncatingIfNeeded: mask & 0xff) << 16
             case .others: 1 << 24
             case .itself: 2 << 24
             }

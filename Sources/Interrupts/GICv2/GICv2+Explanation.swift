@@ -67,9 +67,6 @@ extension GICv2 {
         ]
     }
 
-    /// "SGI", "PPI" or "SPI".
-    package static func kind(_ id: Int) -> String { id < 16 ? "SGI" : id < 32 ? "PPI" : "SPI" }
-
     private func pendingText(_ id: Int, _ state: InterruptState) -> String {
         if id < 16 { return "pending from cpu \(ProcessorSet(rawValue: UInt64(state.sources)))" }
         let line = "line = \(state.isLineHigh ? "high" : "low")"

@@ -3,14 +3,6 @@
 import Primitives
 
 extension GICv2 {
-    /// Every interrupt with something to tell: pending, active, asserted, seen before, or a PPI or SPI that is enabled.
-    package var rows: [InterruptRow] {
-        allRows.filter { row in
-            let isChosen = row.isEnabled && (row.number.line ?? 0) >= 16
-            return row.isPending || row.isActive || row.isLineHigh || row.count > 0 || isChosen
-        }
-    }
-
     /// Every interrupt there is: those of each processor, then the SPIs.
     package var allRows: [InterruptRow] {
         interfaces.indices.flatMap { cpu in (0..<32).map { row($0, cpu) } }

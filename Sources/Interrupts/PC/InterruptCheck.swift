@@ -39,6 +39,7 @@ package struct InterruptCheck: Hashable, Sendable {
         case priorityMaskZero
         case priorityMask
         case runningPriority
+        case redistributorAsleep
     }
 
     /// Which controller asks, "I/O APIC", "8259", "cpu 1".

@@ -38,7 +38,11 @@ extension Processor {
     /// What the GIC asks this vCPU to take.
     private func signalledInterrupt() throws(KVMError) -> Int? {
         if let model = machine.model { return model.look { $0.gic?.gic.signalledInterrupt(index) ?? nil } }
-        return try undisturbed { () throws(KVMError) in try machine.kernelGIC().signalledInterrupt(index) }
+        return try undisturbed { () throws(KVMError) in
+            machine.vgic?.version == .v2
+                ? try machine.kernelGIC().signalledInterrupt(index)
+                : try machine.kernelGICv3().signalledInterrupt(index)
+        }
     }
 }
 

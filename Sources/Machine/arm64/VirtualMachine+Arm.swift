@@ -85,7 +85,7 @@ extension VirtualMachine {
         var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
             breakpointInstruction: architecture.breakpointInstruction, linkAddress: configuration.linkAddress)
-        if model != nil || vgic?.version == .v2 { traits.gicInterrupts = Int(ArmBoard.interruptCount) }
+        if model != nil || vgic != nil { traits.gicInterrupts = Int(ArmBoard.interruptCount) }
         return traits
     }
 
@@ -126,8 +126,10 @@ extension VirtualMachine {
 
     /// Device memory without what a read does to it.
     func inspectArm(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
-        if GICv2.Placement.arm64.find(address) != nil {
-            return try inspect(try gic().gic, .arm64, address, count: count, by: processor)
+        if vgic?.version == .v3 {
+            if let bytes = try inspectKernelGICv3(address, count: count) { return bytes }
+        } else if GICv2.Placement.arm64.find(address) != nil, let gic = try gic().gic as? GICv2 {
+            return try inspect(gic, .arm64, address, count: count, by: processor)
         }
         let size = min(8, count)
         guard let value = armBus({ $0.memory.inspect(at: address, size: size, now: now) }) else {
@@ -143,7 +145,7 @@ extension VirtualMachine {
         }
         var lines = ["memory"]
         if vgic?.version == .v3 {
-            lines.append(line(ArmBoard.distributor, 0x1_0000, "GICv3 Distributor"))
+            lines.append(line(ArmBoard.distributor, ArmBoard.distributorSize, "GICv3 Distributor"))
             let size = ArmBoard.redistributorSize * UInt64(processors.count)
             lines.append(line(ArmBoard.redistributors, size, "GICv3 Redistributors"))
         } else {

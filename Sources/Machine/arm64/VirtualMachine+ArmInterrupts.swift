@@ -36,7 +36,6 @@ extension VirtualMachine {
 
     /// The same for the debugger.
     func readKernelGIC() throws(Refusal) -> GICv2 {
-        guard vgic?.version == .v2 else { throw Refusal("the kernel's GICv3 cannot be looked into yet") }
         do throws(KVMError) { return try kernelGIC() } catch {
             throw Refusal("the kernel's interrupt controller cannot be read: \(error)")
         }
@@ -45,8 +44,9 @@ extension VirtualMachine {
     /// Brings the kernel's controller to its state at the start. There is no request for that: what a guest turns on is
     /// turned off. Priorities, targets and trigger modes stay, which every guest sets before it enables an interrupt.
     func resetVGIC() throws(KVMError) {
+        guard vgic != nil else { return }
         try wire?.reset()
-        guard vgic?.version == .v2 else { return }
+        guard vgic?.version == .v2 else { return try resetKernelGICv3() }
         func write(_ register: VGIC.Register, _ value: UInt64) throws(KVMError) { try vgic!.write(register, value) }
         try write(.distributor(0, processor: 0), 0)
         for index in processors.indices {

@@ -6,7 +6,7 @@ import Primitives
 // What `monitor` does to the kernel's GICv2: the built-in one shows on a copy what it comes to, then the kernel gets the
 // same through the registers that have that effect, and by KVM_IRQ_LINE what comes by a line.
 extension VirtualMachine {
-    func performInKernelGIC(_ request: GICv2.Request) throws(Refusal) -> String {
+    func performInKernelGIC(_ request: GICRequest) throws(Refusal) -> String {
         var copy = try readKernelGIC()
         let before = copy.distributor
         let deed = copy.perform(request, facts, at: Moment(nanoseconds: 0))
@@ -22,27 +22,28 @@ extension VirtualMachine {
         return "\(deed)"
     }
 
-    private func pass(_ request: GICv2.Request, isEdge: (Int, Int) -> Bool) throws(KVMError) {
+    private func pass(_ request: GICRequest, isEdge: (Int, Int) -> Bool) throws(KVMError) {
         switch request {
         case .inject(let id, let cpu, _) where id < 16: try send(SGI: id, filter: 2, mask: 0, from: cpu)
         case .inject(let id, let cpu, let how):
             switch how ?? (isEdge(id, cpu) ? .edge : .level) {
             case .edge: try setBit(of: id, cpu, in: Block.setPending)
-            case .level: try setLine(id, cpu, true)
+            case .level: try setKernelLine(id, cpu, true)
             case .pulse:
-                try setLine(id, cpu, true)
-                try setLine(id, cpu, false)
+                try setKernelLine(id, cpu, true)
+                try setKernelLine(id, cpu, false)
             }
-        case .lower(let id, let cpu): try setLine(id, cpu, false)
+        case .lower(let id, let cpu): try setKernelLine(id, cpu, false)
         case .clear(let id, let cpu) where id < 16: try setByte(of: id, cpu, in: Block.clearPendingSGI, to: 0xff)
         case .clear(let id, let cpu): try setBit(of: id, cpu, in: Block.clearPending)
-        case .send(let id, let sender, .mask(let mask)): try send(SGI: id, filter: 0, mask: mask, from: sender)
+        case .send(let id, let sender, .mask(let mask)):
+            try send(SGI: id, filter: 0, mask: UInt8(truncatingIfNeeded: mask), from: sender)
         case .send(let id, let sender, .others): try send(SGI: id, filter: 1, mask: 0, from: sender)
         case .send(let id, let sender, .itself): try send(SGI: id, filter: 2, mask: 0, from: sender)
         case .mask(let id, let cpu, let isMasked):
             try setBit(of: id, cpu, in: isMasked ? Block.clearEnable : Block.setEnable)
         case .priority(let id, let cpu, let value): try setByte(of: id, cpu, in: Block.priority, to: value)
-        case .route(let id, let mask): try setByte(of: id, 0, in: Block.targets, to: mask)
+        case .route(let id, let mask): try setByte(of: id, 0, in: Block.targets, to: UInt8(truncatingIfNeeded: mask))
         case .group(let id, let cpu, let isOne):
             // Groups can be written once GICD_IIDR was, with the value it has.
             try write(Block.identification, cpu, try read(Block.identification, cpu))
@@ -93,11 +94,9 @@ extension VirtualMachine {
         try write(Block.softwareInterrupt, sender, filter << 24 | UInt64(mask) << 16 | UInt64(id))
     }
 
-    private func setLine(_ id: Int, _ cpu: Int, _ level: Bool) throws(KVMError) {
-        let number = UInt32(id)
-        if number == ArmBoard.uartInterrupt, let wire { return try wire.hold(level) }
-        let line: ArmInterruptLine =
-            number < ArmBoard.firstShared ? .own(number, processor: cpu) : .shared(number)
-        try vm.setInterruptLine(line.number, level)
+    /// Holds an input of the kernel's GIC, of a private interrupt processor `cpu`'s, high or low.
+    func setKernelLine(_ id: Int, _ cpu: Int, _ level: Bool) throws(KVMError) {
+        if id == Int(ArmBoard.uartInterrupt), let wire { return try wire.hold(level) }
+        try vm.setInterruptLine(ArmInterruptLine(id, of: cpu).number, level)
     }
 }

@@ -58,7 +58,7 @@ import Testing
 
     @Test("an SGI goes from a processor to a list, to the others, to itself")
     func sendSGI() {
-        func reached(_ target: GICv2.SoftwareTarget) -> [Int] {
+        func reached(_ target: GICRequest.SoftwareTarget) -> [Int] {
             let gic = GICBoard(processors: 4)
             _ = gic.gic.send(sgi: 3, from: 1, to: target, at: at(0))
             return (0..<4).filter { gic.irq($0) && gic.ack($0) == 3 | 1 << 10 }

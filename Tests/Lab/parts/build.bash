@@ -35,6 +35,6 @@ build() {
 # The guests of the inner machine's architecture.
 guests() {
     local names=()
-    [[ $architecture != arm64 ]] || names=(hello-arm64 armtraps armsmp gicdemo-arm64)
+    [[ $architecture != arm64 ]] || names=(hello-arm64 armtraps armsmp gicdemo-arm64 gicv3demo-arm64)
     trixie run /mnt/guests/build -o "$products/guests" "${names[@]}"
 }

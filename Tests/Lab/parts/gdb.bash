@@ -24,3 +24,13 @@ drive() {
     serves $((driven += 1))
     gdb "$PRODUCTS/guests/$1.elf" -ex "source /mnt/Tests/Lab/outside/$script"
 }
+
+# said GUEST SCRIPT WORDS...: the same, and gdb must have shown each of the words.
+said() {
+    local output guest=$1 script=$2
+    shift 2
+    output=$(drive "$guest" "$script" 2>&1) || { echo "$output" && return 1; }
+    echo "$output"
+    local words
+    for words; do grep -qF -e "$words" <<<"$output" || { echo "not said: $words" && return 1; }; done
+}
