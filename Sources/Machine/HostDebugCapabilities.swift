@@ -1,3 +1,5 @@
+import Architecture
+import Interrupts
 import KVM
 
 /// What this host's KVM really does when it debugs a guest, as a throwaway machine showed (see Probe). The strategies
@@ -17,9 +19,27 @@ package struct HostDebugCapabilities: Equatable, Sendable {
         package var canBePlanted: Bool { self == .debugExit || self == .emulationFailure }
     }
 
+    /// What is planted for a breakpoint.
+    package enum Trap: Sendable {
+        /// INT3.
+        case breakpoint
+        /// A read of a port, for hosts whose INT3 reaches the guest: it exits at its address, and the exit is taken back. In
+        /// user mode the guest gets a general-protection fault for it, which is taken back at its handler.
+        case portRead
+
+        package var opcode: UInt8 {
+            switch self {
+            case .breakpoint: X86Instruction.breakpointOpcode
+            case .portRead: X86Instruction.portReadOpcode
+            }
+        }
+    }
+
     /// One privilege level's answers.
     package struct Level: Equatable, Sendable {
         package var breakpoint = BreakpointFate.unknown
+        /// IN EAX, DX exits at its address, and can be taken back.
+        package var portReadExits = false
         package var singleStep = false
         package var executionBreakpoint = false
         package var dataBreakpoint = false
@@ -65,6 +85,23 @@ package struct HostDebugCapabilities: Equatable, Sendable {
         user.breakpoint != .guest && user.singleStep && userInterrupts && userSystemCalls
     }
 
+    /// What is planted in all modes: what was planted in one may be taken away in another. Nil where nothing can be.
+    package var trap: Trap? {
+        if kernel.breakpoint.canBePlanted { return .breakpoint }
+        return kernel.portReadExits && real.portReadExits ? .portRead : nil
+    }
+
+    /// The same for code of `level`, where a planted INT3 may be the guest's.
+    package func trap(in level: Level) -> Trap? {
+        trap == .breakpoint && !level.breakpoint.canBePlanted ? nil : trap
+    }
+
+    /// The exception that a breakpoint in user mode is, where the guest's handler gets it.
+    var userTrapVector: ExceptionVector? {
+        if trap == .portRead { return .generalProtection }
+        return user.breakpoint == .guest ? .breakpoint : nil
+    }
+
     package init() {}
 }
 
@@ -84,7 +121,13 @@ extension HostDebugCapabilities {
                         ? nil
                         : name == "user"
                             ? "breakpoints there are seen through the guest's own handlers"
-                            : "software breakpoints there use the 4 debug registers"
+                            : trap == .portRead
+                                ? "software breakpoints there are port reads, which are taken back"
+                                : "software breakpoints there use the 4 debug registers"
+                ),
+                (
+                    "\(name)_port_read", "a port read in \(title) exits and can be taken back",
+                    yes(level.portReadExits), nil
                 ),
                 ("\(name)_single_step", "single step in \(title)", yes(level.singleStep), nil),
                 (

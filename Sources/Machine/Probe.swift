@@ -24,6 +24,7 @@ final class Probe {
         case guestException(UInt64)
         case memoryRead(address: PhysicalAddress)
         case memoryWrite(address: PhysicalAddress, data: UInt64)
+        case portRead
         case other
     }
 
@@ -87,6 +88,8 @@ final class Probe {
         default: found.breakpoint = .unknown
         }
 
+        found.portReadExits = try portReadExits(level)
+
         debug = GuestDebug()
         debug.singleStep = true
         if case .debug(code: 1, at: code + 1, _) = try run(ProbeGuest.plain, level, debug) { found.singleStep = true }
@@ -101,6 +104,25 @@ final class Probe {
             found.dataBreakpoint = true
         }
         return found
+    }
+
+    /// Whether a port read exits before it has done anything, and is as if it had not been once it is taken back.
+    private func portReadExits(_ level: Level) throws(KVMError) -> Bool {
+        guard try run(ProbeGuest.portRead, level, GuestDebug()) == .portRead else { return false }
+        var file = fresh
+        try vcpu.get(.general, into: &file.storage, at: X86.Storage.general)
+        guard X86.instructionOffset(file) == ProbeGuest.code else { return false }
+        try vcpu.takeBackPortRead(with: file)
+        vcpu.clearKick()
+        var after = fresh
+        try vcpu.get(.general, into: &after.storage, at: X86.Storage.general)
+        // What comes in its place now is executed, and it alone.
+        _ = memory.write(PhysicalAddress(ProbeGuest.code), ProbeGuest.plain[...])
+        var debug = GuestDebug()
+        debug.singleStep = true
+        try vcpu.setGuestDebug(debug)
+        guard case .debug(code: 1, at: VirtualAddress(ProbeGuest.code) + 1, _) = try outcome() else { return false }
+        return after.storage == file.storage
     }
 
     /// Steps over POPF, which clears the trap flag, and two more instructions, arming only once.
@@ -172,6 +194,7 @@ final class Probe {
         case .internalError(suberror: 1, _): return .emulationFailure
         case .io(let access) where access.port == UInt16(ProbeGuest.vectorPort) && access.isWrite:
             return .guestException(UInt64(vcpu.value(access, unit: 0)))
+        case .io(let access) where access.port == UInt16(ProbeGuest.readPort) && !access.isWrite: return .portRead
         case .mmioRead(let address, _): return .memoryRead(address: address)
         case .mmioWrite(let address, let data, _): return .memoryWrite(address: address, data: data & 0xff)
         default: return .other

@@ -67,7 +67,7 @@ extension Processor {
         _ = machine.guestMemory.write(place, original[...])
         lifted = programCounter
         defer { lifted = nil }
-        defer { _ = machine.guestMemory.write(place, machine.architecture.breakpointInstruction[...]) }
+        defer { _ = machine.guestMemory.write(place, machine.plantedInstruction[...]) }
         return try body()
     }
 

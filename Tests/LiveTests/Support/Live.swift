@@ -8,6 +8,14 @@ import Testing
 /// All live tests, one after the other: each wants a processor or two for itself.
 @Suite("live", .serialized) enum Live {}
 
+/// How long to wait for what a test expects.
+enum Patience {
+    /// How many times as long as on an ordinary machine: $STUBVISOR_PATIENCE, which slow machines set.
+    static let factor = Double(ProcessInfo.processInfo.environment["STUBVISOR_PATIENCE"] ?? "") ?? 1
+
+    static func deadline(_ seconds: Double) -> ContinuousClock.Instant { .now + .seconds(seconds * factor) }
+}
+
 /// Something that went wrong in the test's own means.
 struct LiveError: Error, CustomStringConvertible {
     let description: String
