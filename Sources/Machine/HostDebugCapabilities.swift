@@ -67,6 +67,8 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var blocksInterrupts = false
     /// KVM_CAP_SYNC_REGS: registers come with the exit.
     package var synchronisesRegisters = false
+    /// KVM_CAP_TSC_DEADLINE_TIMER: the kernel's local APICs have that mode.
+    package var hasDeadlineTimer = false
     /// KVM_CAP_SPLIT_IRQCHIP: the kernel has the local APICs, and only those.
     package var hasLocalAPICsAlone = false
     package var maximumProcessors = 1
@@ -180,6 +182,7 @@ extension HostDebugCapabilities {
                 "emulates_kernel_mode", "kernel mode is emulated in software", yes(emulatesKernelMode),
                 emulatesKernelMode ? "guests run slowly, and some instructions are missing: SSE state, cmpxchg16b" : nil
             ),
+            ("deadline_timer", "the kernel's local APICs have a deadline timer", yes(hasDeadlineTimer), nil),
             (
                 "local_apics_alone", "the kernel's local APICs can do without its other controllers",
                 yes(hasLocalAPICsAlone), hasLocalAPICsAlone ? nil : "--irqchip split cannot be had"

@@ -42,6 +42,7 @@ final class Probe {
         found.blocksInterrupts = system.guestDebugControls & 0x10_0000 != 0
         found.synchronisesRegisters = system.syncRegisters & 3 == 3
         found.filtersRegisters = system.filtersRegisters
+        found.hasDeadlineTimer = system.hasDeadlineTimer
         found.hasLocalAPICsAlone = system.hasLocalAPICsAlone
         found.maximumProcessors = max(1, system.maximumVCPUs)
         let probe = try Probe(system)

@@ -130,7 +130,8 @@ package final class VirtualMachine: @unchecked Sendable {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(features, as: index, of: configuration.processorCount)
             switch kind {
-            case .kernel, .split: try vcpu.setProcessor(answers)
+            case .kernel, .split:
+                try vcpu.setProcessor(capabilities.hasDeadlineTimer ? offerDeadlineTimer(answers) : answers)
             case .apic:
                 try vcpu.setProcessor(offer(answers, localAPIC: true, extended: capabilities.filtersRegisters))
             case .gicv2, .vgic: try vcpu.setProcessor(offer(answers, localAPIC: false, extended: false))
