@@ -8,7 +8,7 @@ import Testing
 @testable import Machine
 
 /// Runs a machine of one vCPU from breakpoint to breakpoint.
-private final class Runner: Attendant, @unchecked Sendable {
+final class Runner: Attendant, @unchecked Sendable {
     // Only the one vCPU's thread calls while the machine runs; the test looks afterwards.
     private(set) var stops: [(event: StopEvent, registers: RegisterFile)] = []
     private let places: [PhysicalAddress]
@@ -50,8 +50,7 @@ private final class Runner: Attendant, @unchecked Sendable {
 
     /// Runs `code` with breakpoints at `offsets` of it until `count` stops have come.
     static func run(
-        _ code: [UInt8], at offsets: [Int], mode: CPUMode, stops count: Int, registers: [String: UInt64],
-        capabilities: HostDebugCapabilities
+        _ code: [UInt8], at offsets: [Int], mode: CPUMode, stops count: Int, registers: [String: UInt64]
     ) throws -> Runner {
         let memory = try MachineMemory(size: 16 << 20)
         let image = try Boot.load(code, options: LoadOptions(format: .flat, mode: mode), into: memory)
@@ -60,11 +59,25 @@ private final class Runner: Attendant, @unchecked Sendable {
             isRunning: false)
         let runner = Runner(offsets.map { PhysicalAddress(origin(mode)) + $0 }, count, registers)
         let machine = try VirtualMachine(
-            configuration, console: Console(.none), attendant: runner, capabilities: capabilities)
+            configuration, console: Console(.none), attendant: runner, capabilities: host)
         let ending = try machine.run()
         #expect(ending == .killed)
         return runner
     }
+
+    /// This host as one where INT3 is the guest's; nil where there is no usable KVM.
+    private static let host: HostDebugCapabilities? = {
+        guard var found = try? Probe.run(System()) else { return nil }
+        found.kernel.breakpoint = .guest
+        found.real.breakpoint = .guest
+        return found
+    }()
+
+    /// What the tests say when they cannot run.
+    static let whyNot: String? = {
+        guard let host else { return "no usable KVM here" }
+        return host.trap == .portRead ? nil : "port reads cannot be taken back here"
+    }()
 
     static func origin(_ mode: CPUMode) -> UInt64 { mode == .real ? 0x7c00 : 0x10_0000 }
 }
@@ -72,21 +85,8 @@ private final class Runner: Attendant, @unchecked Sendable {
 /// What is planted where INT3 reaches the guest. It is tried on every host whose port reads can be taken back.
 @Suite(
     "Port reads as breakpoints",
-    .enabled(if: PortReadTests.whyNot == nil, Comment(rawValue: PortReadTests.whyNot ?? "")))
+    .enabled(if: Runner.whyNot == nil, Comment(rawValue: Runner.whyNot ?? "")))
 struct PortReadTests {
-    /// This host as one where INT3 is the guest's.
-    private static let host: Result<HostDebugCapabilities, any Error> = Result {
-        var found = try Probe.run(System())
-        found.kernel.breakpoint = .guest
-        found.real.breakpoint = .guest
-        return found
-    }
-
-    static let whyNot: String? = {
-        guard let found = try? host.get() else { return "no usable KVM here" }
-        return found.trap == .portRead ? nil : "port reads cannot be taken back here"
-    }()
-
     // These bytes mean the same in 16-bit and 64-bit code: 0: nop; 1: xchg cx, bx or ecx, ebx; 3: in al, dx;
     // 4: nop; 5: jmp to 0.
     private static let loop: [UInt8] = [0x90, 0x87, 0xcb, 0xec, 0x90, 0xeb, 0xf9]
@@ -97,7 +97,7 @@ struct PortReadTests {
         arguments: [CPUMode.long, .real])
     func stops(mode: CPUMode) throws {
         let run = try Runner.run(
-            Self.loop, at: [0, 4], mode: mode, stops: 6, registers: Self.registers, capabilities: Self.host.get())
+            Self.loop, at: [0, 4], mode: mode, stops: 6, registers: Self.registers)
         let origin = Runner.origin(mode)
         for (round, stop) in run.stops.enumerated() {
             let place = VirtualAddress(origin + (round % 2 == 0 ? 0 : 4))
@@ -114,7 +114,7 @@ struct PortReadTests {
     @Test("the guest's own port read under one is the guest's", arguments: [CPUMode.long, .real])
     func own(mode: CPUMode) throws {
         let run = try Runner.run(
-            Self.loop, at: [3], mode: mode, stops: 3, registers: Self.registers, capabilities: Self.host.get())
+            Self.loop, at: [3], mode: mode, stops: 3, registers: Self.registers)
         let values = run.stops.map { $0.registers.number(X86.layout64[name: "rax"]!) & 0xff }
         #expect(values == [0x88, 0xff, 0xff])
     }
