@@ -57,6 +57,8 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     /// A step stays asked for until it is taken back, even past an instruction that loads the flags. Elsewhere
     /// KVM_SET_GUEST_DEBUG must be repeated before each step.
     package var stepPersists = false
+    /// A step is made by the trap flag, which shows wherever an instruction stores the flags.
+    package var showsTrapFlag = false
     /// A write to a read-only slot exits with its data.
     package var readOnlyMemoryExits = false
     /// An access to a page without a slot exits, with its data or for it.
@@ -162,6 +164,10 @@ extension HostDebugCapabilities {
                 filtersRegisters ? nil : "Linux 5.10 or later has that"
             ),
             ("step_persists", "a step stays armed", yes(stepPersists), nil),
+            (
+                "shows_trap_flag", "a step shows in the flags that the guest stores", yes(showsTrapFlag),
+                showsTrapFlag ? "it is taken out again" : nil
+            ),
             (
                 "read_only_memory_exits", "writes to read-only memory exit", yes(readOnlyMemoryExits),
                 trapsWrites ? nil : "watchpoints are limited to the debug registers"

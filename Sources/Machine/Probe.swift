@@ -49,6 +49,7 @@ final class Probe {
         found.kernel = try probe.examine(.kernel)
         found.real = try probe.examine(.real)
         found.stepPersists = try probe.stepPersists()
+        found.showsTrapFlag = try probe.showsTrapFlag()
         found.removedMemoryExits = try probe.removedMemoryExits()
         if system.hasReadOnlyMemory { found.readOnlyMemoryExits = try probe.readOnlyMemoryExits() }
         // Last: a host that mishandles user mode may leave the vCPU in no good state.
@@ -136,6 +137,15 @@ final class Probe {
             if step < 3 { outcome = try self.outcome() }
         }
         return true
+    }
+
+    /// Steps over PUSHF.
+    private func showsTrapFlag() throws(KVMError) -> Bool {
+        var debug = GuestDebug()
+        debug.singleStep = true
+        let outcome = try run(ProbeGuest.storeFlags, .kernel, debug)
+        guard case .debug(code: 1, at: VirtualAddress(ProbeGuest.code) + 1, _) = outcome else { return false }
+        return memory.load(ProbeGuest.storedFlags, size: 8) & X86.trapFlag != 0
     }
 
     /// A load and a store where there is no memory: the load takes the value it is answered with.

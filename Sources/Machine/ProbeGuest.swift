@@ -35,6 +35,11 @@ enum ProbeGuest {
     /// `popf; nop; nop; hlt`
     static let loadFlags: [UInt8] = [0x9d, 0x90, 0x90, 0xf4]
 
+    /// `pushf; nop; hlt`
+    static let storeFlags: [UInt8] = [0x9c, 0x90, 0xf4]
+    /// Where it stores them.
+    static let storedFlags = PhysicalAddress(stackTop - 8)
+
     /// `int 31; hlt`
     static let interrupt: [UInt8] = [0xcd, 31, 0xf4]
     /// `syscall; hlt`

@@ -72,8 +72,11 @@ extension Processor {
     }
 
     func enterStepping() throws(KVMError) -> StopEvent? {
+        let stored = flagsStored()
+        let before = registers
         let hold = try holdInterrupts()
         let event = try enter(.stepping)
+        if let stored, event?.cause == .stepped { try hideTrapFlag(stored, before) }
         if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
         return event
     }
