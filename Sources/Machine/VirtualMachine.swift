@@ -282,6 +282,6 @@ package final class VirtualMachine: @unchecked Sendable {
         applyLineCatches()
         let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
         haltWatch.look(
-            every: catchesHalts ? .close : isBooting && !capabilities.debugsUserMode ? .whileBooting : .ordinary)
+            every: catchesHalts ? .close : isBooting && watchesHandlers ? .whileBooting : .ordinary)
     }
 }

@@ -74,6 +74,7 @@ extension Live.Interrupts {
         func exact(kind: String, rounds: [Int]) throws {
             try start(kind)
             try resume()
+            let rounds = rounds.map { Patience.rounds($0) }
             for _ in 0..<rounds[0] {
                 try inject(0..<Self.vectors)
                 try count()

@@ -8,10 +8,13 @@ import Testing
 /// All live tests, one after the other: each wants a processor or two for itself.
 @Suite("live", .serialized) enum Live {}
 
-/// How long to wait for what a test expects.
+/// What machines are given that are slower than others.
 enum Patience {
-    /// How many times as long as on an ordinary machine: $STUBVISOR_PATIENCE, which slow machines set.
-    static let factor = Double(ProcessInfo.processInfo.environment["STUBVISOR_PATIENCE"] ?? "") ?? 1
+    /// How many times as slow as an ordinary machine this one is: $STUBVISOR_PATIENCE, which emulated machines set.
+    static let factor = max(1, Double(ProcessInfo.processInfo.environment["STUBVISOR_PATIENCE"] ?? "") ?? 1)
+
+    /// As many rounds as take the time that `count` take elsewhere.
+    static func rounds(_ count: Int) -> Int { max(1, count / Int(factor)) }
 
     static func deadline(_ seconds: Double) -> ContinuousClock.Instant { .now + .seconds(seconds * factor) }
 }
