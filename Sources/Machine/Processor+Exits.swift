@@ -30,8 +30,12 @@ extension Processor {
             if let outcome = try retry(exit) { return outcome }
             return try completeInstruction()
         case .shutdown:
+            let last = programCounter
             try fetchRegisters()
             if let outcome = try retry(exit) { return outcome }
+            guard machine.capabilities.keepsTripleFault else {
+                return .stop(StopEvent(.tripleFault, on: index, account: TripleFault.unknown(index, lastSeen: last)))
+            }
             if let outcome = try undeliverable() { return outcome }
             try takeBackCompleted()
             return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))

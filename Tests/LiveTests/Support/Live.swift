@@ -49,6 +49,16 @@ struct Need: Sendable {
         return FileManager.default.fileExists(atPath: path) ? Need(missing: nil) : installed("debootstrap")
     }()
 
+    /// What a triple fault leaves, as the probe says.
+    static let faultRegisters = Need(
+        missing: findings("keeps_triple_fault", false) ? "KVM resets the processor here" : nil)
+    static let resetByFault = Need(missing: findings("keeps_triple_fault", true) ? "KVM keeps the registers here" : nil)
+
+    private static func findings(_ key: String, _ value: Bool) -> Bool {
+        let said = try? Program.run([Places.stubvisor, "doctor", "--json"])
+        return said?.output.contains("\"\(key)\": \(value)") == true
+    }
+
     private static func installed(_ program: String) -> Need {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
         let isThere = (folders + ["/usr/sbin"]).contains { access("\($0)/\(program)", X_OK) == 0 }
