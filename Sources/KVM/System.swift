@@ -63,6 +63,8 @@ extension System {
     package var filtersRegisters: Bool {
         check(KVM_CAP_X86_USER_SPACE_MSR) != 0 && check(KVM_CAP_X86_MSR_FILTER) != 0
     }
+    /// Whether the kernel's local APICs have a deadline timer, which KVM_GET_SUPPORTED_CPUID may leave out.
+    package var hasDeadlineTimer: Bool { check(KVM_CAP_TSC_DEADLINE_TIMER) != 0 }
     package var hasLocalAPICsAlone: Bool { check(KVM_CAP_SPLIT_IRQCHIP) != 0 }
     /// arm64: how many breakpoints and watchpoints KVM_SET_GUEST_DEBUG takes; 0 elsewhere.
     package var breakpointCount: Int { Int(check(KVM_CAP_GUEST_DEBUG_HW_BPS)) }

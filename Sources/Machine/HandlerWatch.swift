@@ -31,7 +31,7 @@ struct HandlerWatch {
 
     var source = Source()
     var entries: [Entry] = []
-    /// Entries that a debug register watches; the others have an INT3.
+    /// Entries that a debug register watches; the others have a planted instruction.
     var slots: [VirtualAddress] = []
 
     /// The entries of `source`. `descriptor` is the GDT's answer for a selector.

@@ -1,7 +1,8 @@
+import Architecture
 import Primitives
 import Synchronization
 
-/// INT3s that no client knows of: at entries of handlers, and where a step ends that no debug register can end.
+/// Breakpoints that no client knows of: at entries of handlers, and where a step ends that no debug register can end.
 ///
 /// Seen from here, guest memory does not have them: what they replaced is read, and written. A client's own breakpoint
 /// on the same place lies above and is what is read then. vCPUs plant and lift while others run.
@@ -19,12 +20,15 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
         var owners: Set<Owner>
     }
 
-    private static let planted: UInt8 = 0xcc
-
+    /// The instruction that is planted.
+    private let planted: UInt8
     private let memory: GuestMemory
     private let entries = Mutex<[PhysicalAddress: Entry]>([:])
 
-    init(_ memory: GuestMemory) { self.memory = memory }
+    init(_ memory: GuestMemory, planting opcode: UInt8 = X86Instruction.breakpointOpcode) {
+        self.memory = memory
+        planted = opcode
+    }
 
     /// Makes `places` all that a vCPU wants for `purpose`.
     func set(_ places: Set<PhysicalAddress>, for processor: Int, _ purpose: Purpose) {
@@ -36,16 +40,16 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
                 guard entry.owners.count == 1 else { continue }
                 entries[place] = nil
                 // A guest that has written over it keeps what it wrote.
-                if byte(at: place) == Self.planted { _ = memory.write(place, [entry.original]) }
+                if byte(at: place) == planted { _ = memory.write(place, [entry.original]) }
             }
             for place in places {
-                if entries[place] != nil, byte(at: place) == Self.planted {
+                if entries[place] != nil, byte(at: place) == planted {
                     entries[place]?.owners.insert(owner)
                 } else if let original = byte(at: place) {
                     var owners = entries[place]?.owners ?? []
                     owners.insert(owner)
                     entries[place] = Entry(original: original, owners: owners)
-                    _ = memory.write(place, [Self.planted])
+                    _ = memory.write(place, [planted])
                 }
             }
         }
@@ -66,7 +70,7 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
         entries.withLock { entries in
             for (place, entry) in entries {
                 let distance = place.rawValue &- address.rawValue
-                guard distance < UInt64(bytes.count), bytes[Int(distance)] == Self.planted else { continue }
+                guard distance < UInt64(bytes.count), bytes[Int(distance)] == planted else { continue }
                 bytes[Int(distance)] = entry.original
             }
         }
@@ -79,9 +83,9 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
             var kept: [(PhysicalAddress, UInt8)] = []
             for place in entries.keys {
                 let distance = place.rawValue &- address.rawValue
-                guard distance < UInt64(bytes.count), byte(at: place) == Self.planted else { continue }
+                guard distance < UInt64(bytes.count), byte(at: place) == planted else { continue }
                 kept.append((place, written[Int(distance)]))
-                written[Int(distance)] = Self.planted
+                written[Int(distance)] = planted
             }
             guard memory.write(address, written[...]) else { return false }
             for (place, byte) in kept { entries[place]?.original = byte }

@@ -1,3 +1,5 @@
+import Architecture
+import Interrupts
 import KVM
 
 /// What this host's KVM really does when it debugs a guest, as a throwaway machine showed (see Probe). The strategies
@@ -17,9 +19,27 @@ package struct HostDebugCapabilities: Equatable, Sendable {
         package var canBePlanted: Bool { self == .debugExit || self == .emulationFailure }
     }
 
+    /// What is planted for a breakpoint.
+    package enum Trap: Sendable {
+        /// INT3.
+        case breakpoint
+        /// A read of a port, for hosts whose INT3 reaches the guest: it exits at its address, and the exit is taken back. In
+        /// user mode the guest gets a general-protection fault for it, which is taken back at its handler.
+        case portRead
+
+        package var opcode: UInt8 {
+            switch self {
+            case .breakpoint: X86Instruction.breakpointOpcode
+            case .portRead: X86Instruction.portReadOpcode
+            }
+        }
+    }
+
     /// One privilege level's answers.
     package struct Level: Equatable, Sendable {
         package var breakpoint = BreakpointFate.unknown
+        /// IN EAX, DX exits at its address, and can be taken back.
+        package var portReadExits = false
         package var singleStep = false
         package var executionBreakpoint = false
         package var dataBreakpoint = false
@@ -37,6 +57,10 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     /// A step stays asked for until it is taken back, even past an instruction that loads the flags. Elsewhere
     /// KVM_SET_GUEST_DEBUG must be repeated before each step.
     package var stepPersists = false
+    /// A step is made by the trap flag, which shows wherever an instruction stores the flags.
+    package var showsTrapFlag = false
+    /// A triple fault leaves the registers as they were.
+    package var keepsTripleFault = false
     /// A write to a read-only slot exits with its data.
     package var readOnlyMemoryExits = false
     /// An access to a page without a slot exits, with its data or for it.
@@ -47,6 +71,8 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var blocksInterrupts = false
     /// KVM_CAP_SYNC_REGS: registers come with the exit.
     package var synchronisesRegisters = false
+    /// KVM_CAP_TSC_DEADLINE_TIMER: the kernel's local APICs have that mode.
+    package var hasDeadlineTimer = false
     /// KVM_CAP_SPLIT_IRQCHIP: the kernel has the local APICs, and only those.
     package var hasLocalAPICsAlone = false
     package var maximumProcessors = 1
@@ -63,6 +89,23 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     /// KVM needs no help in user mode.
     package var debugsUserMode: Bool {
         user.breakpoint != .guest && user.singleStep && userInterrupts && userSystemCalls
+    }
+
+    /// What is planted in all modes: what was planted in one may be taken away in another. Nil where nothing can be.
+    package var trap: Trap? {
+        if kernel.breakpoint.canBePlanted { return .breakpoint }
+        return kernel.portReadExits && real.portReadExits ? .portRead : nil
+    }
+
+    /// The same for code of `level`, where a planted INT3 may be the guest's.
+    package func trap(in level: Level) -> Trap? {
+        trap == .breakpoint && !level.breakpoint.canBePlanted ? nil : trap
+    }
+
+    /// The exception that a breakpoint in user mode is, where the guest's handler gets it.
+    var userTrapVector: ExceptionVector? {
+        if trap == .portRead { return .generalProtection }
+        return user.breakpoint == .guest ? .breakpoint : nil
     }
 
     package init() {}
@@ -88,7 +131,13 @@ extension HostDebugCapabilities {
                         ? nil
                         : name == "user"
                             ? "breakpoints there are seen through the guest's own handlers"
-                            : "software breakpoints there use the 4 debug registers"
+                            : trap == .portRead
+                                ? "software breakpoints there are port reads, which are taken back"
+                                : "software breakpoints there use the 4 debug registers"
+                ),
+                (
+                    "\(name)_port_read", "a port read in \(title) exits and can be taken back",
+                    yes(level.portReadExits), nil
                 ),
                 ("\(name)_single_step", "single step in \(title)", yes(level.singleStep), nil),
                 (
@@ -122,6 +171,10 @@ extension HostDebugCapabilities {
             ),
             ("step_persists", "a step stays armed", yes(stepPersists), nil),
             (
+                "shows_trap_flag", "a step shows in the flags that the guest stores", yes(showsTrapFlag),
+                showsTrapFlag ? "it is taken out again" : nil
+            ),
+            (
                 "read_only_memory_exits", "writes to read-only memory exit", yes(readOnlyMemoryExits),
                 trapsWrites ? nil : "watchpoints are limited to the debug registers"
             ),
@@ -141,6 +194,11 @@ extension HostDebugCapabilities {
                 "emulates_kernel_mode", "kernel mode is emulated in software", yes(emulatesKernelMode),
                 emulatesKernelMode ? "guests run slowly, and some instructions are missing: SSE state, cmpxchg16b" : nil
             ),
+            (
+                "keeps_triple_fault", "a triple fault leaves the registers as they were", yes(keepsTripleFault),
+                keepsTripleFault ? nil : "what led to one cannot be told"
+            ),
+            ("deadline_timer", "the kernel's local APICs have a deadline timer", yes(hasDeadlineTimer), nil),
             (
                 "local_apics_alone", "the kernel's local APICs can do without its other controllers",
                 yes(hasLocalAPICsAlone), hasLocalAPICsAlone ? nil : "--irqchip split cannot be had"

@@ -33,6 +33,16 @@ func offer(_ entries: [CPUIDEntry], localAPIC: Bool, extended: Bool) -> [CPUIDEn
     }
 }
 
+/// The same with the deadline timer of the kernel's local APICs, which KVM leaves for others to offer (Linux's
+/// Documentation/virt/kvm/api.rst, KVM_GET_SUPPORTED_CPUID).
+func offerDeadlineTimer(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
+    entries.map { entry in
+        var entry = entry
+        if entry.leaf == 1 { entry.ecx[bit: 24] = true }
+        return entry
+    }
+}
+
 extension X86ExtendedState {
     /// From what KVM offers a guest (Intel SDM volume 2, CPUID leaf 0xD). Leaf 1 is not asked: a KVM that is software
     /// may hide AVX there, and still carry its state.

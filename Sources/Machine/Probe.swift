@@ -24,6 +24,8 @@ final class Probe {
         case guestException(UInt64)
         case memoryRead(address: PhysicalAddress)
         case memoryWrite(address: PhysicalAddress, data: UInt64)
+        case portRead
+        case shutdown
         case other
     }
 
@@ -41,12 +43,14 @@ final class Probe {
         found.blocksInterrupts = system.guestDebugControls & 0x10_0000 != 0
         found.synchronisesRegisters = system.syncRegisters & 3 == 3
         found.filtersRegisters = system.filtersRegisters
+        found.hasDeadlineTimer = system.hasDeadlineTimer
         found.hasLocalAPICsAlone = system.hasLocalAPICsAlone
         found.maximumProcessors = max(1, system.maximumVCPUs)
         let probe = try Probe(system)
         found.kernel = try probe.examine(.kernel)
         found.real = try probe.examine(.real)
         found.stepPersists = try probe.stepPersists()
+        found.showsTrapFlag = try probe.showsTrapFlag()
         found.removedMemoryExits = try probe.removedMemoryExits()
         if system.hasReadOnlyMemory { found.readOnlyMemoryExits = try probe.readOnlyMemoryExits() }
         // Last: a host that mishandles user mode may leave the vCPU in no good state.
@@ -55,6 +59,7 @@ final class Probe {
         _ = try probe.vcpu.setModelSpecific(X86.SystemCall.segments, to: ProbeGuest.systemCallSegments)
         _ = try probe.vcpu.setModelSpecific(X86.SystemCall.target, to: ProbeGuest.handler(31))
         found.userSystemCalls = try probe.run(ProbeGuest.systemCall, .user, GuestDebug()) == .guestException(31)
+        found.keepsTripleFault = try probe.keepsTripleFault()
         return found
     }
 
@@ -87,6 +92,8 @@ final class Probe {
         default: found.breakpoint = .unknown
         }
 
+        found.portReadExits = try portReadExits(level)
+
         debug = GuestDebug()
         debug.singleStep = true
         if case .debug(code: 1, at: code + 1, _) = try run(ProbeGuest.plain, level, debug) { found.singleStep = true }
@@ -103,6 +110,25 @@ final class Probe {
         return found
     }
 
+    /// Whether a port read exits before it has done anything, and is as if it had not been once it is taken back.
+    private func portReadExits(_ level: Level) throws(KVMError) -> Bool {
+        guard try run(ProbeGuest.portRead, level, GuestDebug()) == .portRead else { return false }
+        var file = fresh
+        try vcpu.get(.general, into: &file.storage, at: X86.Storage.general)
+        guard X86.instructionOffset(file) == ProbeGuest.code else { return false }
+        try vcpu.takeBackPortRead(with: file)
+        vcpu.clearKick()
+        var after = fresh
+        try vcpu.get(.general, into: &after.storage, at: X86.Storage.general)
+        // What comes in its place now is executed, and it alone.
+        _ = memory.write(PhysicalAddress(ProbeGuest.code), ProbeGuest.plain[...])
+        var debug = GuestDebug()
+        debug.singleStep = true
+        try vcpu.setGuestDebug(debug)
+        guard case .debug(code: 1, at: VirtualAddress(ProbeGuest.code) + 1, _) = try outcome() else { return false }
+        return after.storage == file.storage
+    }
+
     /// Steps over POPF, which clears the trap flag, and two more instructions, arming only once.
     private func stepPersists() throws(KVMError) -> Bool {
         var debug = GuestDebug()
@@ -113,6 +139,15 @@ final class Probe {
             if step < 3 { outcome = try self.outcome() }
         }
         return true
+    }
+
+    /// Steps over PUSHF.
+    private func showsTrapFlag() throws(KVMError) -> Bool {
+        var debug = GuestDebug()
+        debug.singleStep = true
+        let outcome = try run(ProbeGuest.storeFlags, .kernel, debug)
+        guard case .debug(code: 1, at: VirtualAddress(ProbeGuest.code) + 1, _) = outcome else { return false }
+        return memory.load(ProbeGuest.storedFlags, size: 8) & X86.trapFlag != 0
     }
 
     /// A load and a store where there is no memory: the load takes the value it is answered with.
@@ -144,6 +179,14 @@ final class Probe {
         return found == .memoryWrite(address: place, data: ProbeGuest.storedByte)
     }
 
+    /// Lets the guest die, by UD2 without an interrupt table.
+    private func keepsTripleFault() throws(KVMError) -> Bool {
+        guard try run(ProbeGuest.undefined, .kernel, GuestDebug(), tableLimit: 0) == .shutdown else { return false }
+        var file = fresh
+        try vcpu.get(.general, into: &file.storage, at: X86.Storage.general)
+        return X86.instructionOffset(file) == ProbeGuest.code
+    }
+
     private func slot(_ slot: X86DebugRegisters.Slot) -> GuestDebug {
         var registers = X86DebugRegisters()
         _ = registers.add(slot)
@@ -155,11 +198,13 @@ final class Probe {
 
     /// Runs `code` from its start at `level` until something comes out.
     private func run(
-        _ code: [UInt8], _ level: Level, _ debug: GuestDebug, data: UInt64 = ProbeGuest.data
+        _ code: [UInt8], _ level: Level, _ debug: GuestDebug, data: UInt64 = ProbeGuest.data,
+        tableLimit: UInt64? = nil
     ) throws(KVMError) -> Outcome {
         _ = memory.write(PhysicalAddress(ProbeGuest.code), code[...])
         var file = fresh
         ProbeGuest.prepare(&file, level, data: data)
+        if let tableLimit { file.set(X86.layout64[name: "idtr_limit"]!, to: tableLimit) }
         try vcpu.set(.system, from: file.storage, at: X86.Storage.system)
         try vcpu.set(.general, from: file.storage, at: X86.Storage.general)
         try vcpu.setGuestDebug(debug)
@@ -170,8 +215,10 @@ final class Probe {
         switch try vcpu.run() {
         case .debug(let event): return .debug(code: event.code, at: event.programCounter, status: event.status)
         case .internalError(suberror: 1, _): return .emulationFailure
+        case .shutdown: return .shutdown
         case .io(let access) where access.port == UInt16(ProbeGuest.vectorPort) && access.isWrite:
             return .guestException(UInt64(vcpu.value(access, unit: 0)))
+        case .io(let access) where access.port == UInt16(ProbeGuest.readPort) && !access.isWrite: return .portRead
         case .mmioRead(let address, _): return .memoryRead(address: address)
         case .mmioWrite(let address, let data, _): return .memoryWrite(address: address, data: data & 0xff)
         default: return .other

@@ -17,12 +17,15 @@ enum ProbeGuest {
     static let untouched = PhysicalAddress(0xf000)
     private static let pageTables: UInt64 = 0x1_0000
     static let vectorPort: UInt8 = 0x99
+    static let readPort: UInt64 = 0x9c
     static let storedByte: UInt64 = 0x5a
     static let loadedByte: UInt64 = 0xa7
 
     // These bytes mean the same in 16-bit and 64-bit code. HLT ends each: it exits, or faults at CPL 3.
     /// `int3; hlt`
     static let breakpoint: [UInt8] = [0xcc, 0xf4]
+    /// `in eax, dx; hlt`, of 16 bits in real mode
+    static let portRead: [UInt8] = [X86Instruction.portReadOpcode, 0xf4]
     /// `nop; nop; hlt`
     static let plain: [UInt8] = [0x90, 0x90, 0xf4]
     /// `mov [bx], al` or `mov [rdi], al`; `nop; hlt`
@@ -31,6 +34,13 @@ enum ProbeGuest {
     static let load: [UInt8] = [0x8a, 0x07, 0x90, 0xf4]
     /// `popf; nop; nop; hlt`
     static let loadFlags: [UInt8] = [0x9d, 0x90, 0x90, 0xf4]
+
+    /// `ud2; hlt`
+    static let undefined: [UInt8] = [0x0f, 0x0b, 0xf4]
+    /// `pushf; nop; hlt`
+    static let storeFlags: [UInt8] = [0x9c, 0x90, 0xf4]
+    /// Where it stores them.
+    static let storedFlags = PhysicalAddress(stackTop - 8)
 
     /// `int 31; hlt`
     static let interrupt: [UInt8] = [0xcd, 31, 0xf4]
@@ -120,6 +130,7 @@ enum ProbeGuest {
         X86.setInstructionOffset(&file, to: code)
         set("rsp", stackTop)
         set("rax", storedByte)
+        set("rdx", readPort)
         set("rbx", data)
         set("rdi", data)
     }

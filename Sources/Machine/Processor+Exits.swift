@@ -11,7 +11,9 @@ extension Processor {
     func handle(_ exit: Exit) throws(KVMError) -> Outcome {
         if machine.architecture == .arm64 { return try handleArm(exit) }
         switch exit {
-        case .io(let access): return try perform(access)
+        case .io(let access):
+            if let outcome = try reachedPlanted(access) { return outcome }
+            return try perform(access)
         case .mmioRead where isTrapped(exit), .mmioWrite where isTrapped(exit): return try trapped(exit)
         case .mmioRead(let address, let size):
             let result =
@@ -28,8 +30,12 @@ extension Processor {
             if let outcome = try retry(exit) { return outcome }
             return try completeInstruction()
         case .shutdown:
+            let last = programCounter
             try fetchRegisters()
             if let outcome = try retry(exit) { return outcome }
+            guard machine.capabilities.keepsTripleFault else {
+                return .stop(StopEvent(.tripleFault, on: index, account: TripleFault.unknown(index, lastSeen: last)))
+            }
             if let outcome = try undeliverable() { return outcome }
             try takeBackCompleted()
             return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))
@@ -247,8 +253,8 @@ extension Processor {
         return .goOn
     }
 
-    /// Whether an INT3 at `place` is a client's, and not the guest's own under a lifted one.
-    private func stopsAtPlanted(_ place: VirtualAddress) -> Bool {
+    /// Whether what is planted at `place` is a client's, and not the guest's own under a lifted one.
+    func stopsAtPlanted(_ place: VirtualAddress) -> Bool {
         place != journey?.from && machine.isPlanted(at: place, seenBy: self)
     }
 

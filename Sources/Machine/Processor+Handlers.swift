@@ -15,8 +15,8 @@ extension Processor {
         vectors.formUnion(machine.caughtLines.keys)
         // Nothing leaves user mode before there is a task state segment.
         guard X86.mode(registers) != .real, X86.taskSelector(registers) & ~3 != 0 else { return vectors }
-        if capabilities.user.breakpoint == .guest, !machine.arrangement.planted.isEmpty || journey != nil {
-            vectors.insert(ExceptionVector.breakpoint.rawValue)
+        if let vector = capabilities.userTrapVector, !machine.arrangement.planted.isEmpty || journey != nil {
+            vectors.insert(vector.rawValue)
         }
         if trapStep != nil || owesTrap { vectors.insert(ExceptionVector.debug.rawValue) }
         // An instruction that faults while it is passed is not waited for.
@@ -50,13 +50,14 @@ extension Processor {
         place(Set(handlers.entries.map(\.address)))
     }
 
-    /// Watches `addresses`: by debug registers that clients leave free, one of them kept for steps, then by INT3s.
+    /// Watches `addresses`: by debug registers that clients leave free, one of them kept for steps, then by planting.
     private func place(_ addresses: Set<VirtualAddress>) {
         let level = X86.mode(registers) == .real ? machine.capabilities.real : machine.capabilities.kernel
-        let free = machine.debugRegisters.free - (level.breakpoint.canBePlanted ? 1 : 0)
+        let canPlant = machine.capabilities.trap(in: level) != nil
+        let free = machine.debugRegisters.free - (canPlant ? 1 : 0)
         let sorted = addresses.sorted()
         handlers.slots = Array(sorted.prefix(max(0, free)))
-        let rest = level.breakpoint.canBePlanted ? sorted.dropFirst(max(0, free)) : []
+        let rest = canPlant ? sorted.dropFirst(max(0, free)) : []
         machine.hidden.set(
             Set(rest.compactMap { machine.physical($0, seenBy: self) }), for: index, .handlers)
     }

@@ -67,13 +67,17 @@ extension Processor {
         _ = machine.guestMemory.write(place, original[...])
         lifted = programCounter
         defer { lifted = nil }
-        defer { _ = machine.guestMemory.write(place, machine.architecture.breakpointInstruction[...]) }
+        defer { _ = machine.guestMemory.write(place, machine.plantedInstruction[...]) }
         return try body()
     }
 
     func enterStepping() throws(KVMError) -> StopEvent? {
+        let stored = flagsStored()
+        // Only where they are needed: a copy of them all is made.
+        let before = stored == nil ? nil : registers
         let hold = try holdInterrupts()
         let event = try enter(.stepping)
+        if let stored, let before, event?.cause == .stepped { try hideTrapFlag(stored, before) }
         if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
         return event
     }

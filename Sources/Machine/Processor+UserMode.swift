@@ -28,7 +28,9 @@ extension Processor {
     func tookBack(_ vector: UInt8, _ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
         switch ExceptionVector(vector) {
         case .debug: return try takeBackTrap(frame)
-        case .breakpoint: return try takeBackBreakpoint(frame)
+        case .breakpoint where !machine.plantsPortReads: return try takeBackBreakpoint(frame)
+        case .generalProtection where machine.plantsPortReads && frame.errorCode == 0:
+            return try takeBackPortRead(frame)
         case .invalidOpcode: return try completeUserInterrupt(frame)
         case .pageFault: return try completeSystemCall(frame)
         default: return nil
@@ -121,7 +123,21 @@ extension Processor {
         return .stop(StopEvent(.stepped, on: index))
     }
 
-    /// What an INT3 at `place` in user mode is, where it is not the guest's own.
+    /// A general-protection fault of user mode whose instruction is a planted port read; its address is the frame's.
+    private func takeBackPortRead(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
+        let old = registers
+        guard restore(frame) else { return nil }
+        // The fault has set it.
+        X86.setFlags(&registers, to: frame.flags & ~X86.resumeFlag)
+        guard lifted != programCounter, let event = breakpointEvent(at: programCounter) else {
+            registers = old
+            return nil
+        }
+        try storeAll()
+        return .stop(event)
+    }
+
+    /// What a planted instruction at `place` in user mode is, where it is not the guest's own.
     private func breakpointEvent(at place: VirtualAddress) -> StopEvent? {
         if place == journey?.to { return StopEvent(.stepped, on: index) }
         if place == ownBreakpoint {

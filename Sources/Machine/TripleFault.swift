@@ -23,6 +23,12 @@ struct TripleFault {
         table = processor.interruptTable
     }
 
+    /// The same where KVM resets the processor at a triple fault, as AMD's manual leaves it free to.
+    static func unknown(_ index: Int, lastSeen place: VirtualAddress) -> String {
+        "triple fault on vCPU \(index)\n  this host's KVM has reset the processor, so that nothing is left of what led to it; "
+            + "it was last seen at \(place)"
+    }
+
     /// A few lines for the user.
     var account: String {
         let bytes = instruction.prefix(8).map { hexadecimal($0, digits: 2).dropFirst(2) }.joined(separator: " ")

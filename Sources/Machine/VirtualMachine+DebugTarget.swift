@@ -10,7 +10,7 @@ extension VirtualMachine: DebugTarget {
         let level = X86.mode(processors[0].registers) == .real ? capabilities.real : capabilities.kernel
         var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
-            breakpointInstruction: level.breakpoint.canBePlanted ? [X86Instruction.breakpointOpcode] : nil,
+            breakpointInstruction: capabilities.trap(in: level).map { [$0.opcode] },
             linkAddress: configuration.linkAddress)
         traits.gicInterrupts = model?.look { $0.gic?.configuration.gic.interrupts } ?? nil
         traits.plantsInUserPages = !capabilities.user.executionBreakpoint
@@ -86,8 +86,11 @@ extension X86DebugRegisters {
 
 // What vCPU threads ask about what is armed.
 extension VirtualMachine {
-    /// Whether a client's INT3 is anywhere.
+    /// Whether anything is planted for a client.
     var plants: Bool { !arrangement.planted.isEmpty }
+
+    /// Planted instructions are port reads, and exit as such.
+    var plantsPortReads: Bool { architecture == .x86_64 && capabilities.trap == .portRead }
 
     /// Whether vCPUs must know where the guest's exception handlers are.
     var watchesHandlers: Bool {
@@ -109,6 +112,11 @@ extension VirtualMachine {
         return arrangement.planted.original(at: place) != nil
     }
 
+    /// Whether a breakpoint that no client knows of is planted there.
+    func isHidden(at address: VirtualAddress, seenBy processor: Processor) -> Bool {
+        physical(address, seenBy: processor).flatMap { hidden.original(at: $0) } != nil
+    }
+
     /// Up to `count` bytes of the instruction at `address`, without what is planted: fewer where its page ends.
     func instruction(
         at address: VirtualAddress, count: Int = X86Instruction.maximumLength, seenBy processor: Processor
@@ -120,7 +128,7 @@ extension VirtualMachine {
             let page = Int(MemorySlots.pageSize - place.rawValue % MemorySlots.pageSize)
             var bytes = [UInt8](repeating: 0, count: min(count - result.count, page))
             guard hidden.read(physical, into: &bytes) else { break }
-            arrangement.planted.mask(&bytes, readFrom: physical, planting: architecture.breakpointInstruction)
+            arrangement.planted.mask(&bytes, readFrom: physical, planting: plantedInstruction)
             result += bytes
         }
         return result

@@ -29,6 +29,8 @@ package final class VirtualMachine: @unchecked Sendable {
     let layout: RegisterLayout
     /// Breakpoints that clients know nothing of, and guest memory without them.
     let hidden: HiddenBreakpoints
+    /// What is planted for breakpoints.
+    let plantedInstruction: [UInt8]
     /// The model-specific registers that a reset brings back.
     let resettableRegisters: [UInt32]
     var processors: [Processor] = []
@@ -82,11 +84,14 @@ package final class VirtualMachine: @unchecked Sendable {
         do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
             throw .host("\(memory.size >> 20) MiB of guest memory", error)
         }
-        hidden = HiddenBreakpoints(guestMemory)
         let features: [CPUIDEntry]
         do throws(KVMError) {
             let system = try System()
             if let known { capabilities = known } else { capabilities = try Probe.host(system) }
+            plantedInstruction =
+                configuration.architecture == .x86_64
+                ? [(capabilities.trap ?? .breakpoint).opcode] : configuration.architecture.breakpointInstruction
+            hidden = HiddenBreakpoints(guestMemory, planting: plantedInstruction[0])
             switch configuration.architecture {
             case .x86_64:
                 features = try system.supportedProcessor()
@@ -127,7 +132,8 @@ package final class VirtualMachine: @unchecked Sendable {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(features, as: index, of: configuration.processorCount)
             switch kind {
-            case .kernel, .split: try vcpu.setProcessor(answers)
+            case .kernel, .split:
+                try vcpu.setProcessor(capabilities.hasDeadlineTimer ? offerDeadlineTimer(answers) : answers)
             case .apic:
                 try vcpu.setProcessor(offer(answers, localAPIC: true, extended: capabilities.filtersRegisters))
             case .gicv2, .vgic: try vcpu.setProcessor(offer(answers, localAPIC: false, extended: false))
@@ -280,6 +286,6 @@ package final class VirtualMachine: @unchecked Sendable {
         applyLineCatches()
         let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
         haltWatch.look(
-            every: catchesHalts ? .close : isBooting && !capabilities.debugsUserMode ? .whileBooting : .ordinary)
+            every: catchesHalts ? .close : isBooting && watchesHandlers ? .whileBooting : .ordinary)
     }
 }

@@ -6,7 +6,7 @@ extension Live {
         /// Each stop is checked against the guest's own counter: a stop that was lost or told twice is off by one.
         @Test("two vCPUs that hit one breakpoint 10,000 times each stop 20,000 times", .needs(.kvm))
         func everyHitStops() throws {
-            let rounds: UInt64 = 10_000
+            let rounds = UInt64(Patience.rounds(10_000))
             let symbols = try Symbols(guest: "smp")
             let server = try Stubvisor(guest: "smp", ["--cpus", "2"])
             let guest = try server.attach()
@@ -34,7 +34,7 @@ extension Live {
 
         @Test("a condition that is false 1,000,000 times sends no packet, and is true the next time", .needs(.kvm))
         func everyFalseConditionGoesOn() throws {
-            let count: UInt32 = 1_000_000
+            let count = UInt32(Patience.rounds(1_000_000))
             let symbols = try Symbols(guest: "loop32")
             let guest = try Stubvisor(guest: "loop32").attach()
             // ref32 of rounds == count

@@ -2,7 +2,8 @@ import Testing
 
 extension Live {
     @Suite("guests that die, halt or handle their own traps") struct Faults {
-        @Test("a triple fault stops with the registers of the fault and an account of it", .needs(.kvm))
+        @Test(
+            "a triple fault stops with the registers of the fault and an account of it", .needs(.kvm, .faultRegisters))
         func tripleFault() throws {
             let symbols = try Symbols(guest: "faulty")
             let stubvisor = try Stubvisor(guest: "faulty")
@@ -22,7 +23,20 @@ extension Live {
             #expect(try guest.memory(at: touch, count: 16).contains { $0 != 0 }, "memory can still be read")
         }
 
-        @Test("gdb shows the faulting line and its caller", .needs(.kvm, .gdb))
+        @Test(
+            "where KVM resets the processor at a triple fault, that is said, and memory is as it was",
+            .needs(.kvm, .resetByFault))
+        func tripleFaultReset() throws {
+            let symbols = try Symbols(guest: "faulty")
+            let guest = try Stubvisor(guest: "faulty").attach()
+            #expect(try guest.resume().kind == "T0b")
+            for text in [guest.console, try guest.monitor("why")] {
+                #expect(text.contains("triple fault on vCPU 0") && text.contains("has reset the processor"), "\(text)")
+            }
+            #expect(try guest.memory(at: symbols["touch_unmapped"], count: 16).contains { $0 != 0 })
+        }
+
+        @Test("gdb shows the faulting line and its caller", .needs(.kvm, .gdb, .faultRegisters))
         func tripleFaultInGDB() throws {
             let gdb = try GDB.run(
                 Stubvisor(guest: "faulty"), symbols: Guest.symbols("faulty"),
@@ -42,7 +56,7 @@ extension Live {
             let end = try Program.run([Places.stubvisor, "run"] + options + [Guest.path("faulty")])
             #expect(end.status == 70)
             #expect(end.errors.contains("stubvisor: triple fault on vCPU 0"))
-            #expect(end.errors.contains("page fault"))
+            #expect(end.errors.contains(Need.faultRegisters.missing == nil ? "page fault" : "has reset the processor"))
             #expect(end.output == "about to fault\n", "the guest's console is all there is on standard output")
         }
 
@@ -173,7 +187,7 @@ extension Live {
         ]
 
         @Test(
-            "a triple fault's account names what began it, and not an old page fault", .needs(.kvm),
+            "a triple fault's account names what began it, and not an old page fault", .needs(.kvm, .faultRegisters),
             arguments: [
                 ([0x31, 0xc9, 0xf7, 0xf1], 2, "#DE (0, divide error): a division by zero"),
                 (

@@ -69,11 +69,12 @@ extension Live.Interrupts {
         /// instructions is over, on hosts that run it in batches.
         @Test(
             "10,000 injections, made while the guest runs, stands and is stepped: none lost, none twice",
-            .needs(.kvm), .timeLimit(.minutes(5)),
+            .needs(.kvm), .timeLimit(.minutes(5 * Int(Patience.factor))),
             arguments: [("apic", [600, 300, 350]), ("kernel", [50, 25, 25])])
         func exact(kind: String, rounds: [Int]) throws {
             try start(kind)
             try resume()
+            let rounds = rounds.map { Patience.rounds($0) }
             for _ in 0..<rounds[0] {
                 try inject(0..<Self.vectors)
                 try count()

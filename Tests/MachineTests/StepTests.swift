@@ -86,13 +86,14 @@ struct StepTests {
             ])
         #expect(stepper.offsets == [3])
         #expect(X86.savedFlags(stepper.stops[1].registers) == 0x246)
-        #expect(stepper.flags == 0x46)
+        // An emulated processor may lose the arithmetic ones.
+        #expect(stepper.flags & ~0x8d5 == 0x2)
     }
 
     @Test("over REP STOSB ends on it or behind it, and behind it with all bytes written", arguments: [false, true])
     func repeated(byFlag: Bool) throws {
         let stepper = try run(
-            [0xf3, 0xaa], steps: 5, byFlag: byFlag,
+            [0xf3, 0xaa], steps: 6, byFlag: byFlag,
             ["rcx": 5, "rdi": Self.stack, "rax": 0x5a, "eflags": 0x202])
         let firstBehind = try #require(stepper.offsets.firstIndex { $0 >= 2 })
         #expect(stepper.offsets[..<firstBehind].allSatisfy { $0 == 0 })

@@ -46,5 +46,5 @@ void apic_enable(u8 spurious);
 // Every call from now on, on every processor, uses x2APIC mode; each processor switches itself by apic_enable().
 void apic_use_x2apic(void);
 
-// Sends INIT and start-up to every processor but this one; each arrives in ap_main() in its own time.
+// Sends INIT and start-up to every processor but this one, or has a board without APICs start them; each arrives in ap_main() in its own time.
 void apic_start_others(void);

@@ -13,6 +13,9 @@ package enum X86Instruction: Equatable, Sendable {
 
     /// The opcode of the one-byte breakpoint.
     package static let breakpointOpcode: UInt8 = 0xcc
+    /// IN EAX, DX; in 16-bit code IN AX, DX: the one-byte instruction that leaves the guest wherever it is allowed, and is a
+    /// general-protection fault where it is not (Intel SDM volume 2, IN).
+    package static let portReadOpcode: UInt8 = 0xed
 
     package init(_ bytes: some Collection<UInt8>) {
         var iterator = bytes.makeIterator()

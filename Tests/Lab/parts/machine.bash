@@ -52,7 +52,7 @@ start() {
     mkdir -p "$root$products"
     : >"$work/console"
     port=$(freePort)
-    echo "lab=$name scripts='$scripts'" >"$work/settings"
+    echo "lab=$name configuration=$configuration scripts='$scripts' FILTER='${FILTER:-}'" >"$work/settings"
     share() { echo -virtfs "local,path=$1,mount_tag=$2,security_model=none,readonly=on,multidevs=remap"; }
     set -m
     # shellcheck disable=SC2046

@@ -8,6 +8,17 @@ import Testing
 /// All live tests, one after the other: each wants a processor or two for itself.
 @Suite("live", .serialized) enum Live {}
 
+/// What machines are given that are slower than others.
+enum Patience {
+    /// How many times as slow as an ordinary machine this one is: $STUBVISOR_PATIENCE, which emulated machines set.
+    static let factor = max(1, Double(ProcessInfo.processInfo.environment["STUBVISOR_PATIENCE"] ?? "") ?? 1)
+
+    /// As many rounds as take the time that `count` take elsewhere.
+    static func rounds(_ count: Int) -> Int { max(1, count / Int(factor)) }
+
+    static func deadline(_ seconds: Double) -> ContinuousClock.Instant { .now + .seconds(seconds * factor) }
+}
+
 /// Something that went wrong in the test's own means.
 struct LiveError: Error, CustomStringConvertible {
     let description: String
@@ -37,6 +48,16 @@ struct Need: Sendable {
         let path = (try? Program.run([Trixie.script, "path"]))?.output.trimmingCharacters(in: .newlines) ?? ""
         return FileManager.default.fileExists(atPath: path) ? Need(missing: nil) : installed("debootstrap")
     }()
+
+    /// What a triple fault leaves, as the probe says.
+    static let faultRegisters = Need(
+        missing: findings("keeps_triple_fault", false) ? "KVM resets the processor here" : nil)
+    static let resetByFault = Need(missing: findings("keeps_triple_fault", true) ? "KVM keeps the registers here" : nil)
+
+    private static func findings(_ key: String, _ value: Bool) -> Bool {
+        let said = try? Program.run([Places.stubvisor, "doctor", "--json"])
+        return said?.output.contains("\"\(key)\": \(value)") == true
+    }
 
     private static func installed(_ program: String) -> Need {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")

@@ -84,7 +84,7 @@ final class Program {
 
     /// Takes output until `isEnough`; false when that did not happen before the program's end, or in time.
     func read(within seconds: Double = 60, until isEnough: (Program) -> Bool) -> Bool {
-        let deadline = ContinuousClock.now + .seconds(seconds)
+        let deadline = Patience.deadline(seconds)
         while !isEnough(self) {
             if status != nil { return false }
             let left = ContinuousClock.now.duration(to: deadline)

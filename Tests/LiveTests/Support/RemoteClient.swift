@@ -71,7 +71,7 @@ final class RemoteClient {
 
     /// The next reply; console output that comes before goes to `console`.
     func bytesOfReply(within seconds: Double = 30) throws -> [UInt8] {
-        let deadline = ContinuousClock.now + .seconds(seconds)
+        let deadline = Patience.deadline(seconds)
         while true {
             while let packet = try takePacket() {
                 if acknowledges { connection.send([0x2b]) }
@@ -87,7 +87,7 @@ final class RemoteClient {
 
     /// The next notification, without its `%`.
     func notification(within seconds: Double = 30) throws -> String {
-        let deadline = ContinuousClock.now + .seconds(seconds)
+        let deadline = Patience.deadline(seconds)
         while true {
             if let packet = try takePacket() {
                 throw LiveError("a packet nobody asked for: \(String(decoding: packet, as: UTF8.self))")
