@@ -44,8 +44,8 @@ import Testing
     func upToDate() throws {
         let file = Self.repository.appendingPathComponent("README.md")
         let text = try String(contentsOf: file, encoding: .utf8)
-        let section = try #require(text.components(separatedBy: "\n## Hosts\n").last).components(separatedBy: "\n## ")[
-            0]
+        let chapter = try #require(text.components(separatedBy: "\n## Hosts\n").last)
+        let section = chapter.components(separatedBy: "\n##")[0]
         let written = section.split(separator: "\n").filter { $0.hasPrefix("|") }.map(String.init)
         let wanted = try Self.table()
         if ProcessInfo.processInfo.environment["STUBVISOR_RENEW_HOSTS"] != nil {
