@@ -62,6 +62,12 @@ extension VirtualMachine: DebugTarget {
             if capabilities.kernel.dataBreakpoint, registers.cover(watchpoint) { continue }
             byPages.append(watchpoint)
         }
+        // Port reads need the guest's help in user mode: what debug registers are left do without it. One is for steps.
+        if plantsPortReads {
+            for planted in wanted.planted.all.prefix(max(0, registers.free - 1)) {
+                _ = registers.add(X86DebugRegisters.Slot(planted.address, .execute, length: 1))
+            }
+        }
         let old = Set(pageWatchpoints)
         for watchpoint in byPages where !old.contains(watchpoint) { try admit(watchpoint) }
         arrangement = wanted

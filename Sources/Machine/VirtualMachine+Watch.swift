@@ -171,7 +171,9 @@ extension VirtualMachine {
             let own = processor.hits.breakpoints[address] ?? HitCounts.Breakpoint()
             return (sum.0 + own.hits, sum.1 + own.passed)
         }
-        let slot = debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address }
+        let slot =
+            arrangement.execution.contains(address)
+            ? debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address } : nil
         let means = slot.map { "debug register \($0), " } ?? ""
         return means + "hit \(hits)" + (passed > 0 ? ", \(passed) of them without a stop" : "")
     }
