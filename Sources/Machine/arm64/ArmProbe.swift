@@ -37,7 +37,7 @@ extension HostDebugCapabilities {
             ),
             ("vgic_v3", "a GICv3 in the kernel", yes(has(.v3)), nil),
             (
-                "user_interrupts", "timers' levels come with each exit", yes(tellsDeviceInterrupts),
+                "device_levels", "timers' levels come with each exit", yes(tellsDeviceInterrupts),
                 tellsDeviceInterrupts ? nil : "the built-in GICv2 needs that: Linux 4.13 or later"
             ),
             ("maximum_processors", "vCPUs at most", "\(maximumProcessors)", nil),
