@@ -30,6 +30,14 @@ package struct InterruptView: Sendable {
         self.now = now
         self.record = record
     }
+
+    /// `row` without counts that nobody has made.
+    package func known(_ row: InterruptRow) -> InterruptRow {
+        guard record == .nothing || (record == .lines && row.processor != nil) else { return row }
+        var row = row
+        (row.count, row.last) = (nil, nil)
+        return row
+    }
 }
 
 /// Something done to the interrupt controllers by hand.

@@ -38,7 +38,7 @@ extension Session {
     func listInterrupts(_ words: [Substring]) throws(Refusal) -> String {
         let words = try parse(words).limited(to: 1)
         let view = try target.interrupts()
-        var rows = view.controllers.rows
+        var rows = view.controllers.rows.map(view.known)
         switch words.words.first ?? "all" {
         case "all": break
         case "pending": rows = rows.filter(\.isPending)
@@ -70,7 +70,7 @@ extension Session {
         let view = try target.interrupts()
         let line = try words.line()
         guard let pin = view.controllers.pin(of: line) else { throw Refusal("no device can have input \(line)") }
-        let row = view.controllers.row(ofPin: pin)
+        let row = view.known(view.controllers.row(ofPin: pin))
         if words.isJSON { return row.json.description }
         var text = [row].text(at: view.now)
         if view.record != .nothing { text += view.controllers.journal.statistics.text(row.number) }

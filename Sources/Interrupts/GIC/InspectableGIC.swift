@@ -29,9 +29,12 @@ extension InspectableGIC {
     package var rows: [InterruptRow] {
         allRows.filter { row in
             let isChosen = row.isEnabled && (row.number.line ?? 0) >= 16
-            return row.isPending || row.isActive || row.isLineHigh || row.count > 0 || isChosen
+            return row.isPending || row.isActive || row.isLineHigh || (row.count ?? 0) > 0 || isChosen
         }
     }
+
+    /// What the kernel's has instead of counts and latencies.
+    static var uncounted: String { "  counts and latencies: n/a (kernel irqchip)\n" }
 
     /// "SGI", "PPI" or "SPI".
     package static func kind(_ id: Int) -> String { id < 16 ? "SGI" : id < 32 ? "PPI" : "SPI" }

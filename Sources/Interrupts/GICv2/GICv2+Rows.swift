@@ -27,9 +27,11 @@ extension GICv2 {
             row.source = Int(state.activeSource)
         }
         // Counts are those of the number: for a private interrupt, of all processors together.
-        let counts = journal.statistics[row.number]
-        row.count = counts?[.pend] ?? 0
-        row.last = counts?.last
+        if !isView {
+            let counts = journal.statistics[row.number]
+            row.count = counts?[.pend] ?? 0
+            row.last = counts?.last
+        }
         return row
     }
 
@@ -55,6 +57,6 @@ extension GICv2 {
             text += "  GICD_SPENDSGIR.\(id)  = \(hexadecimal(state.sources, digits: 2)),"
             text += " pending from cpu \(ProcessorSet(rawValue: UInt64(state.sources)))\n"
         }
-        return text + journal.statistics.text(.line(id))
+        return text + (isView ? Self.uncounted : journal.statistics.text(.line(id)))
     }
 }

@@ -38,7 +38,7 @@ extension GICv3: InspectableGIC {
         text += "  \(frame)_IPRIORITYR.\(id) = \(hexadecimal(state.priority, digits: 2))\n"
         if id >= 32 { text += "  GICD_IROUTER\(id)    = \(state.route), goes to cpu \(state.reach)\n" }
         text += "  \(frame)_ICFGR\(id >> 4).\(2 * (id & 15) + 1)       = \(flag(state.isEdge))"
-        return text + " (\(state.isEdge ? "edge" : "level"))\n"
+        return text + " (\(state.isEdge ? "edge" : "level"))\n" + Self.uncounted
     }
 
     /// Where the registers of an interrupt are.

@@ -20,7 +20,8 @@ package struct InterruptRow: Hashable, Sendable {
     package var source: Int?
     /// "phys 0x1 = cpu 1"; empty where there is none.
     package var target = ""
-    package var count: UInt64 = 0
+    /// How often it came; nil where nobody has counted.
+    package var count: UInt64?
     /// Nanoseconds of `Moment`; nil for never.
     package var last: UInt64?
 
@@ -30,7 +31,8 @@ package struct InterruptRow: Hashable, Sendable {
             ("cpu", .optional(processor) { .number($0) }), ("pending", .bool(isPending)), ("line", .bool(isLineHigh)),
             ("active", .bool(isActive)), ("enabled", .bool(isEnabled)),
             ("trigger", .string(isLevel ? "level" : "edge")),
-            ("vector", .number(UInt64(vector))), ("target", .string(target)), ("count", .number(count)),
+            ("vector", .number(UInt64(vector))), ("target", .string(target)),
+            ("count", .optional(count) { .number($0) }),
             ("last_ns", .optional(last) { .number($0) }),
         ]
         if let priority {
@@ -68,13 +70,15 @@ extension InterruptRow {
     fileprivate func cells(_ now: Moment) -> [String] {
         let flags =
             (isPending ? "P" : "-") + (isLineHigh ? "L" : "-") + (isActive ? "A" : "-") + (isEnabled ? "E" : "-")
-        let age = last.map { "+" + duration(now.nanoseconds &- $0) } ?? "-"
+        let unknown = "n/a"
+        let times = count.map { "\($0)" } ?? unknown
+        let age = last.map { "+" + duration(now.nanoseconds &- $0) } ?? (count == nil ? unknown : "-")
         let common = ["\(number)", controller, processor.map { "\($0)" } ?? "-", flags, isLevel ? "lvl" : "edge"]
-        guard let priority else { return common + [hexadecimal(vector, digits: 2), "\(count)", age, target] }
+        guard let priority else { return common + [hexadecimal(vector, digits: 2), times, age, target] }
         let bare = hexadecimal(priority, digits: 2).dropFirst(2)
         return common + [
             String(bare), group.map { "\($0)" } ?? "-", target.isEmpty ? "-" : target, source.map { "\($0)" } ?? "-",
-            "\(count)", age,
+            times, age,
         ]
     }
 }

@@ -62,7 +62,6 @@ class Flow:
 
 
 def demo():
-    gdb.execute("set var rounds = 3")
     for title, number in [("virtual timer", 27), ("UART", 33), ("message", 1)]:
         flow = Flow(title, number)
         if number == 1:
