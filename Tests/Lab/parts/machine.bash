@@ -66,11 +66,11 @@ start() {
     set +m
 }
 
-# Waits until the inner machine has said a line that begins so, and prints it.
+# Waits until the inner machine has said a line that begins so, and prints it. Status 75: the machine is gone.
 heard() {
     local line limit=$((SECONDS + patience))
     while ! line=$(grep -am 1 "^$1" "$work/console"); do
-        kill -0 "$qemu" 2>/dev/null || { cat "$work/emulator.log"; tail -n 50 "$work/console"; return 1; }
+        kill -0 "$qemu" 2>/dev/null || { cat "$work/emulator.log"; tail -n 50 "$work/console"; return 75; }
         ((SECONDS < limit)) || { tail -n 50 "$work/console"; echo "nothing of the kind in $patience s"; return 1; }
         sleep 0.2
     done
@@ -89,9 +89,13 @@ follow() {
         # The guest may run for ever with nobody to end it.
         tr -d '\r' <"$work/console" | sed -n "/^lab: begin $1\$/,\$p"
         echo "outside: exit status $outside"
+        kill -0 "$qemu" 2>/dev/null || return 75
         return 1
     fi
-    end=$(heard "lab: end $1")
+    local status=0
+    end=$(heard "lab: end $1") || status=$?
+    # What it says of a machine that is gone must not get lost.
+    [[ $status == 0 ]] || { echo "$end" && return $status; }
     tr -d '\r' <"$work/console" | sed -n "/^lab: begin $1\$/,/^lab: end $1 /p"
     [[ $end == "lab: end $1 0" ]]
 }

@@ -3,7 +3,8 @@
 say() { echo "lab $name: $*" >&2; }
 
 # stage WHAT COMMAND...: runs a command, or a function, and says how it went in one line; what it said is shown when it
-# fails. The first that fails ends the lab. Exit status 69 of a command: it cannot be had here, for the reason it said.
+# fails. The first that fails ends the lab. Exit status 69 of a command: it cannot be had here, for the reason it said;
+# 75: the emulator or its kernel has ended by itself.
 stage() {
     local what=$1 began=$SECONDS status=0 log=$work/${1//[^a-z0-9]/-}.log
     shift
@@ -22,6 +23,11 @@ stage() {
     69)
         report "$what" skipped "$began"
         fail 69 "$(tail -n 1 "$log")"
+        ;;
+    75)
+        report "$what" gone "$began"
+        tail -n 100 "$log" | sed 's/^/    /' >&2
+        fail 75 "the emulated machine was gone in \"$what\""
         ;;
     *)
         report "$what" FAILED "$began"
