@@ -184,7 +184,7 @@ package struct Distributor: Equatable, Sendable {
 }
 
 /// One interrupt, as a processor's registers show it.
-package struct InterruptState: Hashable, Sendable {
+package struct InterruptState: GICInterruptState {
     package let isEnabled: Bool
     package let isActive: Bool
     /// The edge or the software request that waits.
@@ -200,7 +200,4 @@ package struct InterruptState: Hashable, Sendable {
     /// Of an SGI: the processors it is pending from, and the one whose SGI is or was active.
     package let sources: UInt8
     package let activeSource: UInt8
-
-    /// GICD_ISPENDR.
-    package var isPending: Bool { isLatched || !isEdge && isLineHigh }
 }

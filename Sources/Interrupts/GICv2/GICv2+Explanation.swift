@@ -33,21 +33,10 @@ extension GICv2 {
         return interfaces.indices.filter { reach >> UInt8($0) & 1 != 0 }
     }
 
-    private func check(
-        _ stage: String, _ condition: String, _ obstacle: InterruptCheck.Obstacle?, _ reason: String
-    ) -> InterruptCheck {
-        InterruptCheck(stage: stage, condition: condition, obstacle: obstacle, reason: obstacle == nil ? "" : reason)
-    }
-
-    private func hex(_ value: some UnsignedInteger & FixedWidthInteger) -> String {
-        String(hexadecimal(value, digits: 2).dropFirst(2))
-    }
-
     // MARK: Distributor
 
     private func distributorChecks(_ id: Int, _ state: InterruptState, _ cpu: Int) -> [InterruptCheck] {
         let stage = "GICD"
-        let (word, bit) = (id >> 5, id & 31)
         let group = state.isGroupOne ? 1 : 0
         let isForwarded = distributor.forwardedGroups >> UInt32(group) & 1 != 0
         let enable = configuration.has(.twoEnables) ? "EnableGrp\(group)" : "Enable"
@@ -57,13 +46,8 @@ extension GICv2 {
             check(
                 stage, "GICD_CTLR.\(enable) = \(isForwarded ? 1 : 0)", isForwarded ? nil : .distributorDisabled,
                 "the guest has not enabled the Distributor for group \(group)"),
-            check(
-                stage, "GICD_ISENABLER\(word).\(bit) = \(state.isEnabled ? 1 : 0)",
-                state.isEnabled ? nil : .notEnabled, "guest has not enabled \(Self.kind(id)) \(id)"),
-            check(
-                stage, "GICD_ISACTIVER\(word).\(bit) = \(state.isActive ? 1 : 0)",
-                state.isActive ? .alreadyActive : nil,
-                activeText(id, cpu)),
+            enabledCheck(stage, stage, id, state),
+            activeCheck(stage, stage, id, state, activeText(id, cpu)),
         ]
     }
 
@@ -73,18 +57,12 @@ extension GICv2 {
         return "pending latch = \(state.isLatched ? 1 : 0), \(state.isEdge ? "edge" : line)"
     }
 
-    private func notPendingText(_ id: Int, _ state: InterruptState) -> String {
-        if id < 16 { return "no processor has sent it" }
-        if state.isEdge { return "no edge has come that was not acknowledged" }
-        return "it is level-sensitive, and no device asserts it"
-    }
-
     private func activeText(_ id: Int, _ cpu: Int) -> String {
         let holder = interfaces.indices.first { i in
             (id >= 32 || i == cpu) && running[i].contains { $0 & 0x3ff == UInt16(id) }
         }
         if let holder { return "cpu \(holder) has acknowledged it, without an EOI so far" }
-        if isView { return "somebody has acknowledged it without an end so far, or software made it active" }
+        if isView { return activeUnknown }
         return interfaces.contains(where: \.control.splitsEnd)
             ? "its priority was dropped, but nobody has deactivated it (GICC_DIR)"
             : "software made it active (ISACTIVER)"
@@ -102,17 +80,7 @@ extension GICv2 {
     // MARK: CPU interface
 
     private func maskCheck(_ state: InterruptState, _ cpu: Int) -> InterruptCheck {
-        let mask = interfaces[cpu].priorityMask
-        let stage = "cpu \(cpu) GICC"
-        if mask == 0 {
-            return check(
-                stage, "PMR = 00", .priorityMaskZero,
-                "GICC_PMR is 0, as after reset, and masks everything: the guest must write it, f8 or so")
-        }
-        let passes = state.priority < mask
-        return check(
-            stage, "PMR \(hex(mask)) \(passes ? ">" : "<=") prio \(hex(state.priority))", passes ? nil : .priorityMask,
-            "only priorities below \(hex(mask)) pass")
+        maskCheck("cpu \(cpu) GICC", "GICC_PMR", interfaces[cpu].priorityMask, state)
     }
 
     private func interfaceChecks(_ id: Int, _ state: InterruptState, _ cpu: Int) -> [InterruptCheck] {
@@ -126,21 +94,11 @@ extension GICv2 {
                 "the guest has not enabled group \(group) on this CPU interface")
         ]
         if interface.priorityMask != 0 { checks.append(maskCheck(state, cpu)) }
-        if let first = highestPending(cpu), first.INTID != id {
-            checks.append(
-                check(
-                    stage, "HPPIR = \(first.INTID), prio \(hex(first.priority))",
-                    state.isEnabled && state.isPending ? .higherPending : nil, "interrupt \(first.INTID) goes first"))
-        }
-        let running = interface.runningPriority
-        let priority = interface.groupPriority(state.priority, isGroupOne: state.isGroupOne)
-        let holder = self.running[cpu].last.map { " (interrupt \($0 & 0x3ff))" } ?? ""
-        checks.append(
-            check(
-                stage,
-                running == 0xff ? "running ff (idle)" : "running \(hex(running)), group priority \(hex(priority))",
-                priority < running ? nil : .runningPriority,
-                "priority \(hex(running)) is active\(holder); only a higher group priority preempts it"))
+        let holder = running[cpu].last.map { " (interrupt \($0 & 0x3ff))" } ?? ""
+        checks += competition(
+            stage, id, state, first: highestPending(cpu).map { ($0.INTID, $0.priority) },
+            running: interface.runningPriority,
+            priority: interface.groupPriority(state.priority, isGroupOne: state.isGroupOne), holder: holder)
         if state.isGroupOne, !interface.control.acknowledgesGroupOne {
             checks.append(check(stage, "group 1, AckCtl = 0: AIAR acknowledges it, IAR gives 1022", nil, ""))
         }

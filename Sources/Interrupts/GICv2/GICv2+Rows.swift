@@ -12,14 +12,7 @@ extension GICv2 {
     /// Interrupt `id`; of a private one, processor `cpu`'s.
     package func row(_ id: Int, _ cpu: Int) -> InterruptRow {
         let state = distributor.state(id, cpu)
-        var row = InterruptRow(number: .line(id), controller: Self.kind(id), processor: id < 32 ? cpu : nil)
-        row.isPending = state.isPending
-        row.isLineHigh = state.isLineHigh
-        row.isActive = state.isActive
-        row.isEnabled = state.isEnabled
-        row.isLevel = !state.isEdge
-        row.priority = state.priority
-        row.group = state.isGroupOne ? 1 : 0
+        var row = row(id, cpu, state)
         if id >= 32 { row.target = hexadecimal(state.targets) }
         if id < 16, state.sources != 0 {
             row.source = state.sources.trailingZeroBitCount
@@ -39,20 +32,12 @@ extension GICv2 {
     package func describe(_ id: Int, cpu: Int, device: String = "", at now: Moment) -> String {
         guard (0..<configuration.interrupts).contains(id) else { return "no interrupt \(id)\n" }
         let state = distributor.state(id, cpu)
-        let (word, bit) = (id >> 5, id & 31)
-        func flag(_ value: Bool) -> Int { value ? 1 : 0 }
         var text = [row(id, cpu)].text(at: now)
         if !device.isEmpty { text += "  device       \(device)\n" }
-        text += "  GICD_IGROUPR\(word).\(bit)     = \(flag(state.isGroupOne))\n"
-        text += "  GICD_ISENABLER\(word).\(bit)   = \(flag(state.isEnabled))\n"
-        text += "  GICD_ISPENDR\(word).\(bit)     = \(flag(state.isPending))"
-        text += " (latch \(flag(state.isLatched)), line \(flag(state.isLineHigh)))\n"
-        text += "  GICD_ISACTIVER\(word).\(bit)   = \(flag(state.isActive))\n"
-        text += "  GICD_IPRIORITYR.\(id) = \(hexadecimal(state.priority, digits: 2))\n"
-        text += "  GICD_ITARGETSR.\(id)  = \(hexadecimal(state.targets, digits: 2)),"
-        text += " goes to cpu \(ProcessorSet(rawValue: UInt64(state.reach)))\n"
-        text += "  GICD_ICFGR\(id >> 4).\(2 * (id & 15) + 1)       = \(flag(state.isEdge))"
-        text += " (\(state.isEdge ? "edge" : "level"))\n"
+        let route =
+            "  GICD_ITARGETSR.\(id)  = \(hexadecimal(state.targets, digits: 2)),"
+            + " goes to cpu \(ProcessorSet(rawValue: UInt64(state.reach)))\n"
+        text += registers(of: id, state, in: "GICD", route: route)
         if id < 16 {
             text += "  GICD_SPENDSGIR.\(id)  = \(hexadecimal(state.sources, digits: 2)),"
             text += " pending from cpu \(ProcessorSet(rawValue: UInt64(state.sources)))\n"

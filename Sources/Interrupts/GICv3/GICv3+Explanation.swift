@@ -30,21 +30,12 @@ extension GICv3 {
         return Array(state(id, 0).reach)
     }
 
-    private func check(
-        _ stage: String, _ condition: String, _ obstacle: InterruptCheck.Obstacle?, _ reason: String
-    ) -> InterruptCheck {
-        InterruptCheck(stage: stage, condition: condition, obstacle: obstacle, reason: obstacle == nil ? "" : reason)
-    }
-
-    private func hex(_ value: UInt8) -> String { String(hexadecimal(value, digits: 2).dropFirst(2)) }
-
     // MARK: Distributor and Redistributor
 
     private func distributorChecks(_ id: Int, _ cpu: Int) -> [InterruptCheck] {
         let state = state(id, cpu)
         let frame = Self.frame(id)
         let stage = id < 32 ? "cpu \(cpu) \(frame)" : frame
-        let (word, bit) = (id >> 5, id & 31)
         let group = state.isGroupOne ? 1 : 0
         let isForwarded = forwardedGroups[bit: group]
         let name = traits.contains(.oneEnable) ? "EnableGrp1" : "EnableGrp\(group)"
@@ -53,30 +44,13 @@ extension GICv3 {
             check(
                 "GICD", "GICD_CTLR.\(name) = \(isForwarded ? 1 : 0)", isForwarded ? nil : .distributorDisabled,
                 "the guest has not enabled the Distributor for group \(group)"),
-            check(
-                stage, "\(frame)_ISENABLER\(word).\(bit) = \(state.isEnabled ? 1 : 0)",
-                state.isEnabled ? nil : .notEnabled, "guest has not enabled \(Self.kind(id)) \(id)"),
-            check(
-                stage, "\(frame)_ISACTIVER\(word).\(bit) = \(state.isActive ? 1 : 0)",
-                state.isActive ? .alreadyActive : nil, activeText),
+            enabledCheck(stage, frame, id, state), activeCheck(stage, frame, id, state, activeUnknown),
         ]
     }
 
     private func pendingText(_ state: State, _ id: Int) -> String {
         let input = id < 16 ? "SGI" : state.isEdge ? "edge" : "line = \(state.isLineHigh ? "high" : "low")"
         return "pending latch = \(state.isLatched ? 1 : 0), \(input)"
-    }
-
-    private func notPendingText(_ id: Int, _ state: State) -> String {
-        if id < 16 { return "no processor has sent it" }
-        if state.isEdge { return "no edge has come that was not acknowledged" }
-        return "it is level-sensitive, and no device asserts it"
-    }
-
-    private var activeText: String {
-        interfaces.contains(where: \.splitsEnd)
-            ? "it was acknowledged, and nobody has deactivated it (ICC_DIR_EL1)"
-            : "it was acknowledged, without an EOI so far"
     }
 
     private func routeCheck(_ id: Int, _ cpu: Int?) -> InterruptCheck {
@@ -93,16 +67,7 @@ extension GICv3 {
     // MARK: CPU interface
 
     private func maskCheck(_ state: State, _ cpu: Int) -> InterruptCheck {
-        let mask = interfaces[cpu].priorityMask
-        let stage = "cpu \(cpu) ICC"
-        if mask == 0 {
-            return check(
-                stage, "PMR = 00", .priorityMaskZero,
-                "ICC_PMR_EL1 is 0, as after reset, and masks everything: the guest must write it, f8 or so")
-        }
-        return check(
-            stage, "PMR = \(hex(mask)), priority \(hex(state.priority))",
-            state.priority < mask ? nil : .priorityMask, "only priorities below the mask pass")
+        maskCheck("cpu \(cpu) ICC", "ICC_PMR_EL1", interfaces[cpu].priorityMask, state)
     }
 
     private func interfaceChecks(_ id: Int, _ cpu: Int) -> [InterruptCheck] {
@@ -120,20 +85,10 @@ extension GICv3 {
                 "the guest has not enabled group \(group) on this CPU interface"),
         ]
         if interface.priorityMask != 0 { checks.append(maskCheck(state, cpu)) }
-        if let first = highestPending(cpu), first.INTID != id {
-            checks.append(
-                check(
-                    stage, "HPPIR = \(first.INTID), prio \(hex(first.priority))",
-                    state.isEnabled && state.isPending ? .higherPending : nil, "interrupt \(first.INTID) goes first"))
-        }
-        let running = interface.runningPriority
-        let priority = interface.groupPriority(state.priority, isGroupOne: state.isGroupOne)
-        checks.append(
-            check(
-                stage,
-                running == 0xff ? "running ff (idle)" : "running \(hex(running)), group priority \(hex(priority))",
-                priority < running ? nil : .runningPriority,
-                "priority \(hex(running)) is active; only a higher group priority preempts it"))
+        checks += competition(
+            stage, id, state, first: highestPending(cpu).map { ($0.INTID, $0.priority) },
+            running: interface.runningPriority,
+            priority: interface.groupPriority(state.priority, isGroupOne: state.isGroupOne))
         return checks
     }
 

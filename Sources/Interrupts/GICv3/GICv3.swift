@@ -76,7 +76,7 @@ package struct GICv3: Sendable {
     // MARK: One interrupt
 
     /// One interrupt; of a private one, processor `cpu`'s.
-    package struct State: Hashable, Sendable {
+    package struct State: GICInterruptState {
         package let isEnabled: Bool
         package let isActive: Bool
         package let isLatched: Bool
@@ -88,8 +88,6 @@ package struct GICv3: Sendable {
         package let route: Route
         /// The processors it goes to.
         package let reach: ProcessorSet
-
-        package var isPending: Bool { isLatched || !isEdge && isLineHigh }
     }
 
     package func state(_ id: Int, _ cpu: Int) -> State {
