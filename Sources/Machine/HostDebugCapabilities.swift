@@ -59,8 +59,6 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var stepPersists = false
     /// A step is made by the trap flag, which shows wherever an instruction stores the flags.
     package var showsTrapFlag = false
-    /// A triple fault leaves the registers as they were.
-    package var keepsTripleFault = false
     /// A write to a read-only slot exits with its data.
     package var readOnlyMemoryExits = false
     /// An access to a page without a slot exits, with its data or for it.
@@ -193,10 +191,6 @@ extension HostDebugCapabilities {
             (
                 "emulates_kernel_mode", "kernel mode is emulated in software", yes(emulatesKernelMode),
                 emulatesKernelMode ? "guests run slowly, and some instructions are missing: SSE state, cmpxchg16b" : nil
-            ),
-            (
-                "keeps_triple_fault", "a triple fault leaves the registers as they were", yes(keepsTripleFault),
-                keepsTripleFault ? nil : "what led to one cannot be told"
             ),
             ("deadline_timer", "the kernel's local APICs have a deadline timer", yes(hasDeadlineTimer), nil),
             (

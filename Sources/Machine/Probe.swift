@@ -25,7 +25,6 @@ final class Probe {
         case memoryRead(address: PhysicalAddress)
         case memoryWrite(address: PhysicalAddress, data: UInt64)
         case portRead
-        case shutdown
         case other
     }
 
@@ -59,7 +58,6 @@ final class Probe {
         _ = try probe.vcpu.setModelSpecific(X86.SystemCall.segments, to: ProbeGuest.systemCallSegments)
         _ = try probe.vcpu.setModelSpecific(X86.SystemCall.target, to: ProbeGuest.handler(31))
         found.userSystemCalls = try probe.run(ProbeGuest.systemCall, .user, GuestDebug()) == .guestException(31)
-        found.keepsTripleFault = try probe.keepsTripleFault()
         return found
     }
 
@@ -179,14 +177,6 @@ final class Probe {
         return found == .memoryWrite(address: place, data: ProbeGuest.storedByte)
     }
 
-    /// Lets the guest die, by UD2 without an interrupt table.
-    private func keepsTripleFault() throws(KVMError) -> Bool {
-        guard try run(ProbeGuest.undefined, .kernel, GuestDebug(), tableLimit: 0) == .shutdown else { return false }
-        var file = fresh
-        try vcpu.get(.general, into: &file.storage, at: X86.Storage.general)
-        return X86.instructionOffset(file) == ProbeGuest.code
-    }
-
     private func slot(_ slot: X86DebugRegisters.Slot) -> GuestDebug {
         var registers = X86DebugRegisters()
         _ = registers.add(slot)
@@ -198,13 +188,11 @@ final class Probe {
 
     /// Runs `code` from its start at `level` until something comes out.
     private func run(
-        _ code: [UInt8], _ level: Level, _ debug: GuestDebug, data: UInt64 = ProbeGuest.data,
-        tableLimit: UInt64? = nil
+        _ code: [UInt8], _ level: Level, _ debug: GuestDebug, data: UInt64 = ProbeGuest.data
     ) throws(KVMError) -> Outcome {
         _ = memory.write(PhysicalAddress(ProbeGuest.code), code[...])
         var file = fresh
         ProbeGuest.prepare(&file, level, data: data)
-        if let tableLimit { file.set(X86.layout64[name: "idtr_limit"]!, to: tableLimit) }
         try vcpu.set(.system, from: file.storage, at: X86.Storage.system)
         try vcpu.set(.general, from: file.storage, at: X86.Storage.general)
         try vcpu.setGuestDebug(debug)
@@ -215,7 +203,6 @@ final class Probe {
         switch try vcpu.run() {
         case .debug(let event): return .debug(code: event.code, at: event.programCounter, status: event.status)
         case .internalError(suberror: 1, _): return .emulationFailure
-        case .shutdown: return .shutdown
         case .io(let access) where access.port == UInt16(ProbeGuest.vectorPort) && access.isWrite:
             return .guestException(UInt64(vcpu.value(access, unit: 0)))
         case .io(let access) where access.port == UInt16(ProbeGuest.readPort) && !access.isWrite: return .portRead

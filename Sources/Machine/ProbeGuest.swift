@@ -35,8 +35,6 @@ enum ProbeGuest {
     /// `popf; nop; nop; hlt`
     static let loadFlags: [UInt8] = [0x9d, 0x90, 0x90, 0xf4]
 
-    /// `ud2; hlt`
-    static let undefined: [UInt8] = [0x0f, 0x0b, 0xf4]
     /// `pushf; nop; hlt`
     static let storeFlags: [UInt8] = [0x9c, 0x90, 0xf4]
     /// Where it stores them.

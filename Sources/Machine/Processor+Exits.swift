@@ -33,7 +33,7 @@ extension Processor {
             let last = programCounter
             try fetchRegisters()
             if let outcome = try retry(exit) { return outcome }
-            guard machine.capabilities.keepsTripleFault else {
+            guard !X86.isAtReset(registers) else {
                 return .stop(StopEvent(.tripleFault, on: index, account: TripleFault.unknown(index, lastSeen: last)))
             }
             if let outcome = try undeliverable() { return outcome }

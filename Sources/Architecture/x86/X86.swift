@@ -95,6 +95,12 @@ package enum X86 {
         mode(file) == .long ? 0 : file.field(Field.codeSegment)
     }
 
+    /// Whether it stands where a reset or INIT leaves a processor (Intel SDM volume 3, section 10.1.4): CS's base is
+    /// 0xffff0000 only until the first far jump.
+    package static func isAtReset(_ file: RegisterFile) -> Bool {
+        file.field(Field.instructionPointer) == 0xfff0 && codeBase(file) == 0xffff_0000
+    }
+
     /// The linear address of the next instruction.
     package static func programCounter(_ file: RegisterFile) -> VirtualAddress {
         VirtualAddress(file.field(Field.instructionPointer) &+ codeBase(file))

@@ -49,15 +49,13 @@ struct Need: Sendable {
         return FileManager.default.fileExists(atPath: path) ? Need(missing: nil) : installed("debootstrap")
     }()
 
-    /// What a triple fault leaves, as the probe says.
-    static let faultRegisters = Need(
-        missing: findings("keeps_triple_fault", false) ? "KVM resets the processor here" : nil)
-    static let resetByFault = Need(missing: findings("keeps_triple_fault", true) ? "KVM keeps the registers here" : nil)
+    /// What a triple fault leaves: kvm-amd resets the processor.
+    static let faultRegisters = Need(missing: hasSVM ? "kvm-amd resets the processor" : nil)
+    static let resetByFault = Need(missing: hasSVM ? nil : "KVM keeps the registers here")
 
-    private static func findings(_ key: String, _ value: Bool) -> Bool {
-        let said = try? Program.run([Places.stubvisor, "doctor", "--json"])
-        return said?.output.contains("\"\(key)\": \(value)") == true
-    }
+    private static let hasSVM =
+        (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split { " \n".contains($0) }.contains("svm")
+        == true
 
     private static func installed(_ program: String) -> Need {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
