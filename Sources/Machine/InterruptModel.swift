@@ -28,8 +28,8 @@ final class InterruptModel: Sendable {
 
     private let watched = Mutex<[Watched]>([])
 
-    /// arm64: which vCPUs' IRQ and FIQ inputs the kernel has asserted; changed only with `state` locked.
-    private let driven = Mutex((irq: ProcessorSet(), fiq: ProcessorSet()))
+    /// Which vCPUs' IRQ and FIQ inputs a GIC asserts; changed only with `state` locked.
+    private let inputs = Mutex((irq: ProcessorSet(), fiq: ProcessorSet()))
 
     init(_ controllers: sending ModelledControllers, of machine: VirtualMachine) {
         state = Mutex(controllers)
@@ -85,11 +85,14 @@ final class InterruptModel: Sendable {
             let before = controller.nextDeadline
             var outcome = body(&controller, now)
             if outcome != nil, controller.pc != nil { dispatch(&outcome!, of: &controller.pc!, at: now) }
-            if let outcome, machine.architecture == .arm64 { drive(outcome) }
+            if let outcome, !outcome.changed.isEmpty { inputs.withLock { $0 = (outcome.irq, outcome.fiq) } }
             return (outcome, controller.nextDeadline != before, controller.journal.hit != nil)
         }
         guard let outcome else { return nil }
-        if machine.architecture == .x86_64 { tell(outcome, by: processor) }
+        switch machine.architecture {
+        case .x86_64: tell(outcome, by: processor)
+        case .arm64: drive(outcome, by: processor)
+        }
         if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors[0].kick() }
         if moved, let processor { setAlarm(of: processor) }
         return outcome
@@ -134,25 +137,27 @@ final class InterruptModel: Sendable {
         }
     }
 
-    /// arm64: the vCPUs' IRQ and FIQ inputs follow, which also wakes one that waits. With `state` locked, so that no two
-    /// changes pass each other on the way.
-    private func drive(_ outcome: InterruptOutcome) {
-        driven.withLock { driven in
-            for index in outcome.changed {
-                follow(outcome.irq.contains(index), of: index, isFast: false, &driven.irq)
-                follow(outcome.fiq.contains(index), of: index, isFast: true, &driven.fiq)
+    /// arm64: the IRQ and FIQ inputs of the vCPUs that `outcome` has changed follow, each on its own thread.
+    private func drive(_ outcome: InterruptOutcome, by caller: Processor?) {
+        let processors = processors
+        for index in outcome.changed {
+            let processor = processors[index]
+            if processor === caller {
+                processor.driveInputs()
+            } else {
+                processor.attention.store(true, ordering: .releasing)
+                processor.kick()
             }
         }
     }
 
-    private func follow(_ level: Bool, of index: Int, isFast: Bool, _ driven: inout ProcessorSet) {
-        guard driven.contains(index) != level else { return }
-        let line = ArmInterruptLine.processor(index, isFast: isFast)
-        do throws(KVMError) {
-            try machine.vm.setInterruptLine(line.number, level)
-            if level { driven.insert(index) } else { driven.remove(index) }
-        } catch {
-            diagnose("vCPU \(index) does not hear of its interrupts: \(error)")
+    /// arm64: what a vCPU's IRQ and FIQ inputs are now.
+    func inputs(of index: Int) -> ArmInputs {
+        inputs.withLock { inputs in
+            var now: ArmInputs = []
+            if inputs.irq.contains(index) { now.insert(.irq) }
+            if inputs.fiq.contains(index) { now.insert(.fiq) }
+            return now
         }
     }
 

@@ -40,6 +40,8 @@ final class Processor: @unchecked Sendable {
     var watchedPlace: VirtualAddress?
     /// arm64: the levels of its own devices that the built-in interrupt controller knows.
     var deviceLevels: DeviceInterrupts = []
+    /// arm64: its interrupt inputs as KVM has them.
+    var drivenInputs: ArmInputs = []
     /// The kernel's id of this vCPU's thread.
     private var thread: Int32 = 0
     /// Where a step that must run began and ends (see `run(from:to:)`).

@@ -30,6 +30,8 @@ extension Processor {
         try vcpu.initialise(as: kind.starting(isOff: index > 0))
         registers.present = []
         deviceLevels = []
+        drivenInputs = []
+        attention.store(true, ordering: .releasing)
         watchedPlace = nil
         fetch(.ofEveryExit)
         guard index == 0 else { return }

@@ -1,0 +1,30 @@
+import Host
+import KVM
+
+/// The interrupt inputs of an arm64 processor, which a GIC's CPU interface drives.
+struct ArmInputs: OptionSet, Sendable {
+    let rawValue: UInt8
+
+    static let irq = ArmInputs(rawValue: 1 << 0)
+    static let fiq = ArmInputs(rawValue: 1 << 1)
+}
+
+// How the built-in GIC's outputs get to KVM (Documentation/virt/kvm/api.rst, KVM_IRQ_LINE).
+extension Processor {
+    /// Brings KVM's levels of this vCPU's inputs to the model's. On the vCPU's own thread only: the kernel keeps them in
+    /// its copy of HCR_EL2, which it also changes, without a lock, as it loads a vCPU to run. A level that another thread
+    /// gives it at that moment is lost, and with it the interrupt. So other threads leave word and call this one.
+    func driveInputs() {
+        guard let wanted = machine.model?.inputs(of: index), wanted != drivenInputs else { return }
+        let changed = wanted.symmetricDifference(drivenInputs)
+        for (input, isFast) in [(ArmInputs.irq, false), (.fiq, true)] where changed.contains(input) {
+            let line = ArmInterruptLine.processor(index, isFast: isFast)
+            do throws(KVMError) {
+                try machine.vm.setInterruptLine(line.number, wanted.contains(input))
+                drivenInputs.formSymmetricDifference(input)
+            } catch {
+                diagnose("vCPU \(index) does not hear of its interrupts: \(error)")
+            }
+        }
+    }
+}
