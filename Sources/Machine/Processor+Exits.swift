@@ -6,10 +6,9 @@ import Interrupts
 import KVM
 import Primitives
 
-// From a VM exit to what it means: a device access to answer, an instruction to complete, or a stop.
+// From an x86 guest's exit to what it means: a device access to answer, an instruction to complete, or a stop.
 extension Processor {
-    func handle(_ exit: Exit) throws(KVMError) -> Outcome {
-        if machine.architecture == .arm64 { return try handleArm(exit) }
+    func handleX86(_ exit: Exit) throws(KVMError) -> Outcome {
         switch exit {
         case .io(let access):
             if let outcome = try reachedPlanted(access) { return outcome }

@@ -27,8 +27,7 @@ extension Processor {
     }
 
     /// Follows the guest's interrupt table: called before each entry, with the registers of the last exit.
-    func watchHandlers() throws(KVMError) {
-        if machine.architecture == .arm64 { return try watchVectors() }
+    func watchInterruptTable() throws(KVMError) {
         guard
             machine.watchesHandlers || arriving != nil || trapStep != nil || owesTrap
                 || !handlers.source.vectors.isEmpty

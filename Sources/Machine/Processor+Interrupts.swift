@@ -28,15 +28,8 @@ extension Processor {
     }
 
     /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
-    func prepareToRun(_ pace: Pace) throws(KVMError) -> Outcome? {
+    func makeReadyX86(_ pace: Pace) throws(KVMError) -> Outcome? {
         guard let model = machine.model else { return nil }
-        if machine.architecture == .arm64 {
-            if attention.exchange(false, ordering: .acquiringAndReleasing) { driveInputs() }
-            guard let hit = model.takeHit() else { return nil }
-            // The guest must stand behind the access that made it, not inside.
-            _ = try complete()
-            return .stop(tell(of: hit))
-        }
         while true {
             if hasModelledAPIC { tellTaskPriority(model) }
             if !hasKernelAPIC {

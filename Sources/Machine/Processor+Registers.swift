@@ -29,22 +29,25 @@ extension Processor {
     func fetch(_ blocks: RegisterBlocks) {
         let missing = blocks.subtracting(registers.present)
         guard !missing.isEmpty else { return }
-        if machine.architecture == .arm64 {
-            try? getArm(missing)
-            return registers.present.formUnion(missing)
+        switch machine.architecture {
+        case .x86_64: getX86(missing)
+        case .arm64: try? getArm(missing)
         }
-        for place in Self.places where missing.contains(place.blocks) {
+        registers.present.formUnion(missing)
+    }
+
+    private func getX86(_ blocks: RegisterBlocks) {
+        for place in Self.places where blocks.contains(place.blocks) {
             try? vcpu.get(place.block, into: &registers.storage, at: place.offset)
         }
-        if missing.contains(.modelSpecific), let values = try? vcpu.modelSpecific(Self.modelSpecific) {
+        if blocks.contains(.modelSpecific), let values = try? vcpu.modelSpecific(Self.modelSpecific) {
             for (i, value) in values.enumerated() {
                 registers.storage.store(value, at: X86.Storage.modelSpecific + i * 8, count: 8)
             }
         }
-        if missing.contains(.extendedControl), let value = try? vcpu.extendedControl() {
+        if blocks.contains(.extendedControl), let value = try? vcpu.extendedControl() {
             registers.storage.store(value, at: X86.Storage.extendedControl, count: 8)
         }
-        registers.present.formUnion(missing)
     }
 
     // MARK: - Those of every exit
@@ -55,14 +58,14 @@ extension Processor {
     /// General and system registers, without a request where they came with the exit, and once for each exit.
     func fetchRegisters() throws(KVMError) {
         if isCurrent { return }
-        if machine.architecture == .arm64 {
-            try getArm(.ofEveryExit)
-        } else if machine.capabilities.synchronisesRegisters, !isPageStale {
+        switch machine.architecture {
+        case .x86_64 where machine.capabilities.synchronisesRegisters && !isPageStale:
             vcpu.copySynchronised(
                 general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
-        } else {
+        case .x86_64:
             try vcpu.get(.general, into: &registers.storage, at: X86.Storage.general)
             try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
+        case .arm64: try getArm(.ofEveryExit)
         }
         registers.present = .ofEveryExit
         registers.changed = []
@@ -80,16 +83,15 @@ extension Processor {
     /// Gives KVM the general registers that were changed while parked; the others went at once (see `take`).
     func storeChangedRegisters() throws(KVMError) {
         guard !registers.changed.isEmpty else { return }
-        if machine.architecture == .arm64 {
-            try setArm(registers.changed, of: registers)
-            registers.changed = []
-            return
+        switch machine.architecture {
+        case .x86_64:
+            try vcpu.set(.general, from: registers.storage, at: X86.Storage.general)
+            // KVM keeps the trap flag in the registers just replaced, and the run page has the old ones.
+            isArmed = false
+            isPageStale = true
+        case .arm64: try setArm(registers.changed, of: registers)
         }
-        try vcpu.set(.general, from: registers.storage, at: X86.Storage.general)
         registers.changed = []
-        // KVM keeps the trap flag in the registers just replaced, and the run page has the old ones.
-        isArmed = false
-        isPageStale = true
     }
 
     // MARK: - Model-specific registers by number
@@ -158,12 +160,15 @@ extension Processor {
         _ blocks: RegisterBlocks, of file: RegisterFile, insteadOf old: RegisterFile
     ) throws(Refusal) {
         do throws(KVMError) {
-            if machine.architecture == .arm64 { return try setArm(blocks, of: file, insteadOf: old) }
-            for place in Self.places where blocks.contains(place.blocks) {
-                try vcpu.set(place.block, from: file.storage, at: place.offset)
-            }
-            if blocks.contains(.extendedControl) {
-                try vcpu.setExtendedControl(file.storage.number(at: X86.Storage.extendedControl, count: 8))
+            switch machine.architecture {
+            case .x86_64:
+                for place in Self.places where blocks.contains(place.blocks) {
+                    try vcpu.set(place.block, from: file.storage, at: place.offset)
+                }
+                if blocks.contains(.extendedControl) {
+                    try vcpu.setExtendedControl(file.storage.number(at: X86.Storage.extendedControl, count: 8))
+                }
+            case .arm64: try setArm(blocks, of: file, insteadOf: old)
             }
         } catch {
             throw Refusal("the processor does not accept this value (\(error))")

@@ -3,12 +3,10 @@ import Debugger
 import KVM
 import Primitives
 
-// One instruction, and never into an interrupt handler.
+// One instruction of x86, and never into an interrupt handler.
 extension Processor {
     /// Executes the next instruction: nil where the machine stops before it is done.
-    func step() throws(KVMError) -> StopEvent? {
-        try storeChangedRegisters()
-        if machine.architecture == .arm64 { return try stepArm() }
+    func stepX86() throws(KVMError) -> StopEvent? {
         if let (start, end) = pausedJourney { return try run(from: start, to: end) }
         if isUnseenUser { return try stepInUserMode() }
         if try returnToUserMode() { return StopEvent(.stepped, on: index) }
@@ -27,9 +25,7 @@ extension Processor {
     }
 
     /// Goes past a breakpoint's instruction, into the handler where it calls one; nil when that is done.
-    func pass() throws(KVMError) -> StopEvent? {
-        try storeChangedRegisters()
-        if machine.architecture == .arm64 { return try passArm() }
+    func passX86() throws(KVMError) -> StopEvent? {
         if isUnseenUser { return try passInUserMode() }
         if try returnToUserMode() { return nil }
         let instruction = nextInstruction()

@@ -305,8 +305,7 @@ final class Processor: @unchecked Sendable {
     }
 
     /// What KVM is to be told; a step keeps the breakpoint it stands on from holding it back.
-    private func guestDebug(_ pace: Pace) -> GuestDebug {
-        if machine.architecture == .arm64 { return armGuestDebug(pace) }
+    func x86GuestDebug(_ pace: Pace) -> GuestDebug {
         let slots = currentSlots
         var debug = GuestDebug()
         debug.softwareBreakpoints = machine.plants || !handlers.entries.isEmpty

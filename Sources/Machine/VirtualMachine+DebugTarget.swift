@@ -6,7 +6,13 @@ import Primitives
 // The machine as the debugger needs it (see DebugTarget): called by the thread with the baton only.
 extension VirtualMachine: DebugTarget {
     package var traits: TargetTraits {
-        if architecture == .arm64 { return armTraits }
+        switch architecture {
+        case .x86_64: x86Traits
+        case .arm64: armTraits
+        }
+    }
+
+    private var x86Traits: TargetTraits {
         let level = X86.mode(processors[0].registers) == .real ? capabilities.real : capabilities.kernel
         var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
@@ -49,7 +55,16 @@ extension VirtualMachine: DebugTarget {
     }
 
     package func arrange(_ wanted: Arrangement) throws(Refusal) {
-        if architecture == .arm64 { return try arrangeArm(wanted) }
+        switch architecture {
+        case .x86_64: try arrangeX86(wanted)
+        case .arm64: try arrangeArm(wanted)
+        }
+        arrangement = wanted
+        // At once: what is injected by hand happens before the machine goes on.
+        model?.watch(wanted.catches)
+    }
+
+    private func arrangeX86(_ wanted: Arrangement) throws(Refusal) {
         var registers = X86DebugRegisters()
         for address in wanted.execution {
             guard registers.add(X86DebugRegisters.Slot(address, .execute, length: 1)) else {
@@ -70,11 +85,8 @@ extension VirtualMachine: DebugTarget {
         }
         let old = Set(pageWatchpoints)
         for watchpoint in byPages where !old.contains(watchpoint) { try admit(watchpoint) }
-        arrangement = wanted
         debugRegisters = registers
         pageWatchpoints = byPages
-        // At once: what is injected by hand happens before the machine goes on.
-        model?.watch(wanted.catches)
     }
 }
 

@@ -8,7 +8,13 @@ extension VirtualMachine {
     private static let pageSize = 0x1000
 
     package func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
-        if architecture == .arm64 { return try inspectArm(address, count: count, by: processor) }
+        switch architecture {
+        case .x86_64: try inspectX86(address, count: count, by: processor)
+        case .arm64: try inspectArm(address, count: count, by: processor)
+        }
+    }
+
+    private func inspectX86(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
         if let board = model?.look({ $0.gic }) {
             return try inspect(board.gic, board.configuration.placement, address, count: count, by: processor)
         }

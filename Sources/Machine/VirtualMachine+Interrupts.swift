@@ -29,15 +29,13 @@ extension VirtualMachine {
         processors.map { processor in
             var facts = ProcessorFacts()
             facts.place = "pc=\(processor.programCounter)"
-            if architecture == .arm64 {
-                let state = Arm64.state(processor.registers)
+            facts.interruptsEnabled = architecture.takesInterrupts(processor.registers)
+            switch architecture {
+            case .x86_64: facts.isHalted = (try? processor.activity()) == .halted
+            case .arm64:
                 facts.isArm = true
-                facts.interruptsEnabled = !state.masksIRQ
-                facts.fastInterruptsEnabled = !state.masksFIQ
-                return facts
+                facts.fastInterruptsEnabled = !Arm64.state(processor.registers).masksFIQ
             }
-            facts.interruptsEnabled = X86.takesInterrupts(processor.registers)
-            facts.isHalted = (try? processor.activity()) == .halted
             return facts
         }
     }

@@ -46,7 +46,13 @@ extension VirtualMachine {
     }
 
     private func describeMap() -> String {
-        if architecture == .arm64 { return armMap }
+        switch architecture {
+        case .x86_64: x86Map
+        case .arm64: armMap
+        }
+    }
+
+    private var x86Map: String {
         func line(_ first: String, _ last: String, _ name: String) -> String { "\(first)-\(last)  \(name)" }
         var lines = ["memory"]
         lines += guestMemory.layout.ranges.map { range in

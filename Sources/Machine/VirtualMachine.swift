@@ -280,12 +280,13 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
     private func applyArrangement() {
-        guard architecture == .x86_64 else { return }
-        applyTraps()
-        applyFilter()
-        applyLineCatches()
-        let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
-        haltWatch.look(
-            every: catchesHalts ? .close : isBooting && watchesHandlers ? .whileBooting : .ordinary)
+        var isBooting = false
+        if architecture == .x86_64 {
+            applyTraps()
+            applyFilter()
+            applyLineCatches()
+            isBooting = watchesHandlers && processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
+        }
+        haltWatch.look(every: catchesHalts ? .close : isBooting ? .whileBooting : .ordinary)
     }
 }

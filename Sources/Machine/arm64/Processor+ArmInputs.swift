@@ -11,6 +11,16 @@ struct ArmInputs: OptionSet, Sendable {
 
 // How the built-in GIC's outputs get to KVM (Documentation/virt/kvm/api.rst, KVM_IRQ_LINE).
 extension Processor {
+    /// Before the vCPU runs; an outcome where an event that was waited for stops it.
+    func makeReadyArm() throws(KVMError) -> Outcome? {
+        guard let model = machine.model else { return nil }
+        if attention.exchange(false, ordering: .acquiringAndReleasing) { driveInputs() }
+        guard let hit = model.takeHit() else { return nil }
+        // The guest must stand behind the access that made it, not inside.
+        _ = try complete()
+        return .stop(tell(of: hit))
+    }
+
     /// Brings KVM's levels of this vCPU's inputs to the model's. On the vCPU's own thread only: the kernel keeps them in
     /// its copy of HCR_EL2, which it also changes, without a lock, as it loads a vCPU to run. A level that another thread
     /// gives it at that moment is lost, and with it the interrupt. So other threads leave word and call this one.

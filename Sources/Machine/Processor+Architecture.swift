@@ -1,0 +1,57 @@
+import Debugger
+import KVM
+
+// What a vCPU does in its guest architecture's own way: arm64's is in the folder of that name.
+extension Processor {
+    /// Executes the next instruction, and never lands in an interrupt handler unless asked to: nil where the machine stops
+    /// before it is done.
+    func step() throws(KVMError) -> StopEvent? {
+        try storeChangedRegisters()
+        return switch machine.architecture {
+        case .x86_64: try stepX86()
+        case .arm64: try stepArm()
+        }
+    }
+
+    /// Goes past the instruction of a breakpoint, or of a watchpoint that is told before the access, into the handler
+    /// where it calls one; nil when that is done.
+    func pass() throws(KVMError) -> StopEvent? {
+        try storeChangedRegisters()
+        return switch machine.architecture {
+        case .x86_64: try passX86()
+        case .arm64: try passArm()
+        }
+    }
+
+    /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
+    func prepareToRun(_ pace: Pace) throws(KVMError) -> Outcome? {
+        switch machine.architecture {
+        case .x86_64: try makeReadyX86(pace)
+        case .arm64: try makeReadyArm()
+        }
+    }
+
+    /// Follows the guest to where it has put its handlers, for what is caught there: before each entry.
+    func watchHandlers() throws(KVMError) {
+        switch machine.architecture {
+        case .x86_64: try watchInterruptTable()
+        case .arm64: try watchVectors()
+        }
+    }
+
+    /// What KVM is to be told of breakpoints, watchpoints and steps.
+    func guestDebug(_ pace: Pace) -> GuestDebug {
+        switch machine.architecture {
+        case .x86_64: x86GuestDebug(pace)
+        case .arm64: armGuestDebug(pace)
+        }
+    }
+
+    /// Does what an exit asks for, and says how it goes on.
+    func handle(_ exit: Exit) throws(KVMError) -> Outcome {
+        switch machine.architecture {
+        case .x86_64: try handleX86(exit)
+        case .arm64: try handleArm(exit)
+        }
+    }
+}
