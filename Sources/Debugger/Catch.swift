@@ -1,3 +1,4 @@
+import Architecture
 import Interrupts
 import Primitives
 
@@ -7,11 +8,13 @@ package struct Catch: Equatable, Sendable {
         case ports(ClosedRange<UInt16>)
         /// Memory-mapped devices, and addresses where nothing is. RAM is never caught: see watchpoints.
         case memory(ClosedRange<PhysicalAddress>)
-        /// Exceptions of these vectors, before their handlers run.
+        /// x86: exceptions of these vectors, before their handlers run.
         case exceptions(Set<UInt8>)
+        /// arm64: exceptions that EL1 takes, by their class in ESR_EL1, before their handlers run.
+        case exceptionClasses(Set<Arm64ExceptionClass>)
         /// Reads and writes of a model-specific register, by its index.
         case register(UInt32)
-        /// A processor that goes to sleep by HLT.
+        /// A processor that goes to sleep, by HLT or WFI.
         case halt
         /// A station on the way of an input's interrupt; `.deliver` stops on its handler's first instruction.
         case interrupt(Int, InterruptEvent.Kind)
@@ -21,8 +24,8 @@ package struct Catch: Equatable, Sendable {
     package let number: Int
     package let kind: Kind
 
-    /// Reads what follows `catch`.
-    init(number: Int, _ words: [Substring]) throws(Refusal) {
+    /// Reads what follows `catch`, for guests of `architecture`.
+    init(number: Int, _ words: [Substring], _ architecture: Architecture) throws(Refusal) {
         let usage = CatchKind.usage
         guard let name = words.first else { throw Refusal("expected: catch \(usage)") }
         guard let row = CatchKind.table.first(where: { $0.name == name }) else {
@@ -30,7 +33,7 @@ package struct Catch: Equatable, Sendable {
         }
         guard row.counts.contains(words.count - 1) else { throw Refusal("expected: catch \(row.usage)") }
         self.number = number
-        kind = try row.parse(Array(words.dropFirst()))
+        kind = try row.parse(Array(words.dropFirst()), architecture)
     }
 }
 
@@ -40,33 +43,38 @@ struct CatchKind: Sendable {
     let argument: String
     /// How many words `argument` stands for.
     let counts: ClosedRange<Int>
-    let parse: @Sendable ([Substring]) throws(Refusal) -> Catch.Kind
+    let parse: @Sendable ([Substring], Architecture) throws(Refusal) -> Catch.Kind
 
     var usage: String { argument.isEmpty ? name : "\(name) \(argument)" }
 
     static var usage: String { table.map(\.usage).joined(separator: " | ") }
 
     static let table: [CatchKind] = [
-        CatchKind(name: "io", argument: "PORT[-PORT]", counts: 1...1) { words throws(Refusal) in
+        CatchKind(name: "io", argument: "PORT[-PORT]", counts: 1...1) { words, _ throws(Refusal) in
             let (low, high) = try range(words[0])
             guard high <= 0xffff else { throw Refusal("\(words[0]): ports end at 0xffff") }
             return .ports(UInt16(low)...UInt16(high))
         },
-        CatchKind(name: "mmio", argument: "ADDRESS[-ADDRESS]", counts: 1...1) { words throws(Refusal) in
+        CatchKind(name: "mmio", argument: "ADDRESS[-ADDRESS]", counts: 1...1) { words, _ throws(Refusal) in
             let (low, high) = try range(words[0])
             return .memory(PhysicalAddress(low)...PhysicalAddress(high))
         },
-        CatchKind(name: "exception", argument: "VECTOR|NAME|all", counts: 1...1) { words throws(Refusal) in
-            .exceptions(try vectors(words[0]))
+        CatchKind(name: "exception", argument: "VECTOR|NAME|all", counts: 1...1) {
+            words, architecture throws(Refusal) in
+            switch architecture {
+            case .x86_64: .exceptions(try vectors(words[0]))
+            case .arm64: .exceptionClasses(try classes(words[0]))
+            }
         },
-        CatchKind(name: "msr", argument: "INDEX", counts: 1...1) { words throws(Refusal) in
+        CatchKind(name: "msr", argument: "INDEX", counts: 1...1) { words, _ throws(Refusal) in
             guard let index = UInt32(exactly: try monitorNumber(words[0])) else {
                 throw Refusal("\(words[0]): an MSR's index has 32 bits")
             }
             return .register(index)
         },
-        CatchKind(name: "hlt", argument: "", counts: 0...0) { _ throws(Refusal) in .halt },
-        CatchKind(name: "irq", argument: "N [pend|deliver|ack|eoi]", counts: 1...2) { words throws(Refusal) in
+        CatchKind(name: "hlt", argument: "", counts: 0...0) { _, _ throws(Refusal) in .halt },
+        CatchKind(name: "wfi", argument: "", counts: 0...0) { _, _ throws(Refusal) in .halt },
+        CatchKind(name: "irq", argument: "N [pend|deliver|ack|eoi]", counts: 1...2) { words, _ throws(Refusal) in
             let line = try monitorNumber(words[0])
             let name = words.count == 2 ? words[1] : "deliver"
             guard let kind = stations.first(where: { $0.name == name })?.kind else {
@@ -107,6 +115,21 @@ struct CatchKind: Sendable {
         }
         return [vector]
     }
+
+    /// A number in ESR_EL1.EC, "data-abort", which stands for those from EL0 as well, or "all": SError has vectors of its
+    /// own, for which a processor may have no registers left, and is caught by its name only.
+    private static func classes(_ word: Substring) throws(Refusal) -> Set<Arm64ExceptionClass> {
+        if word == "all" { return Arm64ExceptionClass.synchronous }
+        let named = Arm64ExceptionClass.taken.filter { $0.word == word.lowercased() }
+        if !named.isEmpty { return Set(named) }
+        let number = (try? monitorNumber(word)).flatMap { UInt8(exactly: $0) }.map(Arm64ExceptionClass.init)
+        guard let number, Arm64ExceptionClass.taken.contains(number) else {
+            var words: [String] = []
+            for row in Arm64ExceptionClass.taken where !words.contains(row.word) { words.append(row.word) }
+            throw Refusal("\(word) is no exception: there are \(words.joined(separator: ", ")), and all")
+        }
+        return [number]
+    }
 }
 
 extension Catch: CustomStringConvertible {
@@ -119,8 +142,11 @@ extension Catch: CustomStringConvertible {
         case .exceptions(ExceptionVector.exceptions): "every exception"
         case .exceptions(let vectors):
             "exception " + vectors.sorted().map { "\(ExceptionVector($0))" }.joined(separator: ", ")
+        case .exceptionClasses(Arm64ExceptionClass.synchronous): "every synchronous exception"
+        case .exceptionClasses(let classes):
+            "exception " + classes.sorted { $0.rawValue < $1.rawValue }.map(\.name).joined(separator: ", ")
         case .register(let index): "MSR \(hexadecimal(index))"
-        case .halt: "HLT"
+        case .halt: "HLT or WFI"
         case .interrupt(let line, .deliver): "interrupt \(line), on its handler's first instruction"
         case .interrupt(let line, let kind): "interrupt \(line), \(kind.name)"
         }
@@ -139,7 +165,7 @@ func monitorNumber(_ text: some StringProtocol) throws(Refusal) -> UInt64 {
 
 extension Session {
     func addCatch(_ words: [Substring]) throws(Refusal) -> String {
-        let new = try Catch(number: lastCatch + 1, words)
+        let new = try Catch(number: lastCatch + 1, words, target.traits.layout.architecture)
         if case .interrupt(let line, _) = new.kind { try checkLine(line) }
         catches.append(new)
         do throws(Refusal) { try target.arrange(arrangement()) } catch {

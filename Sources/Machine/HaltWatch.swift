@@ -5,7 +5,7 @@ import KVM
 import Primitives
 import Synchronization
 
-/// Finds out when no vCPU will ever run again: all halted with interrupts off, or never started.
+/// Finds out when no vCPU will ever run again: all halted with interrupts off, switched off, or never started.
 ///
 /// With the interrupt controller in the kernel a HLT does not exit, and the kernel tells nobody. So the vCPUs are
 /// called out of the guest now and then, and each that sleeps looks whether it could still be woken. One that sleeps
@@ -59,8 +59,8 @@ final class HaltWatch: Sendable {
         case .halted:
             try processor.fetchRegisters()
             sleeps = !X86.takesInterrupts(processor.registers)
-        case .uninitialized, .initReceived: sleeps = true
-        case .runnable, .startupReceived, .stopped: sleeps = false
+        case .uninitialized, .initReceived, .stopped: sleeps = true
+        case .runnable, .startupReceived: sleeps = false
         }
         processor.sleepsForGood.store(sleeps, ordering: .sequentiallyConsistent)
         guard sleeps else { return nil }
@@ -69,10 +69,21 @@ final class HaltWatch: Sendable {
         guard machine.gate.moving.count == all.count,
             all.allSatisfy({ $0.sleepsForGood.load(ordering: .sequentiallyConsistent) })
         else { return nil }
-        let halted = all.first { (try? $0.activity()) == .halted } ?? processor
+        // One may have been started since it was looked at.
+        let activities = try processor.undisturbed { () throws(KVMError) in
+            var activities: [VCPU.Activity] = []
+            for processor in all { activities.append(try processor.activity()) }
+            return activities
+        }
+        if activities.contains(where: { $0 == .runnable || $0 == .startupReceived }) { return nil }
+        guard let halted = activities.firstIndex(of: .halted) else {
+            return StopEvent(
+                .haltedForGood, on: processor.index,
+                account: "vCPU \(processor.index) is off for good: no other processor runs that could start it")
+        }
         return StopEvent(
-            .haltedForGood, on: halted.index,
-            account: "vCPU \(halted.index) halted for good: interrupts are off, and no other processor runs")
+            .haltedForGood, on: halted,
+            account: "vCPU \(halted) halted for good: interrupts are off, and no other processor runs")
     }
 }
 
@@ -81,20 +92,45 @@ extension Processor {
     /// was called. A sleep that ends between two looks is not seen.
     func caughtHalt() throws(KVMError) -> StopEvent? {
         guard machine.catchesHalts else { return nil }
-        guard try activity() == .halted else {
+        guard try standsBehindHalt() else {
             toldHalt = nil
             return nil
         }
-        try fetchRegisters()
-        guard programCounter != toldHalt else { return nil }
+        guard programCounter != toldHalt else {
+            // Whether it went on meanwhile arm64 does not show: the next look tells it again.
+            if machine.architecture == .arm64 { toldHalt = nil }
+            return nil
+        }
         toldHalt = programCounter
         return haltEvent
+    }
+
+    /// Whether the kernel has put it to sleep. Of WFI nobody tells: a vCPU that is called stands behind it.
+    private func standsBehindHalt() throws(KVMError) -> Bool {
+        switch machine.architecture {
+        case .x86_64:
+            guard try activity() == .halted else { return false }
+            try fetchRegisters()
+            return true
+        case .arm64:
+            try fetchRegisters()
+            let bytes = machine.instruction(at: haltPlace, count: Arm64Instruction.length, seenBy: self)
+            return Arm64Instruction(bytes) == .waitForInterrupt
+        }
+    }
+
+    /// Where the instruction is that it stands behind, if that is HLT or WFI.
+    private var haltPlace: VirtualAddress {
+        switch machine.architecture {
+        case .x86_64: programCounter + -X86Instruction.halt.length
+        case .arm64: programCounter + -Arm64Instruction.length
+        }
     }
 
     var haltEvent: StopEvent {
         StopEvent(
             .caught, on: index,
-            account: "vCPU \(index) halted at \(programCounter + -X86Instruction.halt.length)"
-                + (X86.takesInterrupts(registers) ? "" : " with interrupts off"))
+            account: "vCPU \(index) halted at \(haltPlace)"
+                + (machine.architecture.takesInterrupts(registers) ? "" : " with interrupts off"))
     }
 }

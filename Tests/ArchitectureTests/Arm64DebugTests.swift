@@ -136,6 +136,27 @@ struct Arm64DebugTests {
         ] as [(UInt64, String)])
     func syndrome(value: UInt64, words: String) { #expect("\(Arm64Syndrome(value))" == words) }
 
+    @Test(
+        "FAR_EL1 has the address of aborts that say so, and of a misaligned PC",
+        arguments: [
+            (0x9600_0045, true), (0x9200_0007, true), (0x8600_000f, true), (0x8a00_0000, true), (0x9600_0410, false),
+            (0x5600_0001, false), (0xf200_0000, false), (0xbf00_0000, false), (0x9a00_0000, false),
+        ] as [(UInt64, Bool)])
+    func faultAddress(value: UInt64, isThere: Bool) { #expect(Arm64Syndrome(value).hasFaultAddress == isThere) }
+
+    @Test("classes that EL1 takes have words of their own, but for those from EL0, which share them")
+    func words() {
+        let classes = Arm64ExceptionClass.taken
+        #expect(classes.map(\.rawValue) == classes.map(\.rawValue).sorted())
+        #expect(!classes.contains { $0.name.hasPrefix("reserved") })
+        let shared = Dictionary(grouping: classes, by: \.word).filter { $1.count > 1 }
+        #expect(
+            shared.mapValues { $0.map(\.rawValue) } == [
+                "data-abort": [0x24, 0x25], "instruction-abort": [0x20, 0x21],
+            ])
+        #expect(!classes.contains { $0.word.contains(" ") })
+    }
+
     @Test("every debug exception's class is known as one, and no abort's")
     func debugClasses() {
         let debug = (0..<64 as Range<UInt8>).filter { Arm64ExceptionClass(rawValue: $0).isDebug }

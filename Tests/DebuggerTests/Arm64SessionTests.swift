@@ -213,4 +213,40 @@ struct Arm64SessionTests {
         #expect(machine.target.get("x3") == 0x77 && machine.target.get("ttbr0_el1") == 0x4100_2000, "\(said)")
         #expect(machine.target.get("pc") == 0x1004, "\(said)")
     }
+
+    // MARK: - Catches
+
+    @Test(
+        "exceptions are caught by their class, which stands for those from EL0 as well",
+        arguments: [
+            ("data-abort", [0x24, 0x25]), ("Instruction-Abort", [0x20, 0x21]), ("svc", [0x15]), ("brk", [0x3c]),
+            ("undefined", [0x00]), ("misaligned-sp", [0x26]), ("serror", [0x2f]), ("0x15", [0x15]), ("37", [0x25]),
+        ] as [(String, Set<UInt8>)])
+    func exceptionClasses(_ word: String, _ classes: Set<UInt8>) {
+        let client = client()
+        #expect(client.monitor("catch exception \(word)").hasPrefix("1: exception "))
+        #expect(
+            client.target.armed.catches.map(\.kind)
+                == [.exceptionClasses(Set(classes.map(Arm64ExceptionClass.init(rawValue:))))])
+    }
+
+    @Test("every synchronous exception is caught by all, and SError by its name only")
+    func allExceptions() throws {
+        let client = client()
+        #expect(client.monitor("catch exception all") == "1: every synchronous exception\n")
+        guard case .exceptionClasses(let all) = try #require(client.target.armed.catches.first).kind else {
+            Issue.record("no exceptions are caught")
+            return
+        }
+        #expect(all.isSuperset(of: [.supervisorCall, .dataAbortSame, .dataAbortLower, .breakpointInstruction]))
+        #expect(!all.contains(.systemError) && !all.contains(.hypervisorCall))
+    }
+
+    @Test(
+        "what EL1 never takes from AArch64 is no exception", arguments: ["#PF", "hvc", "0x16", "0x33", "300", "bkpt"])
+    func noExceptionClasses(_ word: String) {
+        let answer = client().monitor("catch exception \(word)")
+        #expect(answer.hasPrefix("error: \(word) is no exception: there are undefined, "), "\(answer)")
+        #expect(answer.contains("data-abort, ") && answer.hasSuffix(", and all\n"), "\(answer)")
+    }
 }

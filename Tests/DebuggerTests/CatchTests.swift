@@ -41,7 +41,7 @@ struct CatchTests {
         let client = Conversation(target)
         #expect(client.monitor("catch exception all") == "1: every exception\n")
         #expect(client.monitor("catch msr 0xc0000082") == "2: MSR 0xc0000082\n")
-        #expect(client.monitor("catch hlt") == "3: HLT\n")
+        #expect(client.monitor("catch hlt") == "3: HLT or WFI\n")
         guard case .exceptions(let all) = try #require(target.armed.catches.first).kind else {
             Issue.record("no exceptions are caught")
             return
@@ -49,7 +49,7 @@ struct CatchTests {
         #expect(all.isSuperset(of: [0, 1, 3, 6, 8, 13, 14]) && !all.contains(2), "an NMI is no exception")
         #expect(target.armed.catches.map(\.kind).suffix(2) == [.register(0xc000_0082), .halt])
         #expect(client.monitor("uncatch 3") == "" && client.monitor("uncatch 2") == "")
-        #expect(client.monitor("catch hlt") == "4: HLT\n", "a number is never used again")
+        #expect(client.monitor("catch hlt") == "4: HLT or WFI\n", "a number is never used again")
     }
 
     @Test("what the host refuses is not listed")

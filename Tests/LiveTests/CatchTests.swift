@@ -96,7 +96,7 @@ extension Live {
         func halt() throws {
             // cli; nop; hlt; jmp back
             let guest = try Stubvisor(flat: [0xfa, 0x90, 0xf4, 0xeb, 0xfb]).attach()
-            #expect(try guest.monitor("catch hlt") == "1: HLT\n")
+            #expect(try guest.monitor("catch hlt") == "1: HLT or WFI\n")
             #expect(try guest.resume().kind == "T05")
             #expect(try guest.register("eip") == 0x7c03)
             let why = try guest.monitor("why")

@@ -25,6 +25,15 @@ package struct Arm64Syndrome: Equatable, Sendable {
     /// FnV: FAR_EL1 does not have the address.
     package var lacksAddress: Bool { specifics[bit: 10] }
 
+    /// Whether FAR_EL1 has an address for it.
+    package var hasFaultAddress: Bool {
+        switch exceptionClass {
+        case .instructionAbortLower, .instructionAbortSame, .dataAbortLower, .dataAbortSame: !lacksAddress
+        case .misalignedProgramCounter: true
+        default: false
+        }
+    }
+
     /// The register of a trapped MSR or MRS, and whether it was to be read.
     package var systemAccess: (register: Arm64SystemEncoding, isRead: Bool) {
         let iss = specifics
@@ -81,6 +90,24 @@ package struct Arm64ExceptionClass: Hashable, Sendable {
     package static let watchpointLower = Self(rawValue: 0x34)
     package static let watchpointSame = Self(rawValue: 0x35)
     package static let breakpointInstruction = Self(rawValue: 0x3c)
+
+    package static let systemError = Self(rawValue: 0x2f)
+
+    /// Those that EL1 takes from AArch64 and that KVM leaves to it, by rising number.
+    package static let taken: [Arm64ExceptionClass] = [
+        0x00, 0x01, 0x07, 0x09, 0x0a, 0x0d, 0x0e, 0x15, 0x18, 0x19, 0x1c, 0x1d, 0x20, 0x21, 0x22, 0x24, 0x25, 0x26,
+        0x27, 0x2c, 0x2d, 0x2f, 0x3c,
+    ].map(Self.init(rawValue:))
+
+    /// `taken` without SError.
+    package static let synchronous = Set(taken).subtracting([.systemError])
+
+    /// Its name as a word, the same for those from EL0: "data-abort".
+    package var word: String {
+        let name = self == .unknown ? "undefined" : name.lowercased()
+        let end = [" from a lower level", " in a lower level"].first { name.hasSuffix($0) }
+        return name.dropLast(end?.count ?? 0).split(separator: " ").joined(separator: "-")
+    }
 
     /// Whether it is a debug exception, which KVM ends a guest's run with.
     package var isDebug: Bool { (0x30...0x35).contains(rawValue) || self == .breakpointInstruction }

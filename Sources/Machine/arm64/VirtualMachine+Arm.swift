@@ -89,6 +89,7 @@ extension VirtualMachine {
         return traits
     }
 
+    /// Takes registers for `wanted`, or refuses and changes nothing.
     func arrangeArm(_ wanted: Arrangement) throws(Refusal) {
         var registers = Arm64DebugRegisters(capabilities)
         for address in wanted.execution where !registers.add(address) {
@@ -96,17 +97,18 @@ extension VirtualMachine {
         }
         for row in wanted.catches {
             switch row.kind {
-            case .memory: break
+            case .memory, .exceptionClasses, .halt: break
             case .interrupt(let line, let kind): try checkInterrupt(line, kind)
-            case .ports, .exceptions, .register, .halt:
-                throw Refusal("arm64 guests: catch mmio and catch irq are what there is")
+            case .ports: throw Refusal("arm64 has no ports; catch mmio ADDRESS is for devices")
+            case .register: throw Refusal("KVM lets nobody catch accesses to arm64's system registers")
+            case .exceptions: throw Refusal("these are exceptions of x86")
             }
         }
-        let watchedVectors = Self.handledInterrupts(wanted.catches).isEmpty ? 0 : Processor.interruptOrigins.count
-        guard wanted.execution.count + watchedVectors <= registers.breakpointCount else {
+        let taken = wanted.catches.vectors.count * Processor.exceptionOrigins.count
+        guard wanted.execution.count + taken <= registers.breakpointCount else {
             throw Refusal(
-                "there are \(registers.breakpointCount) breakpoint registers, of which catch irq takes \(watchedVectors)"
-            )
+                "there are \(registers.breakpointCount) breakpoint registers, of which caught interrupts and "
+                    + "exceptions take \(taken)")
         }
         for watchpoint in wanted.watchpoints {
             let pieces = Arm64DebugRegisters.cover(
@@ -119,9 +121,7 @@ extension VirtualMachine {
             }
             for piece in pieces { _ = registers.add(piece) }
         }
-        arrangement = wanted
         armDebugRegisters = registers
-        model?.watch(wanted.catches)
     }
 
     /// Device memory without what a read does to it.

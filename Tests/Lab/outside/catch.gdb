@@ -1,0 +1,45 @@
+# Exceptions at their handlers' first instructions; a processor that sleeps.
+monitor catch exception brk
+continue
+expect (long)$pc (long)&vectors+0x200
+expect ($esr_el1>>26) 0x3c
+expect breaks 0
+monitor uncatch 1
+# Another class passes.
+monitor catch exception svc
+continue
+expect (long)$pc (long)&vectors+0x200
+expect ($esr_el1>>26) 0x15
+expect calls 0
+expect breaks 1
+monitor uncatch 2
+monitor catch wfi
+continue
+expect *(unsigned*)($pc-4) 0xd503207f
+expect calls 1
+monitor uncatch 3
+# A breakpoint of the client's own on the vector is told as such.
+hbreak *((long)&vectors+0x280)
+continue
+expect (long)$pc (long)&vectors+0x280
+delete
+monitor catch exception all
+tbreak report
+continue
+set var what = (const char *)0x4000000000000000
+continue
+expect (long)$pc (long)&vectors+0x200
+expect ($esr_el1>>26) 0x25
+expect $far_el1 0x4000000000000000
+monitor why
+delete
+monitor uncatch 4
+# A processor that switches itself off, alone: CPU_OFF of PSCI 0.2, where SYSTEM_OFF was.
+set $pc = power_off
+while *(unsigned*)$pc != 0xd4000002
+    set $pc = $pc + 4
+end
+set $x0 = 0x84000002
+continue
+monitor why
+kill
