@@ -92,34 +92,32 @@ extension Processor {
     /// was called. A sleep that ends between two looks is not seen.
     func caughtHalt() throws(KVMError) -> StopEvent? {
         guard machine.catchesHalts else { return nil }
-        guard try standsBehindHalt() else {
-            toldHalt = nil
-            return nil
+        switch machine.architecture {
+        case .x86_64:
+            guard try activity() == .halted else {
+                lastHalt = nil
+                return nil
+            }
+            try fetchRegisters()
+            guard programCounter != lastHalt else { return nil }
+            lastHalt = programCounter
+        case .arm64:
+            // Of WFI nobody tells: a vCPU that is called stands behind it. At two looks, or it was just passing. One
+            // request for each look leaves the guest the time to get there.
+            let place = try soleProgramCounter()
+            guard place == lastHalt else {
+                lastHalt = place
+                return nil
+            }
+            lastHalt = nil
+            try fetchRegisters()
+            let bytes = machine.instruction(at: haltPlace, count: Arm64Instruction.length, seenBy: self)
+            guard Arm64Instruction(bytes) == .waitForInterrupt else { return nil }
         }
-        guard programCounter != toldHalt else {
-            // Whether it went on meanwhile arm64 does not show: the next look tells it again.
-            if machine.architecture == .arm64 { toldHalt = nil }
-            return nil
-        }
-        toldHalt = programCounter
         return haltEvent
     }
 
-    /// Whether the kernel has put it to sleep. Of WFI nobody tells: a vCPU that is called stands behind it.
-    private func standsBehindHalt() throws(KVMError) -> Bool {
-        switch machine.architecture {
-        case .x86_64:
-            guard try activity() == .halted else { return false }
-            try fetchRegisters()
-            return true
-        case .arm64:
-            try fetchRegisters()
-            let bytes = machine.instruction(at: haltPlace, count: Arm64Instruction.length, seenBy: self)
-            return Arm64Instruction(bytes) == .waitForInterrupt
-        }
-    }
-
-    /// Where the instruction is that it stands behind, if that is HLT or WFI.
+    /// Where the HLT or WFI is that it stands behind.
     private var haltPlace: VirtualAddress {
         switch machine.architecture {
         case .x86_64: programCounter + -X86Instruction.halt.length

@@ -68,7 +68,7 @@ extension Processor {
         owesTrap = false
         ownBreakpoint = nil
         interruptedPass = nil
-        toldHalt = nil
+        lastHalt = nil
     }
 
     func isHandler(_ place: VirtualAddress) -> Bool {

@@ -71,8 +71,9 @@ final class Processor: @unchecked Sendable {
     /// A breakpoint whose instruction faulted while it was passed: it is not told again when the instruction is retried
     /// with the same stack.
     var interruptedPass: (at: VirtualAddress, stack: UInt64)?
-    /// Where this vCPU was last told to be halted, while it has not moved since (`monitor catch hlt`).
-    var toldHalt: VirtualAddress?
+    /// `monitor catch hlt`: where this vCPU was last told to be halted, while it has not moved since. On arm64, where it
+    /// stood at the last look.
+    var lastHalt: VirtualAddress?
     /// A kick that came meanwhile.
     private var owesLook = false
     /// It was found halted with interrupts off (see HaltWatch).

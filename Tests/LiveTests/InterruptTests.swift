@@ -41,7 +41,8 @@ extension Live {
             #expect(try guest.write([situation, 0, 0, 0], at: symbols["situation"]) == "OK")
             // Nothing is counted but what a test injects.
             #expect(try guest.insert(0, at: symbols["in_situation"]) == "OK")
-            #expect(try guest.resume().kind == "T05")
+            let stop = try guest.resume()
+            #expect(stop.kind == "T05", "\(stop.text): \(guest.console)")
             #expect(try guest.remove(0, at: symbols["in_situation"]) == "OK")
             return (guest, symbols)
         }

@@ -52,6 +52,12 @@ extension Arm64 {
         return rows
     }()
 
+    /// The one behind the client's register `name`, which must be there.
+    package static func kernelRegister(_ name: String) -> Arm64KernelRegister {
+        let offset = layout[name: name]!.offset
+        return kernelRegisters.first { $0.offset == offset }!
+    }
+
     /// Those of some blocks.
     package static func kernelRegisters(of blocks: RegisterBlocks) -> [Arm64KernelRegister] {
         kernelRegisters.filter { blocks.contains($0.block) }

@@ -37,7 +37,7 @@ extension Processor {
         if let vector = Arm64ExceptionVector(at: place, base: Arm64.vectorBase(registers)),
             let account = try caught(at: vector)
         {
-            return .stop(StopEvent(.caught, on: index, account: "vCPU \(index): \(account)"))
+            return .stop(StopEvent(.caught, on: index, account: account))
         }
         return machine.hasBreakpoint(at: place) ? nil : .pass
     }
@@ -48,11 +48,11 @@ extension Processor {
         switch vector.kind {
         case .irq:
             guard let line = try signalledInterrupt(), catches.handledInterrupts.contains(line) else { return nil }
-            return "interrupt \(line) reached its handler"
+            return "vCPU \(index): interrupt \(line) reached its handler"
         case .synchronous, .systemError:
             let syndrome = Arm64.syndrome(registers)
             guard catches.exceptionClasses.contains(syndrome.exceptionClass) else { return nil }
-            var text = "takes \(syndrome) at \(Arm64.exceptionLink(registers))"
+            var text = "vCPU \(index) takes \(syndrome) at \(Arm64.exceptionLink(registers))"
             text += ", \(Arm64.savedState(registers).modeName)"
             if syndrome.hasFaultAddress { text += "; FAR_EL1 \(Arm64.faultAddress(registers))" }
             return text

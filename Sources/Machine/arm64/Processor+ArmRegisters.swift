@@ -14,6 +14,15 @@ extension Processor {
         }
     }
 
+    private static let programCounterRegister = Arm64.kernelRegister("pc").id
+
+    /// The program counter as KVM has it, by one request: `registers` stays as it is.
+    func soleProgramCounter() throws(KVMError) -> VirtualAddress {
+        var bytes = [UInt8](repeating: 0, count: 8)
+        try vcpu.get(Self.programCounterRegister, into: &bytes, at: 0)
+        return VirtualAddress(bytes.number(at: 0, count: 8))
+    }
+
     /// Gives KVM the `blocks` of `file`: where `old` is given, what differs from it only.
     func setArm(
         _ blocks: RegisterBlocks, of file: RegisterFile, insteadOf old: RegisterFile? = nil

@@ -74,10 +74,7 @@ extension VirtualMachine {
         }
     }
 
-    private static let virtualCountRegister: UInt64 = {
-        let offset = Arm64.layout[name: "cntvct_el0"]!.offset
-        return Arm64.kernelRegisters.first { $0.offset == offset }!.id
-    }()
+    private static let virtualCountRegister = Arm64.kernelRegister("cntvct_el0").id
 
     // MARK: - For the debugger
 

@@ -13,11 +13,23 @@ expect ($esr_el1>>26) 0x15
 expect calls 0
 expect breaks 1
 monitor uncatch 2
+# The timer is far away when the guest comes to unmask its interrupt and waits for that.
+tbreak start_timer
+continue
+set $place = (unsigned long)$pc
+while *(unsigned*)$place != 0xd50342ff
+    set $place = $place + 4
+end
+tbreak *$place
+continue
+set $cntv_cval_el0 = 0x7fffffffffffffff
 monitor catch wfi
 continue
 expect *(unsigned*)($pc-4) 0xd503207f
 expect calls 1
+expect ticks 0
 monitor uncatch 3
+set $cntv_cval_el0 = 0
 # A breakpoint of the client's own on the vector is told as such.
 hbreak *((long)&vectors+0x280)
 continue

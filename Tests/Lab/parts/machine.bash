@@ -52,7 +52,7 @@ start() {
     mkdir -p "$root$products"
     : >"$work/console"
     port=$(freePort)
-    echo "lab=$name configuration=$configuration scripts='$scripts' FILTER='${FILTER:-}'" >"$work/settings"
+    echo "lab=$name scripts='$scripts' FILTER='${FILTER:-}'" >"$work/settings"
     share() { echo -virtfs "local,path=$1,mount_tag=$2,security_model=none,readonly=on,multidevs=remap"; }
     set -m
     # shellcheck disable=SC2046
@@ -64,6 +64,15 @@ start() {
         >"$work/console" 2>"$work/emulator.log" </dev/null &
     qemu=$!
     set +m
+}
+
+# The same, and waits until it is there.
+boot() {
+    start "$@"
+    shows=
+    stage "boot" heard "lab: "
+    [[ ! $gone ]] || fail 1 "the emulated machine did not come up"
+    heard "lab: /dev/kvm" >/dev/null || fail 1 "the inner machine has no /dev/kvm"
 }
 
 # Waits until the inner machine has said a line that begins so, and prints it. Status 75: the machine is gone.
