@@ -14,8 +14,8 @@ final class HaltWatch: Sendable {
     /// Milliseconds between looks. What costs is one call of each vCPU, about 100 microseconds.
     enum Interval: Int {
         case ordinary = 500
-        /// While the guest may load interrupt tables that must be known before it gets to user mode.
-        case whileBooting = 20
+        /// While the guest may move handlers that are watched.
+        case following = 20
         /// While halts are caught.
         case close = 2
     }

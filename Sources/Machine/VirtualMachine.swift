@@ -280,13 +280,16 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
     private func applyArrangement() {
-        var isBooting = false
-        if architecture == .x86_64 {
+        // Whether the guest may move handlers that are watched: where to, an exit shows.
+        let movesHandlers: Bool
+        switch architecture {
+        case .x86_64:
             applyTraps()
             applyFilter()
             applyLineCatches()
-            isBooting = watchesHandlers && processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
+            movesHandlers = watchesHandlers && processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
+        case .arm64: movesHandlers = !arrangement.catches.vectors.isEmpty
         }
-        haltWatch.look(every: catchesHalts ? .close : isBooting ? .whileBooting : .ordinary)
+        haltWatch.look(every: catchesHalts ? .close : movesHandlers ? .following : .ordinary)
     }
 }
