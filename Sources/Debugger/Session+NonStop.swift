@@ -18,8 +18,10 @@ struct NonStop {
     private(set) var untold: [StopEvent] = []
     /// The first one is not sent yet: it begins a new round of them.
     private var owesNotification = false
-    /// The first one was the answer to `?`.
-    private var isFirstRound = false
+    /// The first one was the answer to `?`: the others are not told in the same round.
+    private var isAlone = false
+    /// The others wait until the client first sends somebody off.
+    private var isHeldBack = false
 
     init(stopped event: StopEvent, processors count: Int) {
         states = (0..<count).map { .stopped($0 == event.processor ? event : StopEvent(.paused, on: $0)) }
@@ -38,6 +40,7 @@ struct NonStop {
         states[event.processor] = .stopped(event)
         untold.append(event)
         if untold.count == 1 { owesNotification = true }
+        if isHeldBack { release() }
     }
 
     /// The stop to send without having been asked, if there is one.
@@ -49,21 +52,27 @@ struct NonStop {
     /// vStopped: the client has taken the first; the one to tell it next, nil where the round is over.
     mutating func acknowledge() -> StopEvent? {
         if !untold.isEmpty { untold.removeFirst() }
-        if isFirstRound {
-            isFirstRound = false
-            owesNotification = !untold.isEmpty
+        if isAlone {
+            isAlone = false
+            isHeldBack = !untold.isEmpty
             return nil
         }
         return untold.first
     }
 
-    /// `?`: everyone who stands still is told anew; the first of them. The others are a round of their own: gdb before
-    /// 14 gives up with an internal error when it is told of more than one while it connects.
+    /// `?`: everyone who stands still is told anew; the first of them. The others are a round of their own, and later: gdb
+    /// (13 and 16 were tried) gives up with an internal error when it is told of more than one while it connects, asked
+    /// or, where it is quick, unasked.
     mutating func tellAgain() -> StopEvent? {
         untold = states.compactMap { if case .stopped(let event) = $0 { event } else { nil } }
-        owesNotification = false
-        isFirstRound = !untold.isEmpty
+        (owesNotification, isHeldBack) = (false, false)
+        isAlone = !untold.isEmpty
         return untold.first
+    }
+
+    /// The client has connected, and sends somebody off.
+    mutating func release() {
+        if isHeldBack { (owesNotification, isHeldBack) = (true, false) }
     }
 
     /// What the machine is to do until the next packet or stop.
@@ -119,6 +128,7 @@ extension Session {
 
     /// vCont: whom an action names does it, if it makes a difference.
     func move(_ actions: [ThreadAction]) {
+        nonStop?.release()
         for processor in 0..<target.traits.processorCount {
             guard
                 let action = actions.first(where: {

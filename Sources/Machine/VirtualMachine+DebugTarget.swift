@@ -78,7 +78,8 @@ extension VirtualMachine: DebugTarget {
             byPages.append(watchpoint)
         }
         // Port reads need the guest's help in user mode: what debug registers are left do without it. One is for steps.
-        if plantsPortReads {
+        // In real mode they would be of no use.
+        if plantsPortReads, X86.mode(processors[0].registers) != .real {
             for planted in wanted.planted.all.prefix(max(0, registers.free - 1)) {
                 _ = registers.add(X86DebugRegisters.Slot(planted.address, .execute, length: 1))
             }

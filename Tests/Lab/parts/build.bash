@@ -3,8 +3,15 @@
 # One for each checkout: the root sees every one at /mnt.
 products=$shelf/build/$(cksum <<<"$checkout" | cut -d ' ' -f 1)/$architecture
 
-# What `swift build --destination` is told to build for arm64 with an amd64 compiler.
+# What `swift build --destination` is told to build for arm64 with an amd64 compiler. Tests take the libraries as they
+# are in the inner machine, and macros that this one runs; the program has its own, as everywhere.
 destination() {
+    local swift=$shelf/arm64/usr/libexec/swift/lib flags
+    if [[ $isTested ]]; then
+        flags="\"-resource-dir\", \"$swift/swift\", \"-plugin-path\", \"/usr/libexec/swift/lib/swift/host/plugins\""
+    else
+        flags="\"-resource-dir\", \"$swift/swift_static\", \"-static-stdlib\""
+    fi
     cat <<JSON
 {
     "version": 1,
@@ -14,8 +21,7 @@ destination() {
     "extra-cc-flags": ["--gcc-install-dir=/usr/lib/gcc/aarch64-linux-gnu/14"],
     "extra-cpp-flags": [],
     "extra-swiftc-flags": [
-        "-resource-dir", "$shelf/arm64/usr/libexec/swift/lib/swift_static", "-static-stdlib", "-use-ld=lld",
-        "-Xclang-linker", "-L/usr/lib/gcc/aarch64-linux-gnu/14"
+        $flags, "-use-ld=lld", "-Xclang-linker", "-L/usr/lib/gcc/aarch64-linux-gnu/14"
     ]
 }
 JSON

@@ -1,17 +1,27 @@
-# The tests in the inner machine: a script for each file of them, `suite:NAME`, so that one that fails, or takes the
-# emulated machine with it, leaves the others their results.
+# The tests in the inner machine, in parts, so that one that fails, or takes the emulated machine with it, leaves the
+# others their results: a script `suite:NAME` each.
 
 what=(--product stubvisor)
+# Whether the tests are built, too.
+isTested=
 
-# Puts the files in place of `suite` in `scripts`, or those tests that $FILTER matches; then the tests are built, too,
-# which takes much longer, in a place of their own.
+# One a line: the targets of tests; in an x86 machine the files of those that want a KVM, since the others were run
+# already where the lab is made.
+suiteParts() {
+    if [[ $architecture == arm64 ]]; then
+        (cd "$checkout/Tests" && ls -d ./*Tests)
+    else
+        (cd "$checkout/Tests" && ls {MachineTests,LiveTests}/*Tests.swift)
+    fi | sed 's,.*/,,; s,\.swift$,,'
+}
+
+# Puts them in place of `suite` in `scripts`, if $FILTER does not say which tests it is to be; then the tests are built,
+# too, which takes much longer, in a place of their own.
 expandSuite() {
-    local script file expanded=() folders=(MachineTests LiveTests)
+    local script expanded=()
     for script in "${scripts[@]}"; do
         if [[ $script == suite && ! ${FILTER:-} ]]; then
-            for file in "${folders[@]/#/$checkout/Tests/}"; do
-                for file in "$file"/*Tests.swift; do expanded+=("suite:$(basename "$file" .swift)"); done
-            done
+            expanded+=($(suiteParts | sed 's/^/suite:/'))
         else
             expanded+=("$script")
         fi
@@ -20,6 +30,6 @@ expandSuite() {
     if [[ " ${scripts[*]}" == *" suite"* ]]; then
         what=(--build-tests -Xswiftc -enable-testing)
         products+=-tests
-        goesOn=yes
+        isTested=yes goesOn=yes
     fi
 }
