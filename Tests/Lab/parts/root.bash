@@ -35,8 +35,10 @@ merge() {
 # Where programs of the inner machine find their libraries: for x86-64 the root itself has everything.
 world() {
     [[ $architecture == arm64 ]] || return 0
-    local package
-    for package in libc6 libgcc-s1 libstdc++6 libswiftlang; do
+    local package packages=(libc6 libgcc-s1 libstdc++6 libswiftlang)
+    # What Foundation wants, which tests have.
+    [[ ! $isTested ]] || packages+=(libxml2 zlib1g liblzma5)
+    for package in "${packages[@]}"; do
         trixie unpack "$shelf/arm64" "$package:arm64"
     done
     trixie unpack "$shelf/arm64" swiftlang:arm64 /usr/libexec/swift/lib/{swift,swift_static,clang}
