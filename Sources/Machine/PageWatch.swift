@@ -2,8 +2,8 @@ import Architecture
 import Debugger
 import Primitives
 
-/// The watchpoints that no debug register serves, resolved to where their addresses lead now: accesses to the pages
-/// they lie on exit, are applied by the machine, and are told when they touch what is watched.
+/// Watchpoints, resolved to where their addresses lead now: accesses to the pages on which those lie that no debug
+/// register serves exit, are applied by the machine, and are told when they touch what is watched.
 struct PageWatch {
     /// A part of a watchpoint that lies in one piece of memory.
     struct Piece: Sendable {
@@ -28,12 +28,17 @@ struct PageWatch {
 
     init() {}
 
-    init(_ resolved: [(watchpoint: Arrangement.Watchpoint, found: Found, pieces: [Part])]) {
+    /// Of `resolved` those of `trapping` need their pages trapped.
+    init(
+        _ resolved: [(watchpoint: Arrangement.Watchpoint, found: Found, pieces: [Part])],
+        trapping: Set<Arrangement.Watchpoint>
+    ) {
         var all: [(range: Range<PhysicalAddress>, element: Piece)] = []
         for (watchpoint, found, parts) in resolved {
             self.found[watchpoint] = found
             for part in parts {
                 all.append((part.range, Piece(watchpoint: watchpoint, address: part.address)))
+                guard trapping.contains(watchpoint) else { continue }
                 for page in Self.pages(of: part.range) {
                     let old = pages[page] ?? (false, false)
                     pages[page] = (old.reads || watchpoint.access != .write, old.writes || watchpoint.access != .read)

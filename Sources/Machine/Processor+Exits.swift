@@ -199,15 +199,16 @@ extension Processor {
             try vcpu.injectSoftware(vector: 3, asException: true)
             return .goOn
         }
-        for slot in currentSlots.hits(event.status) {
-            switch slot.access {
-            case .execute where slot.address == place:
-                if slot.address == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
-                if let outcome = try reachedHandler(place) { return outcome }
-                return .stop(StopEvent(.breakpoint(place), on: index))
-            case .execute: continue
-            case .write, .readWrite: return .stop(watched(slot))
-            }
+        let slots = currentSlots.hits(event.status)
+        if slots.contains(where: { $0.access == .execute && $0.address == place }) {
+            if place == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
+            if let outcome = try reachedHandler(place) { return outcome }
+            return .stop(StopEvent(.breakpoint(place), on: index))
+        }
+        let found = slots.filter { $0.access != .execute }.compactMap(watched)
+        if !found.isEmpty {
+            touch(found.sorted { $0.address < $1.address })
+            return isGathering ? .goOn : tellTouched(and: nil)
         }
         if armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
         // The guest's own trap flag or debug registers.
@@ -215,14 +216,12 @@ extension Processor {
         return .goOn
     }
 
-    /// The stop for a data breakpoint: as what the client watches there.
-    private func watched(_ slot: X86DebugRegisters.Slot) -> StopEvent {
-        let watchpoint = machine.arrangement.watchpoints.first {
+    /// What the client watches at a data breakpoint; where in its range it was touched, the processor does not tell.
+    private func watched(_ slot: X86DebugRegisters.Slot) -> PageWatch.Touch? {
+        machine.arrangement.watchpoints.first {
             $0.contains(slot.address) && ($0.access == .write) == (slot.access == .write)
-        }
-        if let watchpoint { hits.watchpoints[watchpoint, default: 0] += 1 }
-        let access: WatchAccess = slot.access == .write ? .write : .readWrite
-        return StopEvent(.watchpoint(watchpoint?.access ?? access, slot.address), on: index)
+                && !machine.pageWatchpoints.contains($0)
+        }.map { PageWatch.Touch(watchpoint: $0, address: slot.address) }
     }
 
     // MARK: - Instructions KVM does not emulate

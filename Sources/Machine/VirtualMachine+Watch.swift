@@ -35,11 +35,12 @@ extension VirtualMachine {
         guard !pageWatchpoints.isEmpty || !slots.trapped.isEmpty else { return }
         relaxedPages = []
         releasedPages = []
+        // KVM emulates accesses to trapped pages, which debug registers do not see: their watchpoints are looked for, too.
         watch = PageWatch(
-            pageWatchpoints.map { watchpoint in
+            arrangement.watchpoints.map { watchpoint in
                 let (found, parts) = resolve(watchpoint)
                 return (watchpoint, found, parts)
-            })
+            }, trapping: Set(pageWatchpoints))
         structural = watch.pages.contains { needsRemoval($0.value) } ? structuralPages() : []
         trapPages()
     }

@@ -46,7 +46,8 @@ extension Live {
             for watchpoint in all { #expect(try guest.insert(watchpoint) == "OK") }
             let expected = WatchGuest.expected(touches, all)
             #expect(expected.count > 50)
-            #expect(try guest.reports(limit: expected.count + 1) == expected)
+            let reports = try guest.reports(limit: expected.count + 1)
+            #expect(WatchGuest.isSame(reports, expected, all), "\(reports)\ninstead of \(expected)")
             #expect(try guest.server.program.end().output == "touched \(touches.count)\n")
         }
 
@@ -160,9 +161,12 @@ extension Live {
             #expect(try guest.insert(Watchpoint(kind: 2, address: frame, count: 8)) == "OK")
             var stop = try #require(try guest.next())
             // The handler's own pushes go below; what comes to this word is the next interrupt's RIP.
-            while stop.address != frame { stop = try #require(try guest.next()) }
-            // At most the handler's first instruction has been executed.
-            #expect(try guest.client.register("rip") - guest.symbols["on_interrupt"] < 8)
+            // At most the handler's first instruction has been executed. An emulated processor may tell of the word
+            // before it has delivered the interrupt, too.
+            func isDelivered() throws -> Bool {
+                try stop.address == frame && guest.client.register("rip") &- guest.symbols["on_interrupt"] < 8
+            }
+            while try !isDelivered() { stop = try #require(try guest.next(), "the word was written unseen") }
         }
 
         @Test("reads of a page that the guest runs code on are told, and its breakpoints hit", .needs(.kvm))

@@ -83,6 +83,20 @@ struct WatchGuest {
         }
     }
 
+    /// Whether `reports` are those that are `expected`, if for some the watchpoint is told and not where in it it was
+    /// touched: a debug register knows no more.
+    static func isSame(_ reports: [Report], _ expected: [Report], _ watchpoints: [Watchpoint]) -> Bool {
+        func watchpoint(_ report: Report) -> Int? {
+            watchpoints.firstIndex {
+                $0.name == report.name && report.address &- $0.address < UInt64($0.count)
+            }
+        }
+        return reports.count == expected.count
+            && zip(reports, expected).allSatisfy { found, wanted in
+                found == wanted || found.cpu == wanted.cpu && watchpoint(found) == watchpoint(wanted)
+            }
+    }
+
     /// Goes on to the next stop; nil at the end.
     func next() throws -> Report? {
         let stop = try client.resume()
