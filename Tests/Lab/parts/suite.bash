@@ -30,6 +30,6 @@ expandSuite() {
     if [[ " ${scripts[*]}" == *" suite"* ]]; then
         what=(--build-tests -Xswiftc -enable-testing)
         products+=-tests
-        isTested=yes goesOn=yes
+        isTested=yes
     fi
 }
