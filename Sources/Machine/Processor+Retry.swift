@@ -30,17 +30,6 @@ extension Processor {
         }
     }
 
-    /// The same for an event that SVM tries to deliver on such a stack again and again, without an exit of its own, where
-    /// Linux before 6.14 does not end that: after the vCPU was called; nil where it is not that.
-    func retryDelivery() throws(KVMError) -> Outcome? {
-        guard machine.deliversUnseen, !isRetrying else { return nil }
-        try fetchRegisters()
-        guard hasTrappedStack(), try vcpu.isDelivering() else { return nil }
-        return try undisturbed { () throws(KVMError) in
-            try stepWithout([], instruction: [], after: Exit.failedDelivery)
-        }
-    }
-
     /// Goes on with an instruction that KVM cannot do while the page of `address` is trapped, and exits for without end.
     func retryStuck(at address: PhysicalAddress) throws(KVMError) -> Outcome {
         // What it touched so far, it will touch again.
@@ -191,14 +180,7 @@ extension VirtualMachine {
     }
 }
 
-extension VirtualMachine {
-    /// Whether the processor delivers events where pages are trapped now.
-    var deliversUnseen: Bool { !slots.trapped.isEmpty && !capabilities.emulatesKernelMode }
-}
-
 extension Exit {
-    fileprivate static let failedDelivery = Exit.internalError(suberror: 3, data: [])
-
     /// KVM_INTERNAL_ERROR_DELIVERY_EV: the event stays queued.
     fileprivate var isFailedDelivery: Bool {
         if case .internalError(suberror: 3, _) = self { true } else { false }

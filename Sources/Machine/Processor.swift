@@ -356,7 +356,6 @@ final class Processor: @unchecked Sendable {
         if machine.gate.isStopping { return .park }
         machine.gate.makeWay(index)
         if isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
-        if let outcome = try retryDelivery() { return outcome }
         if let event = try caughtHalt() { return .stop(event) }
         return try machine.haltWatch.examine(self).map { .stop($0) } ?? .goOn
     }

@@ -280,17 +280,16 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
     private func applyArrangement() {
-        // Whether the guest may move handlers that are watched, or be stuck: what nothing but an exit shows.
-        let mustBeSeen: Bool
+        // Whether the guest may move handlers that are watched: where to, an exit shows.
+        let movesHandlers: Bool
         switch architecture {
         case .x86_64:
             applyTraps()
             applyFilter()
             applyLineCatches()
-            let isBooting = processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
-            mustBeSeen = watchesHandlers && isBooting || deliversUnseen
-        case .arm64: mustBeSeen = !arrangement.catches.vectors.isEmpty
+            movesHandlers = watchesHandlers && processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
+        case .arm64: movesHandlers = !arrangement.catches.vectors.isEmpty
         }
-        haltWatch.look(every: catchesHalts ? .close : mustBeSeen ? .following : .ordinary)
+        haltWatch.look(every: catchesHalts ? .close : movesHandlers ? .following : .ordinary)
     }
 }
