@@ -64,11 +64,6 @@ extension VirtualMachine: DebugTarget {
         model?.watch(wanted.catches)
     }
 
-    /// Whether debug registers are the better means. None sees reads alone.
-    private func isForRegisters(_ watchpoint: Arrangement.Watchpoint) -> Bool {
-        capabilities.kernel.dataBreakpoint && (watchpoint.access != .read || !capabilities.removedMemoryExits)
-    }
-
     private func arrangeX86(_ wanted: Arrangement) throws(Refusal) {
         var registers = X86DebugRegisters()
         for address in wanted.execution {
@@ -79,7 +74,7 @@ extension VirtualMachine: DebugTarget {
         try check(wanted.catches)
         var byPages: [Arrangement.Watchpoint] = []
         for watchpoint in wanted.watchpoints {
-            if isForRegisters(watchpoint), registers.cover(watchpoint) { continue }
+            if capabilities.kernel.dataBreakpoint, registers.cover(watchpoint) { continue }
             byPages.append(watchpoint)
         }
         // Port reads need the guest's help in user mode: what debug registers are left do without it. One is for steps.

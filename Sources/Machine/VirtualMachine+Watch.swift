@@ -25,8 +25,8 @@ extension VirtualMachine {
         let pages = parts.lazy.flatMap { PageWatch.pages(of: $0.range) }
         if let page = pages.first(where: used.contains) {
             throw Refusal(
-                "cannot watch reads: the page at physical \(PhysicalAddress(page)) holds page tables or descriptor "
-                    + "tables in use, which the processor must be able to read; writes can be watched")
+                "cannot watch reads: the page at physical \(PhysicalAddress(page)) holds page tables, descriptor "
+                    + "tables or a stack in use, which the processor must be able to read; writes can be watched")
         }
     }
 
@@ -120,12 +120,20 @@ extension VirtualMachine {
     }
 
     /// Pages that processors read by themselves and that must not be taken away: page tables, descriptor tables, task
-    /// states. As they are now: the guest may make others while it runs.
+    /// states; and stacks, where the processor delivers events on them by itself. As they are now: the guest may make
+    /// others while it runs.
     private func structuralPages() -> Set<UInt64> {
         var pages: Set<UInt64> = []
         for paging in pagings { pages.formUnion(paging.tablePages(in: guestMemory)) }
         for processor in processors {
             let paging = X86.paging(processor.registers)
+            if !capabilities.emulatesKernelMode {
+                let top = X86.stackTop(processor.registers)
+                for place in [top + -1, top + -64] {
+                    guard let there = try? paging.translate(place, in: guestMemory).physical else { continue }
+                    pages.insert(MemorySlots.page(of: there.rawValue))
+                }
+            }
             for table in X86.systemTables(processor.registers) {
                 let first = MemorySlots.page(of: table.lowerBound.rawValue)
                 for page in stride(from: first, to: table.upperBound.rawValue, by: Int(MemorySlots.pageSize)) {

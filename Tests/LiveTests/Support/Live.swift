@@ -58,6 +58,9 @@ struct Need: Sendable {
     static let faultRegisters = Need(missing: hasSVM ? "kvm-amd resets the processor" : nil)
     static let resetByFault = Need(missing: hasSVM ? nil : "KVM keeps the registers here")
 
+    /// A data breakpoint on what an interrupt pushes is told once that has been delivered.
+    static let deliveryTold = Need(missing: hasSVM ? "an emulated SVM tells before the delivery, and not of it" : nil)
+
     private static let hasSVM =
         (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split { " \n".contains($0) }.contains("svm")
         == true
