@@ -200,7 +200,9 @@ extension Processor {
             return .goOn
         }
         let slots = currentSlots.hits(event.status)
-        if slots.contains(where: { $0.access == .execute && $0.address == place }) {
+        // A step may come with the breakpoint that it leads to, which is hit when the guest goes on.
+        let isStep = armed.singleStep && X86DebugRegisters.isStep(event.status)
+        if !isStep, slots.contains(where: { $0.access == .execute && $0.address == place }) {
             if place == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
             if let outcome = try reachedHandler(place) { return outcome }
             return .stop(StopEvent(.breakpoint(place), on: index))

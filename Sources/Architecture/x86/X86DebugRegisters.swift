@@ -70,6 +70,9 @@ package struct X86DebugRegisters: Equatable, Sendable {
         slots.enumerated().filter { status[bit: $0.offset] }.map(\.element)
     }
 
+    /// Whether DR6 says that it was the trap flag: BS.
+    package static func isStep(_ status: UInt64) -> Bool { status[bit: 14] }
+
     private static func lengthField(_ length: Int) -> UInt64 {
         switch length {
         case 2: 1

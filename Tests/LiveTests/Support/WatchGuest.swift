@@ -83,16 +83,7 @@ struct WatchGuest {
         }
     }
 
-    /// Takes the debug registers, where there are any: they know neither reads alone nor where in a range it was
-    /// touched, and emulated ones tell of one at a time.
-    func takeRegisters() throws {
-        for number in 0..<4 {
-            let place = arena + 0x70_0000 + 8 * UInt64(number)
-            guard try insert(Watchpoint(kind: 2, address: place)) == "OK" else {
-                throw LiveError("no watchpoint at \(place)")
-            }
-        }
-    }
+    func takeRegisters() throws { try client.takeDebugRegisters(at: arena + 0x70_0000) }
 
     /// Goes on to the next stop; nil at the end.
     func next() throws -> Report? {
@@ -111,5 +102,16 @@ struct WatchGuest {
         var all: [Report] = []
         while all.count < limit, let report = try next() { all.append(report) }
         return all
+    }
+}
+
+extension RemoteClient {
+    /// Takes the debug registers, where there are any, for memory at `start` that nobody touches: they know neither reads
+    /// alone nor where in a range it was touched, and emulated ones tell of one at a time.
+    func takeDebugRegisters(at start: UInt64) throws {
+        for number in 0..<4 {
+            let place = start + 8 * UInt64(number)
+            guard try insert(2, at: place, length: 8) == "OK" else { throw LiveError("no watchpoint at \(place)") }
+        }
     }
 }
