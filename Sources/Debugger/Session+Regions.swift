@@ -40,7 +40,10 @@ extension Session {
     private static let (shortWalk, longWalk) = (1 << 16, 1 << 20)
     private static let mostLines = 1000
 
+    private var paging: Paging { layout.architecture.paging(target.registers(of: selected, having: [])) }
+
     private func piece(at address: UInt64, _ paging: Paging) -> Piece {
+        guard paging.isOn else { return physicalPiece(at: address, end: paging.lastAddress) }
         if let hole = paging.hole, hole.contains(address) {
             return Piece(start: hole.lowerBound, last: hole.upperBound, page: nil)
         }
@@ -57,10 +60,27 @@ extension Session {
         return Piece(start: start, last: start &+ (size &- 1), page: aligned)
     }
 
+    /// While paging is off: a range of memory, or a gap between two. To say of all addresses that they may be used would
+    /// leave LLDB, which looks for some that nobody uses before it evaluates an expression, without any.
+    private func physicalPiece(at address: UInt64, end: UInt64) -> Piece {
+        guard address <= end else { return Piece(start: end + 1, last: .max, page: nil) }
+        var start: UInt64 = 0
+        for range in target.memory.ranges {
+            let (first, last) = (range.lowerBound.rawValue, range.upperBound.rawValue - 1)
+            if address < first { return Piece(start: start, last: min(first - 1, end), page: nil) }
+            if address <= last {
+                let page = try? target.translate(VirtualAddress(first), on: selected)
+                return Piece(start: first, last: min(last, end), page: page)
+            }
+            start = last + 1
+        }
+        return Piece(start: start, last: end, page: nil)
+    }
+
     /// Hands over pages and holes from `address` up, at most `limit`, until `body` wants no more. Whether it came to the
     /// end of all addresses.
     private func eachPiece(from address: UInt64, limit: Int, _ body: (Piece) -> Bool) -> Bool {
-        let paging = layout.architecture.paging(target.registers(of: selected, having: []))
+        let paging = paging
         let end = paging.lastAddress
         var next = address
         for _ in 0..<limit {
@@ -131,9 +151,9 @@ extension Session {
     private func describeMappings(
         _ continues: (Translation?, Translation?) -> Bool, line: (UInt64, UInt64, Translation, Int) -> String
     ) -> String {
+        guard paging.isOn else { return "paging is off: every address is a physical one" }
         var lines: [String] = []
         var run: (start: UInt64, last: UInt64, first: Translation, newest: Translation, count: Int)?
-        var isPaged = true
         func close() {
             if let run { lines.append(line(run.start, run.last, run.first, run.count)) }
             run = nil
@@ -145,11 +165,9 @@ extension Session {
             }
             close()
             guard let page = piece.page else { return true }
-            isPaged = page.isPaged
             run = (piece.start, piece.last, page, page, 1)
-            return isPaged && lines.count < Self.mostLines
+            return lines.count < Self.mostLines
         }
-        if !isPaged { return "paging is off: every address is a physical one" }
         let isCut = !isWhole
         if lines.count < Self.mostLines { close() }
         if lines.isEmpty { lines.append("nothing is mapped") }

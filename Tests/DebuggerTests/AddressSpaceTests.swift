@@ -73,6 +73,34 @@ struct AddressSpaceTests {
         #expect(client.monitor("gva2gpa 0x1234").contains("0x1234 -> 0x1234, paging is off"))
     }
 
+    /// LLDB looks for addresses that nobody uses, region by region, before it evaluates an expression.
+    @Test("while paging is off a region is a range of memory, or all that lies between two", arguments: [false, true])
+    func unpaged(isArm: Bool) {
+        let target = isArm ? SimulatedTarget.arm64() : SimulatedTarget()
+        if !isArm {
+            target.set("cr0", 0x11)
+            target.set("efer", 0)
+        }
+        target.ram.ranges = [0x1000..<0x8000, 0x1_0000..<0x2_0000, 0x1_0000_0000..<0x1_4000_0000].map {
+            PhysicalAddress($0.lowerBound)..<PhysicalAddress($0.upperBound)
+        }
+        let client = Conversation(target)
+        func region(_ address: String) -> String { client.ask("qMemoryRegionInfo:\(address)") }
+        #expect(region("0") == "start:0;size:1000;")
+        #expect(region("7fff") == "start:1000;size:7000;permissions:rwx;")
+        #expect(region("8000") == "start:8000;size:8000;")
+        #expect(region("12345") == "start:10000;size:10000;permissions:rwx;")
+        if isArm {
+            #expect(region("20000") == "start:20000;size:fffe0000;")
+            #expect(region("100000000") == "start:100000000;size:40000000;permissions:rwx;")
+            #expect(region("ffff000000000000") == "start:140000000;size:fffffffec0000000;")
+        } else {
+            // Without paging there are 32 bits.
+            #expect(region("20000") == "start:20000;size:fffe0000;")
+            #expect(region("100000000") == "start:100000000;size:ffffffff00000000;")
+        }
+    }
+
     @Test("tables that map everything in pieces are cut off at a bounded number of lines")
     func bounded() {
         // Every entry of every level is this table itself, by turns writable and not.

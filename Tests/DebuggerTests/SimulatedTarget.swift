@@ -7,10 +7,13 @@ import Primitives
 /// Memory from address 0 on, that the guest and the debugger share.
 final class SimulatedMemory: PhysicalMemory {
     var bytes: [UInt8]
+    /// What is told of it.
+    var ranges: [Range<PhysicalAddress>]
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    var ranges: [Range<PhysicalAddress>] { [PhysicalAddress(0)..<PhysicalAddress(UInt64(bytes.count))] }
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        ranges = [PhysicalAddress(0)..<PhysicalAddress(UInt64(bytes.count))]
+    }
 
     private func range(_ address: PhysicalAddress, _ count: Int) -> Range<Int>? {
         guard address.rawValue <= UInt64(bytes.count), count <= bytes.count - Int(address.rawValue) else { return nil }
