@@ -67,6 +67,17 @@ struct TargetDescriptionTests {
         }
     }
 
+    /// ProcessGDBRemote's way of reading a description: other names are numbers, and those of 128 bits it refuses to write.
+    @Test("what is wider than a number is a vector for LLDB, by its type's name", arguments: NamedLayout.everywhere)
+    func vectors(_ named: NamedLayout) {
+        let wide = named.layout.registers.filter { $0.bits >= 128 }
+        #expect(wide.contains { $0.name == "v31" || $0.name == "xmm7" })
+        for register in wide {
+            let isKnown = register.type.hasPrefix("vec") || ["aarch64v", "uint128"].contains(register.type)
+            #expect(isKnown, "\(register.name) of type \(register.type)")
+        }
+    }
+
     @Test("the fields of flags lie inside, and no two overlap", arguments: NamedLayout.everywhere)
     func fields(_ named: NamedLayout) throws {
         let reader = try parse(named)

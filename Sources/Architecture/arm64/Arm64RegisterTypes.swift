@@ -52,8 +52,9 @@ extension Arm64 {
         lines += lanes("h", bits: 16, float: "ieee_half")
         lines += lanes("b", bits: 8, float: nil)
         lines += lanes("q", bits: 128, float: nil)
+        // By this name LLDB knows a vector, which it writes byte by byte; it writes no number of 128 bits.
         let fields = ["d", "s", "h", "b", "q"].map { "<field name=\"\($0)\" type=\"arm64_\($0)\"/>" }
-        lines.append("<union id=\"arm64_vector\">\(fields.joined())</union>")
+        lines.append("<union id=\"aarch64v\">\(fields.joined())</union>")
         return lines.joined(separator: "\n")
     }()
 }

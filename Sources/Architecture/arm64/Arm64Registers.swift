@@ -31,7 +31,7 @@ extension Arm64 {
     private static let vectorRows: [Row] = {
         var rows = (0...31).map {
             Row(
-                name: "v\($0)", bits: 128, block: .vector, offset: Storage.vectors + $0 * 16, type: "arm64_vector",
+                name: "v\($0)", bits: 128, block: .vector, offset: Storage.vectors + $0 * 16, type: "aarch64v",
                 feature: fpu)
         }
         let status = Storage.vectors + 32 * 16

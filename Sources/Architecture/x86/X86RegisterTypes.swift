@@ -53,7 +53,7 @@ extension X86 {
             + "<field name=\"v16_int8\" type=\"v16i8\"/><field name=\"v8_int16\" type=\"v8i16\"/>"
             + "<field name=\"v4_int32\" type=\"v4i32\"/><field name=\"v2_int64\" type=\"v2i64\"/>"
             + "<field name=\"uint128\" type=\"uint128\"/></union>",
-        "<vector id=\"v2ui128\" type=\"uint128\" count=\"2\"/>",
+        "<vector id=\"vec2_uint128\" type=\"uint128\" count=\"2\"/>",
     ].joined(separator: "\n")
 
     /// The bytes of `struct kvm_segment` from its `type` on, with their places in the gathered number.

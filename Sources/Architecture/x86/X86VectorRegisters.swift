@@ -17,7 +17,7 @@ extension X86ExtendedState {
             rows += Family("ymm", "h", 128, "uint128", wideFeature).rows(16..<32, of: high, apart: 64, from: 16)
         }
         rows += Family("k", "", 64, "uint64", wideFeature).rows(0..<8, of: avx512.masks, apart: 8)
-        let halves = Family("zmm", "h", 256, "v2ui128", wideFeature)
+        let halves = Family("zmm", "h", 256, "vec2_uint128", wideFeature)
         rows += halves.rows(0..<registers, of: avx512.upperHalves, apart: 32)
         if registers == 16 { rows += halves.rows(16..<32, of: avx512.highRegisters, apart: 64, from: 32) }
         return rows
