@@ -11,18 +11,20 @@ gdb() {
     [[ ! $1 ]] || symbols=(-ex "file $1")
     shift
     "$LABS/trixie" run gdb-multiarch --batch --nx -ex 'set pagination off' -ex 'set confirm off' \
-        -ex 'set tcp connect-timeout 20' "${symbols[@]}" -ex "target remote 127.0.0.1:$PORT" \
+        -ex 'set tcp connect-timeout 20' "${symbols[@]}" -ex "set \$port = $PORT" -ex "target remote 127.0.0.1:$PORT" \
         -ex 'source /mnt/Tests/Lab/outside/expect.gdb' "$@"
 }
 
 driven=0
 
-# drive GUEST SCRIPT: the next guest; fails where the script, in the commands of gdb or in Python, does, or gdb.
+# drive GUEST SCRIPT ARGUMENT...: the next guest; fails where the script, in the commands of gdb or in Python, does, or
+# gdb. The arguments of gdb come before it.
 drive() {
-    local script=$2
+    local guest=$1 script=$2
     [[ $script == *.* ]] || script=$script.gdb
+    shift 2
     serves $((driven += 1))
-    gdb "$PRODUCTS/guests/$1.elf" -ex "source /mnt/Tests/Lab/outside/$script"
+    gdb "$PRODUCTS/guests/$guest.elf" "$@" -ex "source /mnt/Tests/Lab/outside/$script"
 }
 
 # said GUEST SCRIPT WORDS...: the same, and gdb must have shown each of the words.

@@ -8,7 +8,7 @@ shelf=/srv/lab
 tools() {
     local packages=(cpio kmod xz-utils swiftlang lld git libc6-dev libstdc++-14-dev gdb gdb-multiarch "${emulator[@]}")
     if [[ $architecture == arm64 ]]; then
-        packages+=(libc6-dev:arm64 libstdc++-14-dev:arm64 libgcc-14-dev:arm64)
+        packages+=(lldb-19 libc6-dev:arm64 libstdc++-14-dev:arm64 libgcc-14-dev:arm64)
     else
         # The root is the inner machine's too.
         packages+=(busybox-static)
