@@ -101,9 +101,10 @@ extension MonitorCommand {
             return "\(command.usage): \(command.summary)"
         }
         let listed = table.filter { !$0.isAlias }
-        let width = listed.map(\.usage.count).max() ?? 0
+        // The longest form of all would push every summary out of sight.
+        let width = 48
         return listed.map {
-            $0.usage + String(repeating: " ", count: width - $0.usage.count) + "  " + $0.summary
+            $0.usage + String(repeating: " ", count: max(0, width - $0.usage.count)) + "  " + $0.summary
         }.joined(separator: "\n")
     }
 
