@@ -5,7 +5,8 @@ import KVM
 import Primitives
 import Synchronization
 
-/// Finds out when no vCPU will ever run again: all halted with interrupts off, switched off, or never started.
+/// Finds out when no vCPU will ever run again: all halted with interrupts off, switched off, or never started; and when
+/// one does nothing but take exceptions.
 ///
 /// With the interrupt controller in the kernel a HLT does not exit, and the kernel tells nobody. So the vCPUs are
 /// called out of the guest now and then, and each that sleeps looks whether it could still be woken. One that sleeps
@@ -60,7 +61,9 @@ final class HaltWatch: Sendable {
             try processor.fetchRegisters()
             sleeps = !X86.takesInterrupts(processor.registers)
         case .uninitialized, .initReceived, .stopped: sleeps = true
-        case .runnable, .startupReceived: sleeps = false
+        case .runnable, .startupReceived:
+            if let event = try processor.exceptionLoop() { return event }
+            sleeps = false
         }
         processor.sleepsForGood.store(sleeps, ordering: .sequentiallyConsistent)
         guard sleeps else { return nil }

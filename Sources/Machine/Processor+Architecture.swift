@@ -47,6 +47,14 @@ extension Processor {
         }
     }
 
+    /// The stop for a vCPU that takes exceptions for ever, where that does not exit by itself.
+    func exceptionLoop() throws(KVMError) -> StopEvent? {
+        switch machine.architecture {
+        case .x86_64: nil
+        case .arm64: try armExceptionLoop()
+        }
+    }
+
     /// Does what an exit asks for, and says how it goes on.
     func handle(_ exit: Exit) throws(KVMError) -> Outcome {
         switch machine.architecture {

@@ -46,6 +46,14 @@ expect $far_el1 0x4000000000000000
 monitor why
 delete
 monitor uncatch 4
+# The handler comes back to the same access, and finds its vectors gone.
+set $base = $vbar_el1
+set $vbar_el1 = 0x1000
+continue
+expect (long)$pc 0x1200
+expect $elr_el1 0x1200
+monitor why
+set $vbar_el1 = $base
 # A processor that switches itself off, alone: CPU_OFF of PSCI 0.2, where SYSTEM_OFF was.
 set $pc = power_off
 while *(unsigned*)$pc != 0xd4000002
