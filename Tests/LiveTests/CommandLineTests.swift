@@ -84,7 +84,9 @@ extension Live {
             try expectRefusal(["run", Places.scratch], 65, saying: [Places.scratch])
         }
 
-        @Test("a kernel cut off is status 65 wherever it is cut", arguments: [16, 63, 64, 100, 0x1000, 0x1100])
+        @Test(
+            "a kernel cut off is status 65 wherever it is cut", .needs(.x86),
+            arguments: [16, 63, 64, 100, 0x1000, 0x1100])
         func truncated(length: Int) throws {
             let whole = [UInt8](try Data(contentsOf: URL(fileURLWithPath: try Guest.path("hello"))))
             let file = try Places.file("cut-\(length).elf", Array(whole.prefix(length)))
@@ -92,7 +94,7 @@ extension Live {
                 ["run", "--gdb", "none", file], 65, saying: [file, "ends at 0x" + String(length, radix: 16)])
         }
 
-        @Test("a segment beyond memory is status 65, with its place in the file")
+        @Test("a segment beyond memory is status 65, with its place in the file", .needs(.x86))
         func outsideMemory() throws {
             var bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: try Guest.path("hello"))))
             let header = Int(bytes[0x20])
@@ -105,7 +107,7 @@ extension Live {
                 ["run", "--gdb", "none", file], 65, saying: ["program header 0", "0x10000000000", "outside of memory"])
         }
 
-        @Test("a flat image where no memory is, and an entry outside of it, are status 65")
+        @Test("a flat image where no memory is, and an entry outside of it, are status 65", .needs(.x86))
         func flatPlaces() throws {
             let file = try Places.file("flat.bin", [0xf4])
             let run = ["run", "--gdb", "none", "--format", "flat"]

@@ -30,18 +30,24 @@ struct LiveError: Error, CustomStringConvertible {
 struct Need: Sendable {
     let missing: String?
 
-    /// A KVM for the tests' guests, which are x86's: arm64's are driven by Tests/Lab.
-    static let kvm: Need = {
-        #if !arch(x86_64)
-        return Need(missing: "these are tests of x86 guests")
+    /// A host of the tests' guests, which are x86's: arm64's are driven by Tests/Lab.
+    static let x86: Need = {
+        #if arch(x86_64)
+        return Need(missing: nil)
         #else
+        return Need(missing: "this is a test of x86 guests")
+        #endif
+    }()
+
+    /// A KVM for them.
+    static let kvm: Need = {
+        guard x86.missing == nil else { return x86 }
         let descriptor = open("/dev/kvm", O_RDWR | O_CLOEXEC)
         guard descriptor < 0 else {
             close(descriptor)
             return Need(missing: nil)
         }
         return Need(missing: "/dev/kvm cannot be opened here: \(String(cString: strerror(errno)))")
-        #endif
     }()
 
     static let gdb = installed("gdb")
