@@ -27,5 +27,9 @@ package struct Mapping: ~Copyable, @unchecked Sendable {
         self.count = count
     }
 
+    /// Has all processors execute, and see with their caches off, what was written to `bytes` of it: arm64 does not by
+    /// itself.
+    package func publish(_ bytes: UnsafeRawPointer, count: Int) { clinux_publish(bytes, UInt(count)) }
+
     deinit { munmap(start, count) }
 }

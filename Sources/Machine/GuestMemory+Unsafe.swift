@@ -50,7 +50,9 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
     package func write(_ address: PhysicalAddress, _ bytes: ArraySlice<UInt8>) -> Bool {
         guard contains(address, count: bytes.count) else { return false }
         if bytes.isEmpty { return true }
-        bytes.withUnsafeBytes { host(address).copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        let place = host(address)
+        bytes.withUnsafeBytes { place.copyMemory(from: $0.baseAddress!, byteCount: $0.count) }
+        mapping.publish(place, count: bytes.count)
         return true
     }
 
@@ -90,8 +92,9 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
             _ = write(placement.address, placement.bytes[...])
             let zeroes = Int(placement.length) - placement.bytes.count
             if zeroes > 0 {
-                let start = placement.address + placement.bytes.count
-                host(start).initializeMemory(as: UInt8.self, repeating: 0, count: zeroes)
+                let start = host(placement.address + placement.bytes.count)
+                start.initializeMemory(as: UInt8.self, repeating: 0, count: zeroes)
+                mapping.publish(start, count: zeroes)
             }
         }
     }

@@ -68,8 +68,9 @@ final class HaltWatch: Sendable {
         processor.sleepsForGood.store(sleeps, ordering: .sequentiallyConsistent)
         guard sleeps else { return nil }
         let machine = processor.machine
-        let all = machine.processors
-        guard machine.gate.moving.count == all.count,
+        // Those that stand still are told to go on by themselves in non-stop mode, and otherwise not before this stop.
+        let all = machine.gate.moving.sorted().map { machine.processors[$0] }
+        guard !machine.tellsEach || all.count == machine.processors.count,
             all.allSatisfy({ $0.sleepsForGood.load(ordering: .sequentiallyConsistent) })
         else { return nil }
         // One may have been started since it was looked at.
@@ -85,8 +86,8 @@ final class HaltWatch: Sendable {
                 account: "vCPU \(processor.index) is off for good: no other processor runs that could start it")
         }
         return StopEvent(
-            .haltedForGood, on: halted,
-            account: "vCPU \(halted) halted for good: interrupts are off, and no other processor runs")
+            .haltedForGood, on: all[halted].index,
+            account: "vCPU \(all[halted].index) halted for good: interrupts are off, and no other processor runs")
     }
 }
 
@@ -105,17 +106,12 @@ extension Processor {
             guard programCounter != lastHalt else { return nil }
             lastHalt = programCounter
         case .arm64:
-            // Of WFI nobody tells: a vCPU that is called stands behind it. At two looks, or it was just passing. One
-            // request for each look leaves the guest the time to get there.
+            // Of WFI nobody tells: a vCPU that is called wakes, and stands behind it. One request for each look leaves
+            // the guest the time to get there.
             let place = try soleProgramCounter()
-            guard place == lastHalt else {
-                lastHalt = place
-                return nil
-            }
-            lastHalt = nil
-            try fetchRegisters()
-            let bytes = machine.instruction(at: haltPlace, count: Arm64Instruction.length, seenBy: self)
+            let bytes = machine.instruction(at: place + -Arm64Instruction.length, count: 4, seenBy: self)
             guard Arm64Instruction(bytes) == .waitForInterrupt else { return nil }
+            try fetchRegisters()
         }
         return haltEvent
     }

@@ -55,6 +55,14 @@ extension Processor {
         }
     }
 
+    /// At its stop: what others may change about it while it stands still.
+    func noteActivity() {
+        switch machine.architecture {
+        case .x86_64: break
+        case .arm64: noteArmActivity()
+        }
+    }
+
     /// Does what an exit asks for, and says how it goes on.
     func handle(_ exit: Exit) throws(KVMError) -> Outcome {
         switch machine.architecture {

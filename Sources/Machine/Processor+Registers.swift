@@ -168,7 +168,10 @@ extension Processor {
                 if blocks.contains(.extendedControl) {
                     try vcpu.setExtendedControl(file.storage.number(at: X86.Storage.extendedControl, count: 8))
                 }
-            case .arm64: try setArm(blocks, of: file, insteadOf: old)
+            case .arm64:
+                try setArm(blocks, of: file, insteadOf: old)
+                let count = Arm64.virtualCount(file)
+                if count != Arm64.virtualCount(old) { machine.keptCount = count }
             }
         } catch {
             throw Refusal("the processor does not accept this value (\(error))")

@@ -38,6 +38,12 @@ final class Processor: @unchecked Sendable {
     private(set) var isListening = false
     /// arm64: where a watchpoint register stopped this vCPU, before the access: going on from there steps over it first.
     var watchedPlace: VirtualAddress?
+    /// arm64: what is run as one step (see `stepExclusive`).
+    var exclusiveRun: ExclusiveRun?
+    /// arm64: a step did not come to its end, and KVM still has it.
+    var owesDisarm = false
+    /// arm64: it was switched off when it last stood still; another processor may switch it on.
+    var isOff = false
     /// arm64: the levels of its own devices that the built-in interrupt controller knows.
     var deviceLevels: DeviceInterrupts = []
     /// arm64: its interrupt inputs as KVM has them.
@@ -71,8 +77,7 @@ final class Processor: @unchecked Sendable {
     /// A breakpoint whose instruction faulted while it was passed: it is not told again when the instruction is retried
     /// with the same stack.
     var interruptedPass: (at: VirtualAddress, stack: UInt64)?
-    /// `monitor catch hlt`: where this vCPU was last told to be halted, while it has not moved since. On arm64, where it
-    /// stood at the last look.
+    /// x86, `monitor catch hlt`: where this vCPU was last told to be halted, while it has not moved since.
     var lastHalt: VirtualAddress?
     /// A kick that came meanwhile.
     private var owesLook = false
@@ -240,6 +245,7 @@ final class Processor: @unchecked Sendable {
         statistics.stopped()
         // What cannot be fetched stays as it was; the next request on the vCPU says why.
         try? fetchRegisters()
+        noteActivity()
         switch event?.cause {
         case .breakpoint(let address): reported = address
         case .caught where isHandler(programCounter): reported = programCounter
@@ -331,6 +337,10 @@ final class Processor: @unchecked Sendable {
     }
 
     func arm(_ debug: GuestDebug) throws(KVMError) {
+        if owesDisarm {
+            try vcpu.setGuestDebug(GuestDebug())
+            (owesDisarm, isArmed) = (false, false)
+        }
         guard !isArmed || debug != armed || (debug.singleStep && !machine.capabilities.stepPersists) else { return }
         try vcpu.setGuestDebug(debug)
         armed = debug

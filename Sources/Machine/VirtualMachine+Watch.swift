@@ -150,6 +150,10 @@ extension VirtualMachine {
     /// How a watchpoint works now, how often it was hit, and what else it cost.
     func describe(_ watchpoint: Arrangement.Watchpoint) -> String {
         let hits = processors.reduce(0) { $0 + ($1.hits.watchpoints[watchpoint] ?? 0) }
+        if architecture == .arm64 {
+            let numbers = armDebugRegisters.watches.indices.filter { watchpoint.meets(armDebugRegisters.watches[$0]) }
+            return "watchpoint register \(numbers.map { "\($0)" }.joined(separator: ", ")), hit \(hits)"
+        }
         guard let found = watch.found[watchpoint], pageWatchpoints.contains(watchpoint) else {
             let numbers = debugRegisters.slots.indices.filter { watchpoint.contains(debugRegisters.slots[$0].address) }
             if !numbers.isEmpty, !pageWatchpoints.contains(watchpoint) {
@@ -180,10 +184,15 @@ extension VirtualMachine {
             let own = processor.hits.breakpoints[address] ?? HitCounts.Breakpoint()
             return (sum.0 + own.hits, sum.1 + own.passed)
         }
-        let slot =
-            arrangement.execution.contains(address)
-            ? debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address } : nil
-        let means = slot.map { "debug register \($0), " } ?? ""
+        var means = ""
+        if arrangement.execution.contains(address) {
+            let number =
+                switch architecture {
+                case .x86_64: debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address }
+                case .arm64: armDebugRegisters.breakpoints.firstIndex(of: address)
+                }
+            if let number { means = "\(architecture == .arm64 ? "breakpoint" : "debug") register \(number), " }
+        }
         return means + "hit \(hits)" + (passed > 0 ? ", \(passed) of them without a stop" : "")
     }
 }

@@ -206,10 +206,13 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Serves the debugger through the attendant.
     func attend(_ stop: StopEvent) -> Verdict {
         model?.freeze()
-        let count = architecture == .arm64 ? virtualCount : nil
+        if architecture == .arm64 {
+            keptCount = virtualCount
+            for processor in processors { processor.noteSwitchOn() }
+        }
         defer {
             model?.thaw()
-            if let count { virtualCount = count }
+            if let keptCount { virtualCount = keptCount }
         }
         console.flush()
         if stop.cause == .held, configuration.isRunning, !hasStarted {
@@ -228,6 +231,8 @@ package final class VirtualMachine: @unchecked Sendable {
     }
 
     private var hasStarted = false
+    /// arm64: the guest's time of this stop, at which it goes on.
+    var keptCount: UInt64?
     /// The guest asked for a reset, which is done when it is to go on: until then it can be looked at.
     var owesReset = false
 

@@ -67,6 +67,21 @@ struct Arm64StepTests {
         #expect(Arm64.state(after).rawValue == 0x3c5)
     }
 
+    @Test("the debugger's own step is not saved with it, the guest's is")
+    func savedStep() {
+        func saved(_ before: Arm64State, to place: VirtualAddress) -> UInt64 {
+            var file = stepped(to: place, 0x3c5) {
+                $0.set(Arm64.layout[name: "elr_el1"]!, to: Self.start.rawValue)
+                $0.set(Arm64.layout[name: "spsr_el1"]!, to: 0x20_0005 as UInt64)
+            }
+            Arm64.forgetStep(&file, since: before, at: Self.start)
+            return value("spsr_el1", file)
+        }
+        #expect(saved(Self.open, to: VirtualAddress(0x4000_0a00)) == 0x5)
+        #expect(saved(Arm64State(rawValue: 0x20_0005), to: VirtualAddress(0x4000_0a00)) == 0x20_0005)
+        #expect(saved(Self.open, to: Self.start + 4) == 0x20_0005)
+    }
+
     @Test(
         "a BRK of the guest's own is taken where the processor would take it",
         arguments: [(UInt64(0x0), UInt64(0x400)), (0x4, 0x0), (0x5, 0x200)])

@@ -1,4 +1,5 @@
-// The guest's own exceptions: BRK, SVC and the interrupts of the virtual and the physical timer, counted by its handlers.
+// The guest's own exceptions: BRK, SVC and the interrupts of the virtual and the physical timer, counted by its handlers;
+// and additions that an exception makes begin anew.
 
 #include "../common/console.h"
 #include "../common/types.h"
@@ -7,7 +8,7 @@ enum { SYNCHRONOUS = 4, INTERRUPT = 5, CLASS_SVC = 0x15, CLASS_BRK = 0x3c, VIRTU
 
 extern char vectors[];
 volatile u64 breaks, calls, ticks, physical_ticks, others;
-volatile u64 last_comment;
+volatile u64 last_comment, shared;
 
 static volatile u32 *const distributor = (volatile u32 *)0x08000000;
 static volatile u32 *const interface = (volatile u32 *)0x08010000;
@@ -53,6 +54,16 @@ void on_exception(u64 entry) {
     }
 }
 
+// Whatever exception comes between load and store, the debugger's too, takes the exclusive monitor away.
+u64 add_exclusive(volatile u64 *there, u64 value) {
+    u64 sum, failed;
+    __asm__ volatile("1: ldxr %0, [%2]; add %0, %0, %3; stxr %w1, %0, [%2]; cbnz %w1, 1b"
+                     : "=&r"(sum), "=&r"(failed)
+                     : "r"(there), "r"(value)
+                     : "memory");
+    return sum;
+}
+
 static void report(const char *what, u64 value) {
     print(what);
     print(" = ");
@@ -80,6 +91,8 @@ int main(void) {
     report("breaks", breaks);
     __asm__ volatile("svc #7");
     report("calls", calls);
+    for (u64 value = 5; value < 8; value++) add_exclusive(&shared, value);
+    report("shared", shared);
     start_timer();
     while (!ticks) __asm__ volatile("wfi");
     report("ticks", ticks);

@@ -78,6 +78,9 @@ package enum Arm64 {
         VirtualAddress(file.field(Field.faultAddress))
     }
 
+    /// CNTVCT_EL0. Takes the `.system` block.
+    package static func virtualCount(_ file: RegisterFile) -> UInt64 { file.number(layout[name: "cntvct_el0"]!) }
+
     /// VBAR_EL1: where the exception vectors are. Takes the `.control` block.
     package static func vectorBase(_ file: RegisterFile) -> VirtualAddress {
         VirtualAddress(file.field(Field.vectorBase) & ~0x7ff)
@@ -127,6 +130,19 @@ package struct Arm64State: Equatable, Sendable {
     package var masksIRQ: Bool {
         get { rawValue[bit: 7] }
         set { rawValue[bit: 7] = newValue }
+    }
+
+    /// PSTATE.SS: a software step is under way.
+    package var isStepping: Bool {
+        get { rawValue[bit: 21] }
+        set { rawValue[bit: 21] = newValue }
+    }
+
+    /// The same with these masks.
+    package func masking(_ irq: Bool, _ fiq: Bool) -> Arm64State {
+        var state = self
+        (state.masksIRQ, state.masksFIQ) = (irq, fiq)
+        return state
     }
 
     /// "EL1h", and "AArch32 EL0" where a guest has one.

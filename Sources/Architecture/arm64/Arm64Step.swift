@@ -16,11 +16,7 @@ extension Arm64 {
             (after.masksIRQ, after.masksFIQ) = (before.masksIRQ, before.masksFIQ)
             return setState(&file, to: after)
         }
-        let link = exceptionLink(file)
-        let tookException =
-            after.usesOwnStack && after.masksIRQ && after.masksFIQ && isVector(programCounter(file))
-            && (link == start || link == start + Arm64Instruction.length)
-        if tookException {
+        if tookException(file, at: start) {
             var saved = savedState(file)
             (saved.masksIRQ, saved.masksFIQ) = (before.masksIRQ, before.masksFIQ)
             return setSavedState(&file, to: saved)
@@ -39,6 +35,21 @@ extension Arm64 {
         default: after.masksFIQ = before.masksFIQ
         }
         setState(&file, to: after)
+    }
+
+    /// The exception of a stepped instruction at `start` saves the bit by which KVM steps as if it were the guest's: takes
+    /// it away, if it was not set `before`.
+    package static func forgetStep(_ file: inout RegisterFile, since before: Arm64State, at start: VirtualAddress) {
+        var saved = savedState(file)
+        guard tookException(file, at: start), saved.isStepping, !before.isStepping else { return }
+        saved.isStepping = false
+        setSavedState(&file, to: saved)
+    }
+
+    private static func tookException(_ file: RegisterFile, at start: VirtualAddress) -> Bool {
+        let (after, link) = (state(file), exceptionLink(file))
+        return after.usesOwnStack && after.masksIRQ && after.masksFIQ && isVector(programCounter(file))
+            && (link == start || link == start + Arm64Instruction.length)
     }
 
     /// Whether an address is that of a vector for synchronous exceptions, wherever the table is: all are multiples of

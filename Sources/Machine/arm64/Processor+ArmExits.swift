@@ -71,6 +71,7 @@ extension Processor {
             }
             return try deliverOwnBreakpoint(event.code)
         case .breakpointLower, .breakpointSame:
+            if exclusiveRun?.ends.contains(place) == true { return .stop(StopEvent(.stepped, on: index)) }
             return try reachedVector(place) ?? .stop(StopEvent(.breakpoint(place), on: index))
         case .watchpointLower, .watchpointSame: return watched(VirtualAddress(event.status), at: place)
         case .stepLower, .stepSame: return .stop(StopEvent(.stepped, on: index))
@@ -82,7 +83,7 @@ extension Processor {
     private func watched(_ fault: VirtualAddress, at place: VirtualAddress) -> Outcome {
         let watch = machine.armDebugRegisters.watch(at: fault)
         let watchpoint = machine.arrangement.watchpoints.first {
-            $0.contains(fault) || watch.map($0.contains) == true
+            $0.contains(fault) || watch.map($0.meets) == true
         }
         guard let watchpoint else { return .stop(failure("a watchpoint that nobody set was hit at \(fault)")) }
         hits.watchpoints[watchpoint, default: 0] += 1
@@ -106,7 +107,8 @@ extension Processor {
 }
 
 extension Arrangement.Watchpoint {
-    fileprivate func contains(_ watch: Arm64DebugRegisters.Watch) -> Bool {
+    /// Whether a register watches some of it.
+    func meets(_ watch: Arm64DebugRegisters.Watch) -> Bool {
         let (start, end) = (watch.address.rawValue, watch.address.rawValue &+ watch.count)
         return start < address.rawValue &+ UInt64(count) && address.rawValue < end
     }

@@ -23,6 +23,20 @@ extension Processor {
         return VirtualAddress(bytes.number(at: 0, count: 8))
     }
 
+    /// Whether it is switched off, where there are others that could switch it on.
+    func noteArmActivity() {
+        guard machine.processors.count > 1 else { return }
+        isOff = (try? activity()) == .stopped
+    }
+
+    /// Once others have run while it stood still: CPU_ON has given it other registers, which are not to be overwritten
+    /// with those it had.
+    func noteSwitchOn() {
+        guard isOff else { return }
+        noteArmActivity()
+        if !isOff { forgetRegisters() }
+    }
+
     /// Gives KVM the `blocks` of `file`: where `old` is given, what differs from it only.
     func setArm(
         _ blocks: RegisterBlocks, of file: RegisterFile, insteadOf old: RegisterFile? = nil
@@ -42,6 +56,7 @@ extension Processor {
         drivenInputs = []
         attention.store(true, ordering: .releasing)
         watchedPlace = nil
+        (isOff, owesDisarm) = (index > 0, true)
         fetch(.ofEveryExit)
         guard index == 0 else { return }
         guard case .arm64(let start) = machine.configuration.start else {

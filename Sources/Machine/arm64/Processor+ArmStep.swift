@@ -7,7 +7,13 @@ import Primitives
 // what it makes of them is put right afterwards.
 extension Processor {
     func stepArm() throws(KVMError) -> StopEvent? {
-        try lifting { () throws(KVMError) in try enterHolding() }
+        let event = try lifting { () throws(KVMError) in
+            if let outcome = try stepExclusive() { return outcome }
+            return try enterHolding()
+        }
+        // KVM would take the next step for done.
+        if event?.cause != .stepped { owesDisarm = true }
+        return event
     }
 
     /// Goes past a breakpoint's or watchpoint's instruction; nil when that is done.
@@ -24,29 +30,37 @@ extension Processor {
         let isStepping = pace == .stepping
         debug.softwareBreakpoints = machine.plants
         debug.singleStep = isStepping
-        let places = registers.breakpoints + handlers.slots.filter { !registers.breakpoints.contains($0) }
-        debug.breakpoints = places.filter { !isStepping || $0 != place }.map {
+        var places = exclusiveRun?.ends ?? []
+        for slot in registers.breakpoints + handlers.slots where !places.contains(slot) { places.append(slot) }
+        // An exclusive sequence, too, begins at what it must get past; what its ends leave no room for waits.
+        places.removeAll { (isStepping || exclusiveRun != nil) && $0 == place }
+        debug.breakpoints = places.prefix(registers.breakpointCount).map {
             GuestDebug.Slot(control: Arm64DebugRegisters.breakpointControl, value: $0.rawValue)
         }
-        if !isStepping || watchedPlace != place {
+        let isLifted = exclusiveRun?.liftsWatchpoints ?? (isStepping && watchedPlace == place)
+        if !isLifted {
             debug.watchpoints = registers.watches.map { GuestDebug.Slot(control: $0.control, value: $0.value) }
         }
         return debug
     }
 
-    private func enterHolding() throws(KVMError) -> StopEvent? {
-        let before = Arm64.state(registers)
-        let holds = machine.arrangement.stepsHoldInterrupts && !(before.masksIRQ && before.masksFIQ)
-        guard holds else { return try enter(.stepping) }
-        let start = programCounter
+    func enterHolding() throws(KVMError) -> StopEvent? {
+        try holdingInterrupts { () throws(KVMError) in try enter(.stepping) }
+    }
+
+    /// Runs `body`, which is a step, with interrupts masked where they are to be held off.
+    func holdingInterrupts(_ body: () throws(KVMError) -> StopEvent?) throws(KVMError) -> StopEvent? {
+        let (start, before) = (programCounter, Arm64.state(registers))
         let bytes = machine.instruction(at: start, count: Arm64Instruction.length, seenBy: self)
-        var held = before
-        (held.masksIRQ, held.masksFIQ) = (true, true)
-        Arm64.setState(&registers, to: held)
-        try storeChangedRegisters()
-        let event = try enter(.stepping)
+        let holds = machine.arrangement.stepsHoldInterrupts && !(before.masksIRQ && before.masksFIQ)
+        if holds {
+            Arm64.setState(&registers, to: before.masking(true, true))
+            try storeChangedRegisters()
+        }
+        let event = try body()
         try fetchRegisters()
-        Arm64.release(&registers, heldSince: before, at: start, Arm64Instruction(bytes))
+        if holds { Arm64.release(&registers, heldSince: before, at: start, Arm64Instruction(bytes)) }
+        Arm64.forgetStep(&registers, since: before, at: start)
         try storeChangedRegisters()
         return event
     }

@@ -14,10 +14,17 @@ extension VirtualMachine {
         do throws(KVMError) { try pass(request, isEdge: { before.state($0, $1).isEdge }) } catch {
             throw Refusal("the kernel's interrupt controller refuses: \(error)")
         }
-        if case .inject(let id, let cpu, _) = request, copy.distributor.state(id, cpu).isPending,
-            try !readKernelGIC().distributor.state(id, cpu).isPending
-        {
+        // Whether a level-sensitive one is pending by its line or otherwise shows only now.
+        func isPending(_ id: Int, _ cpu: Int) throws(Refusal) -> Bool {
+            try readKernelGIC().distributor.state(id, cpu).isPending
+        }
+        switch request {
+        case .inject(let id, let cpu, _) where copy.distributor.state(id, cpu).isPending:
+            if try isPending(id, cpu) { break }
             throw Refusal("the kernel did not take interrupt \(id): it drives that input itself")
+        case .lower(let id, let cpu): return GICv2.lowered(id, staysPending: try isPending(id, cpu))
+        case .clear(let id, let cpu): return GICv2.cleared(id, staysPending: try isPending(id, cpu))
+        default: break
         }
         return "\(deed)"
     }

@@ -53,7 +53,12 @@ continue
 expect (long)$pc 0x1200
 expect $elr_el1 0x1200
 monitor why
+# A step that comes to no end is forgotten with it.
+stepi
 set $vbar_el1 = $base
+set $pc = power_off
+stepi
+expect (long)$pc (long)power_off+4
 # A processor that switches itself off, alone: CPU_OFF of PSCI 0.2, where SYSTEM_OFF was.
 set $pc = power_off
 while *(unsigned*)$pc != 0xd4000002

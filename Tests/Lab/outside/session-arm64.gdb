@@ -15,6 +15,11 @@ define registers
     expect $cpsr $flags
     set var $vbar_el1 = $system
     set var $cpsr = $cpsr^0x40000000
+    # The guest's time, which stands still with it, goes on from there.
+    set var $cntvct_el0 = 0x500000000000
+    stepi
+    expect ($cntvct_el0>=0x500000000000) 1
+    expect ($cntvct_el0<0x500100000000) 1
     info registers pc sp cpsr
 end
 source /mnt/Tests/Lab/outside/session.gdb

@@ -32,6 +32,32 @@ continue
 stepi
 expect (long)$pc (long)&vectors+0x200
 expect $elr_el1 $place+4
+# Of how it was stepped nothing is saved.
+expect ($spsr_el1&0x200000) 0
+# One step over a load-exclusive ends behind its store.
+tbreak add_exclusive
+continue
+set $place = (unsigned long)$pc
+while (*(unsigned *)$place&0xfffffc00) != 0xc85f7c00
+    set $place = $place + 4
+end
+tbreak *$place
+continue
+stepi
+expect (long)$pc $place+12
+expect shared 5
+# So does a line that has it; and a watchpoint, which is told before the store, lets it through.
+tbreak add_exclusive
+continue
+next
+finish
+expect shared 11
+tbreak add_exclusive
+continue
+watch shared
+continue
+expect shared 18
+delete
 # Interrupts are unmasked, and the timer's waits: steps stay where they are.
 tbreak start_timer
 continue
