@@ -30,6 +30,9 @@ extension Session {
         let output: String
         do throws(Refusal) {
             let (command, rest) = try MonitorCommand.find(words, in: commands)
+            if !command.isAlias, command.arguments.isEmpty, let extra = rest.first {
+                throw Refusal("\(command.name) takes nothing behind it, found \(extra)")
+            }
             output = try command.run(self, rest)
         } catch {
             output = "error: \(error.reason)"

@@ -9,6 +9,9 @@ extension Session {
             throw Refusal("\(request.length) bytes are too many")
         }
         guard request.length > 0 || watchpoint(request) == nil else { throw Refusal("nothing cannot be watched") }
+        if watchpoint(request) != nil, request.address.rawValue > .max - UInt64(request.length - 1) {
+            throw Refusal("\(request.length) bytes at \(request.address) go beyond the last address")
+        }
         let alignment = UInt64(layout.architecture.instructionAlignment)
         guard watchpoint(request) != nil || request.address.rawValue % alignment == 0 else {
             throw Refusal("no instruction is at \(request.address): they begin at multiples of \(alignment)")

@@ -43,6 +43,20 @@ struct NonStop {
         if isHeldBack { release() }
     }
 
+    /// The machine is at its beginning again: all stand still there, and who moved is told of it.
+    mutating func restart(at event: StopEvent) {
+        let movers = states.indices.filter { isMoving($0) }
+        // One that is sent waits for its answer.
+        untold.removeSubrange((untold.isEmpty || owesNotification ? 0 : 1)...)
+        owesNotification = false
+        for processor in states.indices {
+            states[processor] = .stopped(processor == event.processor ? event : StopEvent(.paused, on: processor))
+        }
+        for processor in movers {
+            if case .stopped(let event) = states[processor] { stop(event) }
+        }
+    }
+
     /// The stop to send without having been asked, if there is one.
     mutating func takeNotification() -> StopEvent? {
         defer { owesNotification = false }

@@ -277,7 +277,7 @@ package final class Session {
     func reset() throws(Refusal) {
         try target.reset()
         stop = StopEvent(.held, on: 0)
-        if nonStop != nil { nonStop = NonStop(stopped: stop, processors: target.traits.processorCount) }
+        nonStop?.restart(at: stop)
         selected = 0
         selectedToResume = nil
     }

@@ -93,6 +93,13 @@ struct MonitorTests {
         #expect(client.monitor("  ") == client.monitor("help"))
     }
 
+    @Test("what takes nothing is not done with something behind it", arguments: ["reset 1", "quit now", "why not"])
+    func superfluous(command: String) {
+        let client = Conversation()
+        #expect(client.monitor(command).hasPrefix("error: "))
+        #expect(client.demands.isEmpty && client.target.resets == 0)
+    }
+
     @Test("help on one command says what it does")
     func helpOnOne() {
         let client = Conversation()

@@ -161,6 +161,26 @@ struct NonStopTests {
         #expect(stop(client, 0, .ended(.exited(status: 3))) == ["%Stop:W03;process:1"])
     }
 
+    @Test("a reset stops who moves, which is told; a notification under way stays the first")
+    func reset() {
+        let client = client()
+        _ = client.ask("vCont;c:p1.1;c:p1.2")
+        _ = actions(client)
+        #expect(stop(client, 1).count == 1)
+        _ = client.ask("vCont;c:p1.3")
+        _ = actions(client)
+        // "monitor reset".
+        #expect(client.replies("qRcmd,7265736574").contains("OK"))
+        #expect(actions(client) == nil)
+        #expect(client.ask("vStopped").contains("thread:p1.1;"))
+        #expect(client.ask("vStopped").contains("thread:p1.3;"))
+        #expect(client.ask("vStopped") == "OK")
+
+        _ = client.ask("vCont;c")
+        _ = actions(client)
+        #expect(client.replies("qRcmd,7265736574").contains { $0.contains("Stop:") }, "it is told at once")
+    }
+
     @Test("no console packet is sent while the machine moves")
     func console() {
         #expect(!client().session.takesConsoleOutput)

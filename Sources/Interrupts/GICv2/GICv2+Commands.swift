@@ -49,9 +49,13 @@ extension GICv2 {
         if let refusal = refusal(id, cpu) { return refusal }
         guard isWired(id) else { return refused("SGI \(id) has no line") }
         let out = setLine(id, cpu: cpu, false, at: now, cause: .debugger)
-        let isPending = distributor.state(id, cpu).isPending
-        let rest = isPending ? ", but it stays pending: clear-irq \(id) takes it back" : ""
-        return done("the line of \(Self.kind(id)) \(id) is low\(rest)", out)
+        return done(Self.lowered(id, staysPending: distributor.state(id, cpu).isPending), out)
+    }
+
+    /// What came of `lower`.
+    package static func lowered(_ id: Int, staysPending: Bool) -> String {
+        let rest = staysPending ? ", but it stays pending: clear-irq \(id) takes it back" : ""
+        return "the line of \(kind(id)) \(id) is low\(rest)"
     }
 
     /// Takes back what is pending; a level that is high stays pending.
@@ -69,8 +73,12 @@ extension GICv2 {
             note(row, cause: .debugger, tellsFallen: true, at: now)
             settle(row, at: now, &out)
         }
-        let isStill = distributor.state(id, cpu).isPending
-        return done(isStill ? "\(name) stays pending: its line is high" : "\(name) is taken back", finish(out))
+        return done(Self.cleared(id, staysPending: distributor.state(id, cpu).isPending), finish(out))
+    }
+
+    /// What came of `clear`.
+    package static func cleared(_ id: Int, staysPending: Bool) -> String {
+        "\(kind(id)) \(id) " + (staysPending ? "stays pending: its line is high" : "is taken back")
     }
 
     /// Sends an SGI as processor `sender` would.

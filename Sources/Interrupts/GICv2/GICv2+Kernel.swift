@@ -3,7 +3,8 @@ import Primitives
 extension GICv2 {
     /// A kernel's GIC as its registers show it, by offset and processor. For views: nothing is recorded.
     ///
-    /// GICD_ISPENDR has latch and line in one; here all of it is the latch. What was acknowledged in which order
+    /// GICD_ISPENDR has latch and line in one; here a level-sensitive interrupt is pending by its line, which is how
+    /// most come to be. What was acknowledged in which order
     /// nobody tells, so `running` is empty. GICC_PMR is wanted as a guest reads it, with bit 7 the highest.
     package init(
         viewing configuration: Configuration, distributor read: (_ offset: Int, _ cpu: Int) -> UInt32,
@@ -43,7 +44,6 @@ extension GICv2 {
         let row = distributor.row(word, cpu)
         distributor.group[row] = read(0x080 + 4 * word, cpu)
         distributor.enabled[row] = read(0x100 + 4 * word, cpu)
-        distributor.latch[row] = read(0x200 + 4 * word, cpu)
         distributor.active[row] = read(0x300 + 4 * word, cpu)
         for i in 0..<8 {
             let priorities = read(0x400 + word << 5 + 4 * i, cpu)
@@ -60,5 +60,7 @@ extension GICv2 {
             for bit in 0..<16 where fields >> UInt32(2 * bit + 1) & 1 != 0 { edge |= 1 << UInt32(16 * half + bit) }
         }
         distributor.edge[row] = edge
+        let pending = read(0x200 + 4 * word, cpu)
+        (distributor.latch[row], distributor.line[row]) = (pending & edge, pending & ~edge)
     }
 }

@@ -261,6 +261,7 @@ import Testing
         #expect(view.allRows.map(\.isPending) == gic.gic.allRows.map(\.isPending))
         #expect(view.allRows.map(\.target) == gic.gic.allRows.map(\.target))
         #expect(view.allRows.map(\.isLevel) == gic.gic.allRows.map(\.isLevel))
+        #expect(view.allRows.map(\.isLineHigh) == gic.gic.allRows.map(\.isLineHigh))
         #expect(view.irq == gic.gic.irq && view.irq.contains(1) && view.rawText(cpu: 1) == gic.gic.rawText(cpu: 1))
         #expect(view.explain(41).compactMap(\.obstacle) == gic.gic.explain(41).compactMap(\.obstacle))
         #expect(view.journal.trace.last().isEmpty && view.journal.statistics.numbers.isEmpty)
