@@ -84,7 +84,8 @@ struct GICCommandTests {
         arguments: [
             ("inject-irq", "which interrupt"), ("inject-irq 256", "0 to 255"), ("inject-irq x", "no number"),
             ("inject-irq 33 up", "edge, level or pulse"), ("inject-irq 33 edge 1", "too much"),
-            ("inject-irq 27 cpu 2", "no vCPU"), ("lower-irq 3", "SGI 3 has no line"), ("irq priority 33", "8 bits"),
+            ("inject-irq 27 cpu 2", "no vCPU"), ("lower-irq 3", "SGI 3 has no line"),
+            ("inject-irq 3 level", "SGI 3 has no line"), ("irq priority 33", "8 bits"),
             ("irq priority 33 256", "8 bits"), ("irq route 27 1", "only SPIs"), ("irq group 33 2", "0 and 1"),
             ("inject-sgi 16 from 0 to self", "0 to 15"), ("inject-sgi 3 to self", "expected: inject-sgi"),
             ("inject-sgi 3 from 2 to self", "no vCPU"), ("inject-sgi 3 from 0 to 0x100", "8 bits"),

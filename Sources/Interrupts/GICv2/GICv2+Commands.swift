@@ -15,6 +15,7 @@ extension GICv2 {
         if let refusal = refusal(id, cpu) { return refusal }
         let name = Self.kind(id) + " \(id)"
         if id < 16 {
+            if let how, how != .edge { return refused("SGI \(id) has no line") }
             return send(sgi: id, from: cpu, to: .itself, facts, at: now)
         }
         let state = distributor.state(id, cpu)

@@ -49,6 +49,8 @@ extension GICv3 {
 
     private func name(_ id: Int) -> String { "\(Self.kind(id)) \(id)" }
 
+    private func lineless(_ id: Int) -> Objection { Objection(text: "\(name(id)) has no line") }
+
     // MARK: Making interrupts
 
     private mutating func inject(
@@ -56,6 +58,7 @@ extension GICv3 {
     ) throws(Objection) -> Done {
         try check(id, cpu)
         let state = state(id, cpu)
+        if id < 16, let how, how != .edge { throw lineless(id) }
         switch id < 16 ? .edge : how ?? (state.isEdge ? .edge : .level) {
         case .edge:
             let text = state.isPending ? "was pending already: two are one" : "is pending"
@@ -74,7 +77,7 @@ extension GICv3 {
 
     private mutating func lower(_ id: Int, _ cpu: Int) throws(Objection) -> Done {
         try check(id, cpu)
-        guard id >= 16 else { throw Objection(text: "\(name(id)) has no line") }
+        guard id >= 16 else { throw lineless(id) }
         let changes = [Change.line(id, cpu: cpu, false)]
         apply(changes)
         let rest = state(id, cpu).isPending ? ", but it stays pending: clear-irq \(id) takes it back" : ""

@@ -44,20 +44,17 @@ extension Processor {
         return debug
     }
 
+    /// Steps, with interrupts masked where they are to be held off.
     func enterHolding() throws(KVMError) -> StopEvent? {
-        try holdingInterrupts { () throws(KVMError) in try enter(.stepping) }
-    }
-
-    /// Runs `body`, which is a step, with interrupts masked where they are to be held off.
-    func holdingInterrupts(_ body: () throws(KVMError) -> StopEvent?) throws(KVMError) -> StopEvent? {
         let (start, before) = (programCounter, Arm64.state(registers))
-        let bytes = machine.instruction(at: start, count: Arm64Instruction.length, seenBy: self)
         let holds = machine.arrangement.stepsHoldInterrupts && !(before.masksIRQ && before.masksFIQ)
+        var bytes: [UInt8] = []
         if holds {
+            bytes = machine.instruction(at: start, count: Arm64Instruction.length, seenBy: self)
             Arm64.setState(&registers, to: before.masking(true, true))
             try storeChangedRegisters()
         }
-        let event = try body()
+        let event = try enter(.stepping)
         try fetchRegisters()
         if holds { Arm64.release(&registers, heldSince: before, at: start, Arm64Instruction(bytes)) }
         Arm64.forgetStep(&registers, since: before, at: start)

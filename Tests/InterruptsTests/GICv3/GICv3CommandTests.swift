@@ -91,7 +91,8 @@ import Testing
 
     private static let refusals: [(request: GICRequest, text: String)] = [
         (.inject(96, cpu: 0, nil), "0 to 95"), (.inject(27, cpu: 2, nil), "no processor 2"),
-        (.lower(3, cpu: 0), "SGI 3 has no line"), (.clear(36, cpu: 0), "SPI 36 is not pending"),
+        (.lower(3, cpu: 0), "SGI 3 has no line"), (.inject(3, cpu: 0, .level), "SGI 3 has no line"),
+        (.clear(36, cpu: 0), "SPI 36 is not pending"),
         (.send(sgi: 16, from: 0, to: .itself), "0 to 15"), (.send(sgi: 1, from: 0, to: .mask(4)), "nobody is meant"),
         (.route(27, to: 1), "only SPIs have targets"), (.route(33, to: 3), "one processor"),
         (.route(33, to: 4), "one bit of 0x3"), (.route(33, to: 0), "one processor"),
