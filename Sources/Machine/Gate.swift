@@ -27,6 +27,8 @@ final class Gate: Sendable {
 
     private struct Round: Sendable {
         var moving: Set<Int> = []
+        /// How many moved at its beginning.
+        var count = 0
         var first: StopEvent?
     }
 
@@ -57,6 +59,9 @@ final class Gate: Sendable {
     /// vCPUs that are in the guest, or on their way in or out.
     var moving: Set<Int> { round.withLock { $0.moving } }
 
+    /// All that were to move; nil once one of them has come to a stop.
+    var allMovers: Set<Int>? { round.withLock { $0.moving.count == $0.count ? $0.moving : nil } }
+
     /// Sleeps until there is something for the vCPU's thread to do.
     func order(for processor: Int) -> Order {
         mailboxes[processor].wait { order in
@@ -75,7 +80,7 @@ final class Gate: Sendable {
         guard let listener = movers.contains(holder) ? holder : movers.first else {
             return post(.attend(StopEvent(.held, on: holder)), to: holder)
         }
-        round.withLock { $0 = Round(moving: Set(movers)) }
+        round.withLock { $0 = Round(moving: Set(movers), count: movers.count) }
         stopping.store(false, ordering: .releasing)
         for mover in movers {
             post(.move(plan.actions[mover], listening: mover == listener), to: mover)

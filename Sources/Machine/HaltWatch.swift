@@ -68,8 +68,9 @@ final class HaltWatch: Sendable {
         processor.sleepsForGood.store(sleeps, ordering: .sequentiallyConsistent)
         guard sleeps else { return nil }
         let machine = processor.machine
-        // Those that stand still are told to go on by themselves in non-stop mode, and otherwise not before this stop.
-        let all = machine.gate.moving.sorted().map { machine.processors[$0] }
+        // Those that stand still may be sent off by themselves in non-stop mode, and otherwise not before the next stop.
+        guard let movers = machine.gate.allMovers else { return nil }
+        let all = movers.sorted().map { machine.processors[$0] }
         guard !machine.tellsEach || all.count == machine.processors.count,
             all.allSatisfy({ $0.sleepsForGood.load(ordering: .sequentiallyConsistent) })
         else { return nil }
