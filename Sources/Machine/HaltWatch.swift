@@ -108,13 +108,22 @@ extension Processor {
             lastHalt = programCounter
         case .arm64:
             // Of WFI nobody tells: a vCPU that is called wakes, and stands behind it. One request for each look leaves
-            // the guest the time to get there.
+            // the guest the time to get there: the page tables are taken to be the last stop's, until it is at the same
+            // place twice.
             let place = try soleProgramCounter()
-            let bytes = machine.instruction(at: place + -Arm64Instruction.length, count: 4, seenBy: self)
-            guard Arm64Instruction(bytes) == .waitForInterrupt else { return nil }
+            let isThereAgain = place == lastHalt
+            lastHalt = isThereAgain ? nil : place
+            guard isThereAgain || isBehindWait(place) else { return nil }
             try fetchRegisters()
+            guard isBehindWait(place) else { return nil }
         }
         return haltEvent
+    }
+
+    private func isBehindWait(_ place: VirtualAddress) -> Bool {
+        let length = Arm64Instruction.length
+        let bytes = machine.instruction(at: place + -length, count: length, seenBy: self)
+        return Arm64Instruction(bytes) == .waitForInterrupt
     }
 
     /// Where the HLT or WFI is that it stands behind.

@@ -77,7 +77,8 @@ final class Processor: @unchecked Sendable {
     /// A breakpoint whose instruction faulted while it was passed: it is not told again when the instruction is retried
     /// with the same stack.
     var interruptedPass: (at: VirtualAddress, stack: UInt64)?
-    /// x86, `monitor catch hlt`: where this vCPU was last told to be halted, while it has not moved since.
+    /// `monitor catch hlt`: where this vCPU was last told to be halted, while it has not moved since. On arm64, where it
+    /// stood at the last look.
     var lastHalt: VirtualAddress?
     /// A kick that came meanwhile.
     private var owesLook = false
