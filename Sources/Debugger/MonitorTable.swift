@@ -43,7 +43,8 @@ extension MonitorCommand {
             session, _ throws(Refusal) in session.describeBreakpoints()
         },
         MonitorCommand(
-            name: "info mem", arguments: "", summary: "what the selected vCPU's page tables map, with rights"
+            name: "info mem", arguments: "",
+            summary: "ranges that the selected vCPU's page tables map: START-END SIZE, user, read, write; END excluded"
         ) {
             session, _ throws(Refusal) in session.describeRegions()
         },

@@ -21,6 +21,7 @@ extension Session {
             ServerFeature("error-message"),
             ServerFeature("ConditionalBreakpoints"),
             ServerFeature("BreakpointCommands"),
+            ServerFeature("binary-upload"),
         ])
     }
 

@@ -8,8 +8,9 @@ extension Session {
     private static let pageSize = 0x1000
 
     func readMemory(_ address: VirtualAddress, _ count: Int, binary: Bool) {
-        // LLDB asks with an empty read whether `x` works; it then wants the bytes alone, gdb with a `b` before them.
-        if binary && count == 0 {
+        // LLDB asks with this whether `x` works, and then wants the bytes alone; gdb, and LLDB from version 21 on, want a
+        // `b` before them.
+        if binary, count == 0, address == VirtualAddress(0) {
             wantsBareBinary = true
             return reply.ok()
         }

@@ -117,18 +117,25 @@ extension Session {
         reply.text("permissions:r\(rights.isWritable ? "w" : "")\(rights.isExecutable ? "x" : "");")
     }
 
-    /// Every mapped region, a line each: `info mem`.
+    /// `info mem`: a line for each range that is mapped with the same rights, as QEMU prints them, since clients that
+    /// take this server for QEMU read it: start, end (the first address behind it) and size in 16 digits, then user, read
+    /// and write. Whether code may run there is left out, as in QEMU; `info tlb` has it.
     func describeRegions() -> String {
-        describeMappings {
-            $0.map { Rights($0) } == $1.map { Rights($0) }
+        describeMappings(mostLines: 16 * Self.mostLines) { page, next in
+            page?.isUser == next?.isUser && page?.isWritable == next?.isWritable
         } line: { start, last, page, _ in
-            "\(Self.range(start, last)) \(hexadecimal(last &- start &+ 1, digits: 16)) \(Rights(page).text)"
+            "\(Self.digits(start))-\(Self.end(last)) \(Self.digits(last &- start &+ 1)) \(Rights(page).text.prefix(3))"
         }
     }
 
+    private static func digits(_ value: UInt64) -> Substring { hexadecimal(value, digits: 16).dropFirst(2) }
+
+    /// The address behind `last`: of the last one of all, 2^64, so that the difference to the start is the size.
+    private static func end(_ last: UInt64) -> String { last == .max ? "1" + digits(0) : String(digits(last + 1)) }
+
     /// Every page, a line for those that follow each other in both spaces and are alike: `info tlb`.
     func describePages() -> String {
-        describeMappings { page, next in
+        let lines = describeMappings { page, next in
             guard var page, let next, next.physical.rawValue == page.physical.rawValue &+ page.pageSize else {
                 return false
             }
@@ -140,6 +147,7 @@ extension Session {
             let physical = hexadecimal(page.physical.rawValue, digits: 12)
             return "\(Self.range(start, last)) -> \(physical) \(Rights(page).text) \(flags) \(count) x \(size)"
         }
+        return lines.isEmpty ? "nothing is mapped" : lines
     }
 
     private static func range(_ start: UInt64, _ last: UInt64) -> String {
@@ -149,9 +157,10 @@ extension Session {
     /// Lines for runs of pages: each run begins with a page, and goes on while `continues` says so of two neighbours.
     /// `line` gets a run's first and last address, first page and number of pages.
     private func describeMappings(
-        _ continues: (Translation?, Translation?) -> Bool, line: (UInt64, UInt64, Translation, Int) -> String
+        mostLines: Int = mostLines, _ continues: (Translation?, Translation?) -> Bool,
+        line: (UInt64, UInt64, Translation, Int) -> String
     ) -> String {
-        guard paging.isOn else { return "paging is off: every address is a physical one" }
+        guard paging.isOn else { return "PG disabled" }
         var lines: [String] = []
         var run: (start: UInt64, last: UInt64, first: Translation, newest: Translation, count: Int)?
         func close() {
@@ -166,11 +175,10 @@ extension Session {
             close()
             guard let page = piece.page else { return true }
             run = (piece.start, piece.last, page, page, 1)
-            return lines.count < Self.mostLines
+            return lines.count < mostLines
         }
         let isCut = !isWhole
-        if lines.count < Self.mostLines { close() }
-        if lines.isEmpty { lines.append("nothing is mapped") }
+        if lines.count < mostLines { close() }
         return (lines + (isCut ? ["and perhaps more"] : [])).joined(separator: "\n")
     }
 }

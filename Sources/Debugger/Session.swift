@@ -215,6 +215,7 @@ package final class Session {
         case .threadStopInfo(let thread): answerThreadStopInfo(thread)
         case .saveRegisters(let thread): saveRegisters(thread)
         case .restoreRegisters(let state, let thread): restoreRegisters(state, thread)
+        case .emulatorFeatures: reply.text("sstepbits;sstep;PhyMemMode")
         case .stepMaskBits: reply.text("ENABLE=1,NOIRQ=2,NOTIMER=4")
         case .stepMask: reply.text(hexadecimal(stepMask.rawValue))
         case .setStepMask(let mask): answerRefusal { () throws(Refusal) in try setStepMask(mask) }

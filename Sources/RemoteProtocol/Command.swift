@@ -90,6 +90,7 @@ package enum Command: Equatable, Sendable {
     case restoreRegisters(Int, ThreadID?)
 
     // QEMU
+    case emulatorFeatures
     case stepMaskBits
     case stepMask
     case setStepMask(UInt64)

@@ -65,8 +65,10 @@ struct CatchTests {
     func stepMasks() {
         let target = SimulatedTarget()
         let client = Conversation(target)
-        #expect(client.ask("qqemu.sstepbits") == "ENABLE=1,NOIRQ=2,NOTIMER=4")
-        #expect(client.ask("qqemu.sstep") == "0x7")
+        for letter in ["q", "Q"] {
+            #expect(client.ask(letter + "qemu.sstepbits") == "ENABLE=1,NOIRQ=2,NOTIMER=4")
+            #expect(client.ask(letter + "qemu.sstep") == "0x7")
+        }
         for (mask, holds) in [("1", false), ("3", true), ("7", true)] {
             #expect(client.ask("Qqemu.sstep=\(mask)") == "OK")
             #expect(client.ask("qqemu.sstep") == "0x\(mask)")

@@ -79,6 +79,14 @@ struct MemoryTests {
         #expect(client.exchange(frame("x10,8")) == [.packet(Array(memory[0x10..<0x18]))])
     }
 
+    @Test("an empty x read elsewhere is answered as gdb wants it, and changes nothing")
+    func emptyBinary() {
+        let memory = randomMemory(7)
+        let client = Conversation(SimulatedTarget(memory: memory))
+        #expect(client.ask("x10,0") == "b")
+        #expect(client.exchange(frame("x10,8")) == [.packet([UInt8(ascii: "b")] + memory[0x10..<0x18])])
+    }
+
     @Test("no reply is longer than the packet size that was announced")
     func limit() throws {
         let target = SimulatedTarget(memory: [UInt8](repeating: UInt8(ascii: "*"), count: 0x10_0000))

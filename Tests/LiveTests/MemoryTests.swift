@@ -24,6 +24,21 @@ extension Live {
             #expect(try guest.bytesOfReply() == [UInt8(ascii: "b")] + bytes)
         }
 
+        @Test("gdb 16 reads memory by x, which it takes for there only where it is announced", .needs(.kvm, .trixie), .gdb16)
+        func binaryInGDB16() throws {
+            let stubvisor = try Stubvisor(guest: "hello")
+            let greet = try Symbols(guest: "hello")["greet"]
+            let dump = "dump binary memory /dev/null \(greet) \(greet + 0x400)"
+            let gdb = try GDB(
+                stubvisor,
+                symbols: Guest.symbols("hello").replacingOccurrences(of: Places.package, with: Trixie.package),
+                ["set debug remote 1", "set trust-readonly-sections off", dump, "set debug remote 0", "kill"],
+                launcher: Trixie.prefix + ["gdb"], package: Trixie.package)
+            try gdb.finish()
+            #expect(gdb[dump].contains("Sending packet: $x\(String(greet, radix: 16)),400#"), "\(gdb.transcript)")
+            #expect(!gdb[dump].contains("Sending packet: $m"), "\(gdb.transcript)")
+        }
+
         @Test("an address without memory is refused in words, a read that begins in memory ends with it", .needs(.kvm))
         func unmapped() throws {
             let guest = try Stubvisor(guest: "hello", ["--memory", "32M"]).attach()
