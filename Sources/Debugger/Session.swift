@@ -126,10 +126,12 @@ package final class Session {
             notify(event)
             return sendNotification()
         }
+        // A state that the guest cannot leave by itself is explained once, not at each step in it.
+        let isKnown = event == stop && event.cause.persists
         stop = event
         selected = event.processor
         selectedToResume = nil
-        if let account = event.account { console(account + "\n") }
+        if let account = event.account, !isKnown { console(account + "\n") }
         reply.clear()
         writeStop(event)
         framer.frame(reply.bytes)

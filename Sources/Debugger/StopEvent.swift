@@ -74,6 +74,14 @@ extension StopCause {
         }
     }
 
+    /// Whether going on leads to the same stop again, where nobody changes anything.
+    var persists: Bool {
+        switch self {
+        case .tripleFault, .emulationFailure, .hostFailure, .haltedForGood, .memoryFault: true
+        case .held, .breakpoint, .watchpoint, .stepped, .interrupted, .paused, .caught, .reset, .ended: false
+        }
+    }
+
     /// In a few words, for `monitor why`.
     var name: String {
         switch self {

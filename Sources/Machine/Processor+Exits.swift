@@ -265,6 +265,17 @@ extension Processor {
         try vcpu.injectSoftware(vector: vector, asException: asException)
     }
 
+    /// Forgets the interrupt instruction that was completed here, once the guest has gone on.
+    func forgetCompleted(_ exit: Exit) throws(KVMError) {
+        guard let (instruction, place) = completed, exit != .shutdown else { return }
+        if exit == .interrupted {
+            // It may not have been delivered yet.
+            try fetchRegisters()
+            if programCounter == place + instruction.length { return }
+        }
+        completed = nil
+    }
+
     /// An interrupt instruction whose delivery failed stands where it stood: RIP was moved past it too soon.
     private func takeBackCompleted() throws(KVMError) {
         guard let (instruction, place) = completed, programCounter == place + instruction.length else { return }

@@ -19,7 +19,7 @@ extension Processor {
         registers.present = []
         pending = []
         touched = []
-        reported = nil
+        forgetReported()
         isArmed = false
         noteReplacement()
         fetch(.ofEveryExit)
@@ -143,9 +143,19 @@ extension Processor {
             registers = old
             throw error
         }
+        if machine.architecture.programCounter(old) != programCounter { forgetReported() }
         // Without the kernel's local APIC, x86's KVM loads CR8 from the run page.
         if !hasKernelAPIC, stored.contains(.system) { vcpu.taskPriority = X86.taskPriority(registers) }
         registers.changed = old.changed.union(file.changed).intersection(.general)
+    }
+
+    /// The program counter is another one, set from outside: what was reported at the old one is no longer the next
+    /// instruction's, also when the program counter is set back to it.
+    private func forgetReported() {
+        reported = nil
+        watchedPlace = nil
+        interruptedPass = nil
+        completed = nil
     }
 
     /// Why no guest has the registers of `file`.

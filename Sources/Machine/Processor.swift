@@ -276,6 +276,7 @@ final class Processor: @unchecked Sendable {
             let exit = try run()
             hasQueued = false
             statistics.exited(vcpu.reason(of: exit))
+            try forgetCompleted(exit)
             switch try handle(exit) {
             case .goOn:
                 // KVM forgets a step when the instruction needed the VMM: it ends here, not one instruction later.

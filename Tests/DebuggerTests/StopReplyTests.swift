@@ -56,6 +56,23 @@ struct StopReplyTests {
         #expect(Conversation(features: "swbreak+").stop(event) == ["W\(status)"])
     }
 
+    @Test("2,000 steps over a dead HLT explain it once; another stop between explains it again")
+    func repeatedExplanation() {
+        let client = Conversation()
+        let dead = StopEvent(.haltedForGood, on: 0, account: "vCPU 0 halted for good")
+        #expect(client.stop(dead).count == 2)
+        for _ in 0..<2000 { #expect(client.stop(dead).count == 1) }
+        #expect(client.stop(StopEvent(.stepped, on: 0)).count == 1)
+        #expect(client.stop(dead).count == 2)
+    }
+
+    @Test("what happens twice in a row is explained twice")
+    func repeatedEvent() {
+        let client = Conversation()
+        let caught = StopEvent(.caught, on: 0, account: "vCPU 0 read 0x0 from port 0x60 (8 bits)")
+        for _ in 0..<2 { #expect(client.stop(caught).count == 2) }
+    }
+
     @Test("a client that does not know swbreak and hwbreak is told a plain trap")
     func plainClient() {
         let client = Conversation(features: "")
