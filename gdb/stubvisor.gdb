@@ -11,6 +11,9 @@ set tcp auto-retry on
 set tcp connect-timeout 10
 set remotetimeout 10
 
+# A kernel is no program of this host: without a connection `run` and `attach` must not make it one.
+set auto-connect-native-target off
+
 # Kernels run at virtual addresses that no memory map has; stubvisor translates them.
 set mem inaccessible-by-default off
 

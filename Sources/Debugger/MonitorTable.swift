@@ -115,7 +115,8 @@ extension MonitorCommand {
 // What the commands print.
 extension Session {
     fileprivate func why() -> String {
-        "vCPU \(stop.processor): \(stop.cause.name)" + (stop.account.map { "\n\($0)" } ?? "")
+        if isDetached { return "the machine goes on without a debugger; it pauses for each command" }
+        return "vCPU \(stop.processor): \(stop.cause.name)" + (stop.account.map { "\n\($0)" } ?? "")
     }
 
     fileprivate func status() -> String {

@@ -53,7 +53,7 @@ extension Session {
     /// GDB manual, "Thread List Format".
     private func threadList() -> [UInt8] {
         var text = "<?xml version=\"1.0\"?>\n<threads>\n"
-        for processor in 0..<target.traits.processorCount {
+        for processor in ownProcessors {
             text += "<thread id=\"\(threadText(processor))\" core=\"\(processor)\" name=\"vCPU \(processor)\">"
             text += "\(target.report(.processor(processor)))</thread>\n"
         }

@@ -106,15 +106,24 @@ struct NonStop {
 
 extension Session {
     /// Whether vCPUs move, in the client's eyes, while packets are answered.
-    package var isMoving: Bool { nonStop?.isMoving == true }
+    package var isMoving: Bool {
+        switch attachment {
+        case .attached: nonStop?.isMoving == true
+        case .detached: true
+        case .none: false
+        }
+    }
 
-    /// In non-stop mode, when all that arrived is answered: what the machine goes on with, nil where nothing moves.
+    /// When all that arrived is answered: what the machine goes on with, nil where nothing moves.
     package func continuation() -> ResumePlan? {
         guard isMoving else { return nil }
         try? target.completeReset()
         replant()
         settle()
-        return nonStop?.plan()
+        guard case .detached(let action) = attachment else { return nonStop?.plan() }
+        attachment = .detached(.proceed)
+        let actions = [ResumePlan.Action](repeating: action, count: target.traits.processorCount)
+        return ResumePlan(actions: actions, tellsEach: true)
     }
 
     /// QNonStop. To leave the mode stops everyone.
@@ -170,6 +179,7 @@ extension Session {
 
     /// `?`: in non-stop mode the first of all who stand still; vStopped asks for the others.
     func answerStopReason() {
+        guard attachment == .attached else { return answerNoProcess() }
         guard nonStop != nil else { return writeStop(stop) }
         guard let event = nonStop?.tellAgain() else { return reply.ok() }
         reply.stop(stopReply(event))

@@ -6,6 +6,10 @@ import RemoteProtocol
 extension Session {
     /// vCont: each vCPU does the first action that names it; one that none names stays. False: no reply yet.
     func resume(_ actions: [ThreadAction]) -> Bool {
+        guard attachment == .attached else {
+            refuseUnattached()
+            return true
+        }
         if nonStop != nil {
             move(actions)
             reply.ok()
@@ -21,6 +25,10 @@ extension Session {
 
     /// `c`, `s`, `C`, `S`: the selected vCPU does it and, where it is stepping, the others wait.
     func resumeSelected(_ action: ResumeAction, at address: VirtualAddress?) -> Bool {
+        guard attachment == .attached else {
+            refuseUnattached()
+            return true
+        }
         let count = target.traits.processorCount
         let processor = selectedToResume ?? selected
         if let address {

@@ -8,7 +8,10 @@ extension Session {
             ? ThreadID(process: Self.process, thread: processor + 1) : ThreadID(thread: .one(processor + 1))
     }
 
-    var allThreads: [ThreadID] { (0..<target.traits.processorCount).map(threadID) }
+    /// The vCPUs that are the client's: none while it has no process.
+    var ownProcessors: Range<Int> { 0..<(attachment == .attached ? target.traits.processorCount : 0) }
+
+    var allThreads: [ThreadID] { ownProcessors.map(threadID) }
 
     /// The vCPUs that `thread` means.
     func processors(_ thread: ThreadID) -> [Int] {
@@ -33,7 +36,7 @@ extension Session {
     }
 
     func answerAlive(_ thread: ThreadID) {
-        processors(thread).isEmpty ? reply.error(.noThread, "no such thread") : reply.ok()
+        processors(thread).isEmpty || attachment != .attached ? reply.error(.noThread, "no such thread") : reply.ok()
     }
 
     func answerCurrentThread() {

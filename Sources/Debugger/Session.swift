@@ -36,6 +36,7 @@ package final class Session {
     var savedRegisters = SavedRegisters()
     /// The client speaks the extended protocol: it may run the program again.
     var isExtended = false
+    var attachment = Attachment.attached
     /// Nil in all-stop mode, where one stop is the whole machine's.
     var nonStop: NonStop?
     let layout: RegisterLayout
@@ -95,12 +96,13 @@ package final class Session {
         return nil
     }
 
-    /// While the machine runs: whether what was fed asks for a stop. Packets wait until then; in non-stop mode each of
-    /// them asks for a pause.
+    /// While the machine runs: whether what was fed asks for a stop. Packets wait until then; in non-stop mode, and while
+    /// the client has detached, each of them asks for a pause.
     package func interrupts() -> Bool {
         while let event = framer.next() {
             switch event {
             case .interrupt:
+                if isDetached { continue }
                 interruptFirst()
                 sendNotification()
                 return true
@@ -110,7 +112,7 @@ package final class Session {
             case .packet(let packet):
                 early.append(Array(packet))
                 // Nobody asks so much of a machine that runs: it stops and answers.
-                if nonStop != nil || early.count >= Self.mostEarly { return true }
+                if nonStop != nil || isDetached || early.count >= Self.mostEarly { return true }
             case .ack, .nak, .badChecksum, .oversized: continue
             }
         }
@@ -122,6 +124,8 @@ package final class Session {
 
     /// The machine stopped: tells the client, who waits for it.
     package func report(_ event: StopEvent) {
+        if isDetached { return noteDetached(event) }
+        if case .ended = event.cause { noteEnd() }
         if nonStop != nil {
             notify(event)
             return sendNotification()
@@ -137,8 +141,9 @@ package final class Session {
         framer.frame(reply.bytes)
     }
 
-    /// Whether text may be sent to the client while the machine moves: a client in non-stop mode takes none.
-    package var takesConsoleOutput: Bool { nonStop == nil }
+    /// Whether text may be sent to the client while the machine moves: a client in non-stop mode, or without a process,
+    /// takes none.
+    package var takesConsoleOutput: Bool { nonStop == nil && attachment == .attached }
 
     /// The client is gone: nothing of its stays behind.
     package func close() {
@@ -175,13 +180,13 @@ package final class Session {
         case .sectionOffsets: answerSectionOffsets()
         case .errorStrings: enableErrorStrings()
         case .nonStop(let on): setNonStop(on)
-        case .attached: reply.text("1")
-        case .detach: leave(.detach)
-        case .kill: return end()
-        case .killProcess(let process): killProcess(process)
+        case .attached(let process): if isMachine(process) { reply.text("1") }
+        case .detach(let process): detach(process)
+        case .kill: return kill()
+        case .killProcess(let process): kill(process)
         case .restart: return restart()
         case .run: answerRun()
-        case .attach: writeStop(stop)
+        case .attach(let process): attach(process)
         case .monitor(let text): monitor(text)
         case .selectThread(let operation, let thread): select(operation, thread)
         case .threadAlive(let thread): answerAlive(thread)
@@ -211,7 +216,7 @@ package final class Session {
         case .threadSuffix: reply.ok()
         case .threadsInStopReply: listThreadsInStops()
         case .hostInfo: answerHostInfo()
-        case .processInfo: answerProcessInfo()
+        case .processInfo(let process): if isMachine(process) { answerProcessInfo() }
         case .registerInfo(let number): answerRegisterInfo(number)
         case .threadsInfo: answerThreadsInfo()
         case .threadStopInfo(let thread): answerThreadStopInfo(thread)
@@ -232,45 +237,6 @@ package final class Session {
         do throws(Refusal) {
             try body()
             reply.ok()
-        } catch {
-            reply.error(.invalid, error.reason)
-        }
-    }
-
-    private func leave(_ demand: Demand) {
-        reply.ok()
-        make(demand)
-    }
-
-    /// k: the end, of which LLDB wants to be told.
-    private func end() -> Bool {
-        make(.kill)
-        if listsThreadsInStops { reply.stop(.killed(.kill, process: nil)) }
-        return listsThreadsInStops
-    }
-
-    private func extend() {
-        isExtended = true
-        reply.ok()
-    }
-
-    /// vKill: the end, but for a client that stays to run something again: that is the kernel from its start.
-    private func killProcess(_ process: Int) {
-        guard process == Self.process else { return reply.error(.noThread, "there is only process \(Self.process)") }
-        if isExtended { answerRefusal { () throws(Refusal) in try reset() } } else { leave(.kill) }
-    }
-
-    /// R: back to the start, without a reply.
-    private func restart() -> Bool {
-        try? reset()
-        return false
-    }
-
-    /// vRun: the same kernel from its start; there is no other program to run.
-    private func answerRun() {
-        do throws(Refusal) {
-            try reset()
-            writeStop(stop)
         } catch {
             reply.error(.invalid, error.reason)
         }

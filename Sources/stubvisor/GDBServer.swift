@@ -34,8 +34,10 @@ final class GDBServer: Attendant, @unchecked Sendable {
     func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
         var stop = stop
         if let client {
+            // A client that has detached is not told.
+            if client.session.isDetached, let reason = stop.account { diagnose(reason) }
             client.session.report(stop)
-            if case .ended(let ending) = stop.cause {
+            if case .ended(let ending) = stop.cause, !client.session.outlivesEnd {
                 client.flush()
                 return .end(ending)
             }
@@ -55,10 +57,13 @@ final class GDBServer: Attendant, @unchecked Sendable {
             case .detach:
                 leave()
                 return .resume(.run(machine.traits.processorCount))
-            case .kill: return .end(.killed)
+            case .kill: return .end(client.session.ending ?? .killed)
             case .lost:
                 stop = client.session.stop
+                let (ending, isDetached) = (client.session.ending, client.session.isDetached)
                 leave()
+                if let ending { return .end(ending) }
+                if isDetached { return .resume(.run(machine.traits.processorCount)) }
             case .newcomer: refuseNewcomers()
             }
         }

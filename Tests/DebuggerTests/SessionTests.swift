@@ -44,12 +44,6 @@ struct SessionTests {
         ])
     func plain(packet: String, reply: String) { #expect(Conversation().ask(packet) == reply) }
 
-    @Test("vAttach finds the machine as it stands")
-    func attach() {
-        let client = Conversation()
-        #expect(client.ask("vAttach;1") == client.ask("?"))
-    }
-
     // MARK: - Errors
 
     private static let wrong = [
@@ -137,15 +131,6 @@ struct SessionTests {
         #expect(client.ask("vRun;") == "E.the image is gone")
         #expect(client.monitor("reset") == "error: the image is gone\n")
         #expect(client.ask("?").hasPrefix("T0b"))
-    }
-
-    @Test("in the extended protocol vKill resets instead of ending the machine")
-    func extended() {
-        let client = Conversation()
-        #expect(client.ask("!") == "OK")
-        #expect(client.ask("vKill;1") == "OK")
-        #expect(client.target.resets == 1)
-        #expect(client.demands.isEmpty)
     }
 
     // MARK: - Acknowledgements

@@ -24,7 +24,9 @@ extension Live {
             #expect(try guest.bytesOfReply() == [UInt8(ascii: "b")] + bytes)
         }
 
-        @Test("gdb 16 reads memory by x, which it takes for there only where it is announced", .needs(.kvm, .trixie), .gdb16)
+        @Test(
+            "gdb 16 reads memory by x, which it takes for there only where it is announced", .needs(.kvm, .trixie),
+            .gdb16)
         func binaryInGDB16() throws {
             let stubvisor = try Stubvisor(guest: "hello")
             let greet = try Symbols(guest: "hello")["greet"]

@@ -6,14 +6,14 @@ struct GDB {
     private let server: Stubvisor
     private let commands: [String]
 
-    /// Starts gdb with stubvisor's script and the symbols, connects it, and gives it `commands`. `launcher` begins its
-    /// command line, where this checkout is at `package`.
+    /// Starts gdb with stubvisor's script and the symbols, connects it by `target`, and gives it `commands`. `launcher`
+    /// begins its command line, where this checkout is at `package`.
     init(
         _ server: Stubvisor, symbols: String, before: [String] = [], _ commands: [String],
-        launcher: [String] = ["gdb"], package: String = Places.package
+        launcher: [String] = ["gdb"], package: String = Places.package, target: String = "remote"
     ) throws {
         self.server = server
-        self.commands = before + ["target remote \(server.place)"] + commands
+        self.commands = before + ["target \(target) \(server.place)"] + commands
         let marked = self.commands.enumerated().flatMap { ["echo \\n\(Self.mark($0))\\n", $1] }
         let last = "echo \\n\(Self.mark(self.commands.count))\\n"
         program = try Program(
