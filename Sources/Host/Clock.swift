@@ -6,14 +6,8 @@ package enum Clock {
     /// Nanoseconds since some fixed moment; never goes back. The corresponding C function is `clock_gettime`.
     package static var monotonic: UInt64 { nanoseconds(of: CLOCK_MONOTONIC) }
 
-    /// Seconds since 1970 (UTC).
+    /// Seconds since 1970 (UTC): the time of day, which may be set at any moment. Nothing is waited for or measured by it.
     package static var secondsSince1970: Int64 { Int64(nanoseconds(of: CLOCK_REALTIME) / 1_000_000_000) }
-
-    /// The moment `milliseconds` from now, as `pthread_cond_timedwait` wants it.
-    static func realTime(after milliseconds: Int) -> timespec {
-        let moment = nanoseconds(of: CLOCK_REALTIME) + UInt64(milliseconds) * 1_000_000
-        return timespec(tv_sec: Int(moment / 1_000_000_000), tv_nsec: Int(moment % 1_000_000_000))
-    }
 
     private static func nanoseconds(of clock: clockid_t) -> UInt64 {
         var now = timespec()

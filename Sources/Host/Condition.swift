@@ -39,7 +39,7 @@ package final class Condition<State>: @unchecked Sendable {
 
     /// Sleeps until `body` returns something, at most about `milliseconds`; nil when the time is over.
     package func wait<R>(milliseconds: Int, until body: (inout State) -> R?) -> R? {
-        let deadline = Clock.realTime(after: milliseconds)
+        let deadline = Clock.monotonic + UInt64(milliseconds) * 1_000_000
         primitives.lock()
         defer { primitives.unlock() }
         while true {

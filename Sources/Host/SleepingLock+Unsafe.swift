@@ -13,7 +13,12 @@ final class SleepingLock: @unchecked Sendable {
         mutex.initialize(to: pthread_mutex_t())
         condition.initialize(to: pthread_cond_t())
         pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
+        // The wall clock may be set back, which would make a sleep of milliseconds one of hours.
+        var attributes = pthread_condattr_t()
+        pthread_condattr_init(&attributes)
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
+        pthread_cond_init(condition, &attributes)
+        pthread_condattr_destroy(&attributes)
     }
 
     deinit {
@@ -28,9 +33,9 @@ final class SleepingLock: @unchecked Sendable {
     func wakeAll() { pthread_cond_broadcast(condition) }
     func sleep() { pthread_cond_wait(condition, mutex) }
 
-    /// False when the time (CLOCK_REALTIME) has come.
-    func sleep(until deadline: timespec) -> Bool {
-        var deadline = deadline
+    /// False when the time, in nanoseconds of Clock.monotonic, has come.
+    func sleep(until deadline: UInt64) -> Bool {
+        var deadline = timespec(tv_sec: Int(deadline / 1_000_000_000), tv_nsec: Int(deadline % 1_000_000_000))
         return pthread_cond_timedwait(condition, mutex, &deadline) == 0
     }
 }

@@ -88,8 +88,17 @@ func adoptCurrentThread(_ immediateExit: UnsafeMutablePointer<UInt8>) -> Kick {
     return Kick(immediateExit, .current)
 }
 
+/// Ends that: a signal that arrives later stores nothing. Nothing to do on a thread that is another vCPU's or no one's.
+func releaseCurrentThread(_ immediateExit: UnsafeMutablePointer<UInt8>) {
+    if currentImmediateExit() == UnsafeMutableRawPointer(immediateExit) { pthread_setspecific(immediateExitKey, nil) }
+}
+
+/// The `immediate_exit` byte of the calling thread's vCPU.
+func currentImmediateExit() -> UnsafeMutableRawPointer? { pthread_getspecific(immediateExitKey) }
+
 /// The signal handler: one load and one store, nothing that is not safe in a handler.
 private func leaveGuest(_ number: Int32) {
-    // SAFETY: null in threads that are no vCPU's, else the byte that adoptCurrentThread was given.
-    pthread_getspecific(immediateExitKey)?.storeBytes(of: 1, as: UInt8.self)
+    // SAFETY: null in threads that are no vCPU's, else the byte that adoptCurrentThread was given: its run page is
+    // mapped until releaseCurrentThread, which the vCPU's thread calls at its end, and the vCPU's deinit.
+    currentImmediateExit()?.storeBytes(of: 1, as: UInt8.self)
 }

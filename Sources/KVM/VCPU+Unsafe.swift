@@ -18,8 +18,14 @@ package struct VCPU: ~Copyable, Sendable {
     /// SAFETY: a view of `mapping`, which lives as long as this vCPU; `index` and `size` below are KVM's own.
     var page: RunPage { RunPage(mapping) }
 
-    /// Makes the calling thread this vCPU's own, and returns what calls it out of `run`.
+    /// For a throwaway vCPU, which goes on the thread that ran it.
+    deinit { releaseCurrentThread() }
+
+    /// Makes the calling thread this vCPU's own, until `releaseCurrentThread`, and returns what calls it out of `run`.
     package func adoptCurrentThread() -> Kick { KVM.adoptCurrentThread(page.immediateExit) }
+
+    /// The calling thread runs this vCPU no more: a kick that arrives later must not reach its run page.
+    package func releaseCurrentThread() { KVM.releaseCurrentThread(page.immediateExit) }
 
     /// Runs the guest until something needs the VMM. The corresponding request is `KVM_RUN`.
     package func run() throws(KVMError) -> Exit {

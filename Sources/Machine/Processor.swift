@@ -118,6 +118,10 @@ final class Processor: @unchecked Sendable {
     /// The thread's whole life. `ready` is called once it can be kicked.
     func live(ready: () -> Void) {
         kickHandle.withLock { $0 = vcpu.adoptCurrentThread() }
+        defer {
+            kickHandle.withLock { $0 = nil }
+            vcpu.releaseCurrentThread()
+        }
         thread = Thread.currentID
         if machine.model != nil { alarm = try? Alarm() }
         if machine.capabilities.synchronisesRegisters { vcpu.synchroniseRegisters() }
