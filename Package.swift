@@ -33,6 +33,7 @@ let programs: [(name: String, imports: [String])] = [
 /// Test targets with what they look into. `LiveTests` drives the built programs with real clients.
 let tests: [(name: String, of: [String])] = [
     ("PrimitivesTests", ["Primitives", "TestSupport"]),
+    ("HostTests", ["Host", "CLinux", "TestSupport"]),
     ("DevicesTests", ["Devices", "Interrupts", "Primitives", "TestSupport"]),
     ("InterruptsTests", ["Interrupts", "Primitives", "TestSupport"]),
     ("BootTests", ["Boot", "Architecture", "Primitives", "TestSupport"]),

@@ -4,6 +4,7 @@
 #define STUBVISOR_LINUX_H
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/kvm.h>
 #include <poll.h>
 #include <pthread.h>
@@ -11,6 +12,8 @@
 #include <time.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -50,6 +53,26 @@ static inline void clinux_publish(const void *start, unsigned long count) {
     (void)count;
 #endif
 }
+// SO_PEERCRED fills a struct ucred, which glibc hides behind _GNU_SOURCE.
+static inline int clinux_peer_user(int fd, unsigned *user) {
+    struct {
+        int process;
+        unsigned user, group;
+    } peer;
+    socklen_t count = sizeof peer;
+    int failure = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &count);
+    if (failure == 0) *user = peer.user;
+    return failure;
+}
+static inline int clinux_prctl(int option, unsigned long first, unsigned long second) {
+    return prctl(option, first, second, 0ul, 0ul);
+}
+// The calling thread's permitted, effective and inheritable sets become empty.
+static inline int clinux_drop_capabilities(void) {
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    return (int)syscall(SYS_capset, &header, none);
+}
 static inline int clinux_thread_id(void) { return (int)syscall(SYS_gettid); }
 // A CLOCK_MONOTONIC timer that sends `signal` to one thread: SIGEV_THREAD_ID (4), whose field glibc does not name.
 // The timer's name is a number, although glibc gives it a pointer's type: the first one is 0.
@@ -68,6 +91,9 @@ static inline int clinux_set_timer(unsigned long name, const struct itimerspec *
 }
 static inline int clinux_delete_timer(unsigned long name) { return timer_delete((timer_t)name); }
 static inline int clinux_open(const char *path, int flags, int mode) { return open(path, flags, mode); }
+static inline int clinux_openat(int folder, const char *name, int flags, int mode) {
+    return openat(folder, name, flags, mode);
+}
 static inline int clinux_name_thread(const char *name) {
     return pthread_setname_np(pthread_self(), name);
 }
@@ -81,6 +107,11 @@ static const int CLINUX_EFD_NONBLOCK = EFD_NONBLOCK;
 static const int CLINUX_SOCK_CLOEXEC = 02000000;
 static const int CLINUX_MAP_ANONYMOUS = 0x20;
 static const int CLINUX_MAP_NORESERVE = 0x4000;
+
+static const int CLINUX_NO_NEW_PRIVILEGES = PR_SET_NO_NEW_PRIVS;
+static const int CLINUX_DROP_FROM_BOUNDING_SET = PR_CAPBSET_DROP;
+static const int CLINUX_AMBIENT_SET = PR_CAP_AMBIENT;
+static const unsigned long CLINUX_CLEAR_ALL = PR_CAP_AMBIENT_CLEAR_ALL;
 
 // The requests of Documentation/virt/kvm/api.rst, under their own names with REQUEST for KVM.
 static const unsigned long REQUEST_GET_API_VERSION = KVM_GET_API_VERSION;

@@ -48,8 +48,8 @@ package protocol DebugTarget: AnyObject {
     /// Does something to the GIC, and says what it came to.
     func perform(_ request: GICRequest) throws(Refusal) -> String
 
-    /// Writes a file on the host.
-    func save(_ bytes: [UInt8], to path: String) throws(Refusal)
+    /// Makes a new file on the host, where the command line allows any.
+    func save(_ bytes: [UInt8], as name: String) throws(Refusal)
 
     /// Text for people on `topic`, without a final newline.
     func report(_ topic: ReportTopic) -> String

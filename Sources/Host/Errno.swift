@@ -16,6 +16,7 @@ package struct Errno: Error, Equatable, Sendable {
     package static let addressInUse = Errno(EADDRINUSE)
     package static let invalid = Errno(EINVAL)
     package static let exists = Errno(EEXIST)
+    package static let busy = Errno(EBUSY)
     package static let tooBig = Errno(E2BIG)
     package static let outOfMemory = Errno(ENOMEM)
 }

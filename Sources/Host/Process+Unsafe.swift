@@ -53,9 +53,6 @@ package func ignoreTerminalInterrupt() { signal(SIGINT, SIG_IGN) }
 /// Ctrl-\ ends this process as any other: Swift's runtime would print a crash report.
 package func endQuietlyOnQuit() { signal(SIGQUIT, SIG_DFL) }
 
-/// Takes a socket's or another file's name away. The corresponding C function is `unlink`.
-package func removeFile(_ path: String) { unlink(path) }
-
 /// This program's own file, resolved. The corresponding file is `/proc/self/exe`.
 package func executablePath() -> String? {
     // SAFETY: realpath returns a string of malloc's, freed here.

@@ -8,11 +8,12 @@ package final class Socket: Sendable {
 
     package var number: Int32 { descriptor.number }
 
-    /// Starts listening. The corresponding C functions are `socket`, `bind` and `listen`.
+    /// Starts listening (see Listener). A unix socket's file is for its owner alone from its first moment: the socket
+    /// has these rights before it has a name. The corresponding C functions are `socket`, `bind` and `listen`.
     package static func listen(on endpoint: Endpoint) throws(Errno) -> Socket {
         let family = if case .unix = endpoint { AF_UNIX } else { AF_INET }
         let socket = try Socket(family)
-        if case .unix(let path) = endpoint { removeStaleSocket(path) }
+        if case .unix = endpoint { fchmod(socket.number, 0o600) }
         var on: Int32 = 1
         setsockopt(socket.number, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
         let number = socket.number
@@ -33,25 +34,51 @@ package final class Socket: Sendable {
         return socket
     }
 
-    private init(_ family: Int32) throws(Errno) {
-        let type = Int32(SOCK_STREAM.rawValue) | CLINUX_SOCK_CLOEXEC
+    private init(_ family: Int32, _ type: Int32 = Int32(SOCK_STREAM.rawValue)) throws(Errno) {
+        let type = type | CLINUX_SOCK_CLOEXEC
         descriptor = Descriptor(owning: try Host.system { socket(family, type, 0) })
     }
 
     private init(accepted number: Int32) { descriptor = Descriptor(owning: number) }
 
-    /// The next client that waits, or nil. The corresponding C function is `accept`.
+    /// The next client that waits, or nil. A client that has failed meanwhile is passed over (accept(2), "Error
+    /// handling"); what is thrown is the host's own lack, and the client waits on. The corresponding C function is
+    /// `accept`.
     package func accept() throws(Errno) -> Socket? {
         let listener = number
+        var attempts = 64
+        while true {
+            do throws(Errno) {
+                let client = Socket(accepted: try uninterrupted { Glibc.accept(listener, nil, nil) })
+                _ = clinux_fcntl(client.number, F_SETFD, FD_CLOEXEC)
+                try client.stopBlocking()
+                client.sendAtOnce()
+                return client
+            } catch {
+                if error == .tryAgain { return nil }
+                attempts -= 1
+                guard error.isOfOneConnection, attempts > 0 else { throw error }
+            }
+        }
+    }
+
+    /// What a newcomer has sent first.
+    package enum FirstByte: Equatable, Sendable {
+        case none
+        case ended
+        case byte(UInt8)
+    }
+
+    /// Looks at the first byte that has arrived and leaves it there. The corresponding C function is `recv` with
+    /// `MSG_PEEK`.
+    package func peek() -> FirstByte {
+        var byte: UInt8 = 0
+        let socket = number
         do throws(Errno) {
-            let client = Socket(accepted: try uninterrupted { Glibc.accept(listener, nil, nil) })
-            _ = clinux_fcntl(client.number, F_SETFD, FD_CLOEXEC)
-            try client.stopBlocking()
-            client.sendAtOnce()
-            return client
+            let got = try uninterrupted { recv(socket, &byte, 1, Int32(MSG_PEEK)) }
+            return got == 0 ? .ended : .byte(byte)
         } catch {
-            if error == .tryAgain { return nil }
-            throw error
+            return error == .tryAgain ? .none : .ended
         }
     }
 
@@ -88,17 +115,49 @@ package final class Socket: Sendable {
     /// Says that nothing more will be sent. The corresponding C function is `shutdown`.
     package func endSending() { shutdown(number, Int32(SHUT_WR)) }
 
-    /// The endpoint a listener really has: port 0 became a number. The corresponding C function is `getsockname`.
+    /// The endpoint a listener really has: port 0 became a number.
     package func boundEndpoint(_ asked: Endpoint) -> Endpoint {
-        guard case .tcp(let host, _) = asked else { return asked }
+        guard case .tcp(let host, _) = asked, let address = ownAddress else { return asked }
+        return .tcp(host: host, port: address.port)
+    }
+
+    /// This end of a TCP connection; nil for other sockets. The corresponding C function is `getsockname`.
+    var ownAddress: TCPAddress? { address(getsockname) }
+
+    /// The other end. The corresponding C function is `getpeername`.
+    var peerAddress: TCPAddress? { address(getpeername) }
+
+    private func address(
+        _ get: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) -> TCPAddress? {
         var address = sockaddr_in()
         var count = socklen_t(MemoryLayout<sockaddr_in>.size)
         let socket = number
-        // SAFETY: sockaddr_in is what an AF_INET socket's address is, and getsockname is told its size.
+        // SAFETY: the call gets the size of what it may fill; another family's address is cut off there.
         let failed = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &count) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { get(socket, $0, &count) }
         }
-        return failed == 0 ? .tcp(host: host, port: UInt16(bigEndian: address.sin_port)) : asked
+        guard failed == 0, address.sin_family == sa_family_t(AF_INET) else { return nil }
+        return TCPAddress(host: address.sin_addr.s_addr, port: UInt16(bigEndian: address.sin_port))
+    }
+
+    /// The user who connected a unix socket. The corresponding option is `SO_PEERCRED`.
+    var peerUser: UInt32? {
+        var user: UInt32 = 0
+        return clinux_peer_user(number, &user) == 0 ? user : nil
+    }
+
+    /// Whether nobody has the socket file at `path` open any more. Nobody who listens there sees the question: a socket
+    /// of another type is refused before anything is queued (EPROTOTYPE), one without an owner with ECONNREFUSED.
+    static func isAbandoned(_ path: String) -> Bool {
+        guard let probe = try? Socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue)) else { return false }
+        let number = probe.number
+        do throws(Errno) {
+            try withAddress(of: .unix(path: path)) { address, count in Glibc.connect(number, address, count) }
+            return false
+        } catch {
+            return error == Errno(ECONNREFUSED)
+        }
     }
 
     private func stopBlocking() throws(Errno) {
@@ -132,11 +191,14 @@ package func waitForInput(_ descriptors: [Int32], milliseconds: Int32 = -1) -> B
     return poll(&entries, nfds_t(entries.count), milliseconds) > 0
 }
 
-/// A socket file nobody listens on any more would make `bind` fail; one in use is left alone.
-private func removeStaleSocket(_ path: String) {
-    var status = stat()
-    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return }
-    if (try? Socket.connect(to: .unix(path: path))) == nil { unlink(path) }
+extension Errno {
+    /// Of errors that `accept` returns: those of a connection that has failed already.
+    fileprivate var isOfOneConnection: Bool {
+        [
+            ECONNABORTED, ECONNRESET, EPROTO, EPERM, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
+            ENETUNREACH, ETIMEDOUT,
+        ].contains(code)
+    }
 }
 
 /// Calls `body` with the socket address of `endpoint`.

@@ -23,7 +23,7 @@ package final class Console: Sendable {
 
     private let place: Place
     private let file: Descriptor?
-    private let listener: Socket?
+    private let listener: Listener?
     private let state = Mutex(State())
     /// Input that the UART had no room for yet.
     private let input = Condition<[UInt8]>([])
@@ -37,8 +37,11 @@ package final class Console: Sendable {
         } else {
             file = nil
         }
-        if case .unix(let path) = place { listener = try Socket.listen(on: .unix(path: path)) } else { listener = nil }
+        if case .unix(let path) = place { listener = try Listener(on: .unix(path: path)) } else { listener = nil }
     }
+
+    /// Takes a socket out of the file system, at the end of the program.
+    package func remove() { listener?.remove() }
 
     // MARK: - Output
 
@@ -114,8 +117,8 @@ package final class Console: Sendable {
     private func serveClients(_ arrived: () -> Void) {
         guard let listener else { return }
         while true {
-            _ = waitForInput([listener.number])
-            guard let client = try? listener.accept() else { continue }
+            listener.wait()
+            guard case .client(let client) = listener.accept() else { continue }
             state.withLock { $0.client = client }
             var buffer = [UInt8](repeating: 0, count: 4096)
             while waitForInput([client.number]), let got = try? client.receive(into: &buffer) ?? -1, got != 0 {

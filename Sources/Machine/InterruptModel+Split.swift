@@ -36,7 +36,7 @@ extension InterruptModel {
                 try machine.vm.setRoutes(wanted)
                 routes = wanted
             } catch {
-                diagnose("level-triggered interrupts may hang: \(error)")
+                diagnose(.message, "level-triggered interrupts may hang: \(error)")
             }
         }
     }
@@ -45,7 +45,7 @@ extension InterruptModel {
         do throws(KVMError) {
             return try machine.vm.signal(address: message.address, data: message.data)
         } catch {
-            diagnose("an interrupt is lost: \(error)")
+            diagnose(.message, "an interrupt is lost: \(error)")
             return false
         }
     }

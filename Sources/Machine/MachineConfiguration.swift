@@ -51,6 +51,8 @@ package struct MachineConfiguration: Sendable {
     let width: X86.Width
     /// Where the image was linked to be, if that is where Linux kernels are.
     let linkAddress: VirtualAddress?
+    /// Where monitor commands may make files.
+    package var output: OutputFolder?
 
     /// The state of the first processor.
     enum Start: Sendable {

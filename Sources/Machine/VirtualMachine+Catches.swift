@@ -53,7 +53,7 @@ extension VirtualMachine {
             try vm.filter(wanted)
             filtered = wanted
         } catch {
-            diagnose("MSRs may not be caught: \(error)")
+            diagnose(.registerFilter, "MSRs may not be caught: \(error)")
         }
     }
 }

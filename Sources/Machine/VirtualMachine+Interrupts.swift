@@ -102,12 +102,25 @@ extension VirtualMachine {
             let other: InterruptControllerKind = architecture == .arm64 ? .gicv2 : .apic
             throw Refusal("the kernel's interrupt controllers record nothing; --irqchip \(other.rawValue) does")
         }
-        try save(Array("\(model.look { $0.journal.trace.timeline })\n".utf8), to: path)
-    }
-
-    package func save(_ bytes: [UInt8], to path: String) throws(Refusal) {
+        let bytes = Array("\(model.look { $0.journal.trace.timeline })\n".utf8)
         do throws(Errno) { try Descriptor.write(bytes, to: path) } catch {
             throw Refusal("cannot write \(path): \(error)")
+        }
+    }
+
+    /// Whether monitor commands can make files, where they may.
+    package func checkOutput() throws(Errno) { try configuration.output?.check() }
+
+    package func save(_ bytes: [UInt8], as name: String) throws(Refusal) {
+        guard let output = configuration.output else {
+            throw Refusal("no monitor command writes files here: start stubvisor with --output DIR to have them in DIR")
+        }
+        guard OutputFolder.isPlain(name) else {
+            throw Refusal("\(name): a file's name, please, without a folder: it goes to the folder of --output")
+        }
+        do throws(Errno) { try output.write(bytes, as: name) } catch {
+            let advice = error == .exists ? "; only new files are made" : ""
+            throw Refusal("cannot write \(name) in the folder of --output: \(error)\(advice)")
         }
     }
 }

@@ -51,7 +51,7 @@ extension VirtualMachine {
         for (page, wanted) in watch.pages where !open.contains(page) { pages[page] = trap(page, wanted) }
         guard pages != slots.trapped else { return }
         do throws(KVMError) { try slots.set(trapping: pages, of: guestMemory, in: vm) } catch {
-            diagnose("watchpoints may not work: \(error)")
+            diagnose(.watchpoint, "watchpoints may not work: \(error)")
         }
     }
 

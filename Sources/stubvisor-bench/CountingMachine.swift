@@ -42,7 +42,7 @@ final class CountingMachine {
         } catch {
             throw BenchError(message: Self.words(error))
         }
-        removeFile(path)
+        machine.console.remove()
         let (machine, ended) = (machine, ended)
         let started = try? Host.Thread.start("machine \(kind)") {
             let ending = try? machine.run()

@@ -35,7 +35,7 @@ final class Client {
     }
 
     /// Serves until the client wants something of the machine or is gone.
-    func serve(listener: Int32) -> Outcome {
+    func serve(beside listener: Listener?) -> Outcome {
         while true {
             if isLost { return .lost }
             let demand = session.next()
@@ -51,9 +51,9 @@ final class Client {
             if session.isMoving {
                 if !takeInput(), let plan = session.continuation() { return .resume(plan) }
             } else if !receive() {
-                _ = waitForInput([socket.number, listener])
+                listener?.wait(beside: [socket.number])
                 // The end of this connection counts before the next one.
-                if !takeInput(), waitForInput([listener], milliseconds: 0) { return .newcomer }
+                if !takeInput(), listener?.hasArrival == true { return .newcomer }
             }
         }
     }

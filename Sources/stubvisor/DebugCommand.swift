@@ -21,16 +21,22 @@ func withDebugger(
     _ options: RunOptions, joined: Bool = false, _ arguments: (String) -> [String]
 ) throws(Failure) -> Int32 {
     var options = options
-    let socket = "/tmp/stubvisor-\(getpid()).sock"
+    let folder: PrivateFolder
+    do throws(Errno) { folder = try PrivateFolder() } catch {
+        throw .host("cannot make a folder in /tmp for the socket: \(error)")
+    }
+    defer { folder.remove() }
+    let socket = folder.path + "/gdb"
     options.gdb = .unix(path: socket)
     options.isRunning = false
-    defer { unlink(socket) }
-    let (machine, _) = try makeMachine(options)
+    let (machine, server) = try makeMachine(options)
     ignoreTerminalInterrupt()
+    // With the rights that it would have had by itself.
     let gdb: ChildProcess
     do throws(Errno) { gdb = try ChildProcess(arguments(socket), joined: joined) } catch {
         throw .host("cannot start gdb: \(error)" + (error == .noSuchFile ? "; install it (apt install gdb)" : ""))
     }
+    try restrict(machine)
     // gdb ends the machine when it kills it; when it ends without, it has left it behind.
     let status = Condition<Int32?>(nil)
     do throws(Errno) {
@@ -42,6 +48,6 @@ func withDebugger(
     } catch {
         throw .host("cannot start a thread: \(error)")
     }
-    _ = try finish(machine, options)
+    _ = try finish(machine, server, options)
     return status.wait { $0 }
 }

@@ -10,24 +10,19 @@ import Machine
 /// - Note: `@unchecked Sendable`: used by one vCPU thread at a time, as Attendant says.
 final class GDBServer: Attendant, @unchecked Sendable {
     /// Where it listens; nil for a machine without a server.
-    let endpoint: Endpoint?
-    private let listener: Socket?
+    var endpoint: Endpoint? { listener?.endpoint }
+    private let listener: Listener?
     private var client: Client?
-    /// Those who came while there was a client, the last few.
-    private var refused: [Socket] = []
+    private var newcomers = Newcomers()
     /// The thread that arriving input interrupts.
     private var listeningThread: Int32 = 0
 
     init(on asked: Endpoint?) throws(Errno) {
-        guard let asked else {
-            endpoint = nil
-            listener = nil
-            return
-        }
-        let socket = try Socket.listen(on: asked)
-        endpoint = socket.boundEndpoint(asked)
-        listener = socket
+        if let asked { listener = try Listener(on: asked) } else { listener = nil }
     }
+
+    /// Takes the endpoint's socket out of the file system, at the end of the program.
+    func remove() { listener?.remove() }
 
     // MARK: - While the machine stands still
 
@@ -52,7 +47,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
                 wait(for: stop, on: machine)
                 continue
             }
-            switch client.serve(listener: listener?.number ?? -1) {
+            switch client.serve(beside: listener) {
             case .resume(let plan): return .resume(plan)
             case .detach:
                 leave()
@@ -64,7 +59,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
                 leave()
                 if let ending { return .end(ending) }
                 if isDetached { return .resume(.run(machine.traits.processorCount)) }
-            case .newcomer: refuseNewcomers()
+            case .newcomer: takeNewcomers()
             }
         }
     }
@@ -76,12 +71,12 @@ final class GDBServer: Attendant, @unchecked Sendable {
         case .tripleFault, .hostFailure, .emulationFailure, .memoryFault:
             return .end(.died(stop.account ?? "the guest died"))
         case .reset:
-            diagnose("\(stop.account ?? "the guest asked for a reset"); starting it again")
+            diagnose(.reset, "\(stop.account ?? "the guest asked for a reset"); starting it again")
             return .resume(.run(processors))
         case .haltedForGood:
             let account = stop.account ?? "the guest halted for good"
             if listener == nil { return .end(.died(account)) }
-            diagnose("\(account); a debugger can look")
+            diagnose(.halt, "\(account); a debugger can look")
             return nil
         case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused: return nil
         }
@@ -90,11 +85,11 @@ final class GDBServer: Attendant, @unchecked Sendable {
     /// Waits for the next client, who finds the machine as `stop` left it.
     private func wait(for stop: StopEvent, on machine: VirtualMachine) {
         guard let listener else { preconditionFailure("a machine without a server is never held") }
-        _ = waitForInput([listener.number])
-        if let socket = try? listener.accept() {
-            client = Client(socket, Session(machine, stop: stop))
-            listeningThread = 0
-        }
+        takeNewcomers()
+        guard let socket = newcomers.takeClient() else { return listener.wait(beside: newcomers.numbers) }
+        client = Client(socket, Session(machine, stop: stop))
+        listeningThread = 0
+        newcomers.refuseAll(Self.isTaken)
     }
 
     private func leave() {
@@ -102,14 +97,21 @@ final class GDBServer: Attendant, @unchecked Sendable {
         client = nil
     }
 
-    /// Tells each that it is not served, in answer to whatever it asks first. Its connection is kept for a while: to
-    /// close one that has sent something unread would reset it, and the message would be lost.
-    private func refuseNewcomers() {
-        while let newcomer = try? listener?.accept() {
-            try? newcomer.send(Array("+$E.another debugger is attached to this stubvisor#0f".utf8)[...])
-            newcomer.endSending()
-            refused.append(newcomer)
-            if refused.count > 8 { refused.removeFirst() }
+    private static let isTaken = "another debugger is attached to this stubvisor"
+    private static let isPrivate = "this stubvisor serves its own user and root alone"
+
+    /// Takes those who have connected: while there is a client they are refused, else one of them may become it.
+    private func takeNewcomers() {
+        while let arrival = listener?.accept() {
+            switch arrival {
+            case .stranger(let socket, let who):
+                diagnose(.refusedClient, "refused a client \(who): only this user and root may connect")
+                newcomers.refuse(socket, Self.isPrivate)
+            case .client(let socket) where client != nil: newcomers.refuse(socket, Self.isTaken)
+            case .client(let socket):
+                newcomers.append(socket)
+                if listeningThread != 0 { newcomers.signal(thread: listeningThread) }
+            }
         }
     }
 
@@ -119,12 +121,12 @@ final class GDBServer: Attendant, @unchecked Sendable {
         if listeningThread != thread {
             listeningThread = thread
             listener?.signal(thread: thread)
-            listener?.setSignals(true)
+            newcomers.signal(thread: thread)
             client?.socket.signal(thread: thread)
             // A newcomer from before raised no signal here.
             if wantsStop() { return true }
         }
-        guard let client else { return false }
+        guard let client else { return wantsStop() }
         client.socket.setSignals(true)
         // What arrived before that raised no signal.
         return client.asksForStop()
@@ -135,9 +137,8 @@ final class GDBServer: Attendant, @unchecked Sendable {
     func endListening() { client?.socket.setSignals(false) }
 
     func wantsStop() -> Bool {
-        guard let client else { return listener.map { waitForInput([$0.number], milliseconds: 0) } ?? false }
-        if client.asksForStop() { return true }
-        refuseNewcomers()
-        return false
+        if client?.asksForStop() == true { return true }
+        takeNewcomers()
+        return client == nil && newcomers.haveClient()
     }
 }

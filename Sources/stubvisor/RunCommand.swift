@@ -7,19 +7,23 @@ import Machine
 /// Boots a kernel and serves debuggers until the guest or a client ends it.
 func run(_ options: RunOptions) throws(Failure) -> Int32 {
     let (machine, server) = try makeMachine(options)
+    try restrict(machine)
     if let endpoint = server.endpoint { diagnose("gdb server on \(endpoint)") }
-    let status = try finish(machine, options)
-    if case .unix(let path) = server.endpoint { removeFile(path) }
-    return status
+    return try finish(machine, server, options)
 }
 
 /// The machine that the options describe, with the server that attends it.
 func makeMachine(_ options: RunOptions) throws(Failure) -> (VirtualMachine, GDBServer) {
     // What is wrong with the kernel is said before anything is taken from the host.
-    let configuration = try configure(options)
+    var configuration = try configure(options)
+    if let path = options.output {
+        do throws(Errno) { configuration.output = try OutputFolder(path) } catch {
+            throw .host("cannot open the folder of --output, \(path): \(error)")
+        }
+    }
     let console: Console
     do throws(Errno) { console = try Console(options.console.place) } catch {
-        throw .host("cannot open the console \(options.console.text): \(error)")
+        throw .host("cannot open the console \(options.console.text): \(reason(error))")
     }
     let server = try makeServer(options.gdb)
     do throws(MachineError) {
@@ -29,16 +33,40 @@ func makeMachine(_ options: RunOptions) throws(Failure) -> (VirtualMachine, GDBS
     }
 }
 
+/// Gives up what it takes no more, now that everything is open: from here on there are guests and clients.
+func restrict(_ machine: VirtualMachine) throws(Failure) {
+    do throws(Errno) { try Privileges.drop() } catch { throw .host("cannot give up privileges: \(error)") }
+    do throws(Errno) { try machine.checkOutput() } catch {
+        throw .host("--output: no file can be made there: \(error)")
+    }
+}
+
 private func makeServer(_ endpoint: Endpoint?) throws(Failure) -> GDBServer {
     do throws(Errno) { return try GDBServer(on: endpoint) } catch {
         let place = endpoint.map { "\($0)" } ?? ""
-        let advice = error == .addressInUse ? "; another stubvisor? --gdb 127.0.0.1:0 picks a free port" : ""
-        throw .host("cannot listen on \(place): \(error)\(advice)")
+        guard case .tcp = endpoint, error == .addressInUse else {
+            throw .host("cannot listen on \(place): \(reason(error))")
+        }
+        throw .host("cannot listen on \(place): \(error); another stubvisor? --gdb 127.0.0.1:0 picks a free port")
+    }
+}
+
+/// Why a place cannot be listened on, or a file not be opened (see Listener).
+private func reason(_ error: Errno) -> String {
+    switch error {
+    case .busy: "another stubvisor listens there"
+    case .addressInUse: "\(error): another program listens there"
+    case .exists: "a file that is no socket is there"
+    default: "\(error)"
     }
 }
 
 /// Runs the machine to its end: the exit status that goes with it.
-func finish(_ machine: VirtualMachine, _ options: RunOptions) throws(Failure) -> Int32 {
+func finish(_ machine: VirtualMachine, _ server: GDBServer, _ options: RunOptions) throws(Failure) -> Int32 {
+    defer {
+        server.remove()
+        machine.console.remove()
+    }
     let ending: Ending
     do throws(MachineError) { ending = try machine.run() } catch { throw Failure(error) }
     if case .died(let why) = ending { diagnose(why) }

@@ -27,6 +27,8 @@ struct RunOptions {
     var interruptController: InterruptControllerKind?
     /// Where the interrupt timeline goes at the end.
     var interruptTrace: String?
+    /// The folder where monitor commands may make files.
+    var output: String?
     /// Bytes.
     var memory: UInt64 = 256 << 20
     var console = Console.stdio
@@ -142,6 +144,10 @@ extension Option {
         {
             options, text throws(Failure) in options.interruptTrace = text
         },
+        Option(
+            name: "--output", value: "DIR",
+            help: "the folder where monitor commands may make new files; without it they make none"
+        ) { options, text throws(Failure) in options.output = text },
         Option(name: "--initrd", value: "FILE", help: "an initial RAM disk, handed over as the boot protocol has it") {
             options, text throws(Failure) in options.initrd = text
         },

@@ -226,7 +226,7 @@ final class SimulatedTarget: DebugTarget {
         return performs
     }
 
-    func save(_ bytes: [UInt8], to path: String) throws(Refusal) { savedFiles[path] = bytes }
+    func save(_ bytes: [UInt8], as name: String) throws(Refusal) { savedFiles[name] = bytes }
 
     func report(_ topic: ReportTopic) -> String {
         switch topic {

@@ -77,7 +77,7 @@ private final class AnyMachine: DebugTarget, PhysicalMemory {
 
     func perform(_ action: InterruptAction) throws(Refusal) -> Bool { true }
 
-    func save(_ bytes: [UInt8], to path: String) throws(Refusal) { throw Refusal("no files here") }
+    func save(_ bytes: [UInt8], as name: String) throws(Refusal) { throw Refusal("no files here") }
 
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation {
         try X86.paging(files[processor]).translate(address, in: self)

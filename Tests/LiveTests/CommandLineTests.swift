@@ -57,7 +57,7 @@ extension Live {
             let text = try Program.run([Places.stubvisor, "help", "run"]).output
             for option in [
                 "--gdb", "--running", "--cpus", "--memory", "--console", "--format", "--load-address", "--entry",
-                "--cpu-mode",
+                "--cpu-mode", "--output",
             ] {
                 #expect(text.contains("\n  \(option)"), "\(option)")
             }

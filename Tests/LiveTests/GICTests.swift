@@ -36,7 +36,9 @@ extension Live {
         /// A machine that stands in one of the guest's situations.
         private func guest(in situation: UInt8, cpus: Int = 1) throws -> (guest: RemoteClient, Symbols) {
             let symbols = try Symbols(guest: "gicdemo")
-            let guest = try Stubvisor(guest: "gicdemo", Self.options + ["--cpus", "\(cpus)"]).attach()
+            let guest = try Stubvisor(
+                guest: "gicdemo", Self.options + ["--cpus", "\(cpus)", "--output", Places.scratch]
+            ).attach()
             #expect(try guest.write([situation, 0, 0, 0], at: symbols["situation"]) == "OK")
             #expect(try guest.insert(0, at: symbols["in_situation"]) == "OK")
             #expect(try guest.resume().kind == "T05")
@@ -114,8 +116,8 @@ extension Live {
                 } while try guest.word(at: symbols["line_hits"])
                     < start + round
             }
-            let file = try Places.file("gic-timeline.json", [])
-            #expect(try guest.monitor("irq timeline \(file)").contains("events in"))
+            let file = Places.scratch + "/gic-timeline.json"
+            #expect(try guest.monitor("irq timeline gic-timeline.json").contains("events in"))
             struct Trace: Decodable { let traceEvents: [Event] }
             let trace = try JSONDecoder().decode(Trace.self, from: Data(Places.bytes(file))).traceEvents
             let line = trace.filter { $0.args?.irq == "33" && $0.ph == "i" }

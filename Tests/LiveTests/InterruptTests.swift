@@ -168,14 +168,14 @@ extension Live {
         @Test("every timer interrupt is pended, delivered, acknowledged and ended, in order", .needs(.kvm))
         func timeline() throws {
             let symbols = try Symbols(guest: "apicdemo")
-            let path = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).json")
-            defer { try? FileManager.default.removeItem(at: path) }
-            let guest = try Stubvisor(guest: "apicdemo").attach()
+            let name = "\(UUID()).json"
+            let path = Places.scratch + "/" + name
+            let guest = try Stubvisor(guest: "apicdemo", ["--output", Places.scratch]).attach()
             #expect(try guest.write([0xe8, 3, 0, 0], at: symbols["rounds"]) == "OK")
             #expect(try guest.insert(0, at: symbols["deadline"]) == "OK")
             #expect(try guest.resume().kind == "T05")
-            #expect(try guest.monitor("irq timeline \(path.path)").contains("ui.perfetto.dev"))
-            let events = try JSONDecoder().decode(Timeline.self, from: Data(contentsOf: path)).traceEvents
+            #expect(try guest.monitor("irq timeline \(name)").contains("ui.perfetto.dev"))
+            let events = try JSONDecoder().decode(Timeline.self, from: Data(Places.bytes(path))).traceEvents
             let timer = events.filter { $0.ph == "i" && $0.args?.irq == "v112" }
             // A slow host lets the timer come again before the one before is taken.
             let words = timer.compactMap { $0.name.split(separator: " ").first.map(String.init) }

@@ -40,7 +40,8 @@ extension MonitorCommand {
             summary: "the last interrupt events, with times"
         ) { session, words throws(Refusal) in try session.traceInterrupts(words) },
         MonitorCommand(
-            name: "irq timeline", arguments: "FILE", summary: "write the events as a Chrome trace, for Perfetto"
+            name: "irq timeline", arguments: "FILE",
+            summary: "write the events as a Chrome trace, for Perfetto: a new file in the folder of --output"
         ) { session, words throws(Refusal) in try session.saveTimeline(words) },
         MonitorCommand(
             name: "irq stats", arguments: "[N] [--json]",

@@ -120,9 +120,9 @@ extension Session {
     }
 
     func saveTimeline(_ words: [Substring], _ trace: InterruptTrace) throws(Refusal) -> String {
-        guard words.count == 1, let path = words.first else { throw Refusal("which file? irq timeline FILE") }
-        try target.save(Array("\(trace.timeline)\n".utf8), to: String(path))
-        return "\(trace.last().count) events in \(path); open it in https://ui.perfetto.dev or chrome://tracing"
+        guard words.count == 1, let name = words.first else { throw Refusal("which file? irq timeline FILE") }
+        try target.save(Array("\(trace.timeline)\n".utf8), as: String(name))
+        return "\(trace.last().count) events in \(name); open it in https://ui.perfetto.dev or chrome://tracing"
     }
 
     func interruptStatistics(_ words: [Substring]) throws(Refusal) -> String {

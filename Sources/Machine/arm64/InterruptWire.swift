@@ -71,7 +71,7 @@ final class InterruptWire: Sendable {
                 isUp.withLock { if event.takeEnd() { $0 = false } }
                 try follow()
             } catch {
-                diagnose("the UART's interrupt is lost: \(error)")
+                diagnose(.interruptInput, "the UART's interrupt is lost: \(error)")
             }
         }
     }

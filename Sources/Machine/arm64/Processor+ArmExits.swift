@@ -41,7 +41,9 @@ extension Processor {
             try fetchRegisters()
             // As an access that nothing answers: the guest gets an external abort.
             try vcpu.abortAccess()
-            diagnose("vCPU \(index) accessed \(address) at \(programCounter) in a way that cannot be told: aborted")
+            diagnose(
+                .undecodedAccess,
+                "vCPU \(index) accessed \(address) at \(programCounter) in a way that cannot be told: aborted")
             return .goOn
         case .internalError(let suberror, _): return .stop(failure("KVM gave up: internal error \(suberror)"))
         case .failEntry(let reason):

@@ -33,7 +33,7 @@ extension Processor {
                 try machine.vm.setInterruptLine(line.number, wanted.contains(input))
                 drivenInputs.formSymmetricDifference(input)
             } catch {
-                diagnose("vCPU \(index) does not hear of its interrupts: \(error)")
+                diagnose(.interruptInput, "vCPU \(index) does not hear of its interrupts: \(error)")
             }
         }
     }

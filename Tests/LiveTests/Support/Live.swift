@@ -52,6 +52,7 @@ struct Need: Sendable {
 
     static let gdb = installed("gdb")
     static let lldb = installed("lldb-19")
+    static let clang = installed("clang")
 
     /// What Tests/Lab/trixie takes to be made, as far as can be told without trying.
     static let trixie: Need = {
@@ -81,6 +82,13 @@ struct Need: Sendable {
     static let package = Need(
         missing: Places.stubvisor.hasPrefix(Places.package + "/")
             ? nil : "the program was built outside of its package, where it finds no guests and no scripts")
+
+    /// To become a user without rights who may open /dev/kvm all the same.
+    static let strangersKVM: Need = {
+        guard stranger.missing == nil else { return stranger }
+        let attempt = try? Program.run(Program.strangersPrefix + ["test", "-w", "/dev/kvm"])
+        return Need(missing: attempt?.status == 0 ? nil : "a user without rights may not open /dev/kvm")
+    }()
 
     /// To become a user who may not open /dev/kvm.
     static let stranger: Need = {

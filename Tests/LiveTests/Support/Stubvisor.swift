@@ -8,9 +8,14 @@ final class Stubvisor {
 
     private static let announcement = "stubvisor: gdb server on "
 
-    /// Starts a machine and waits until its server is there.
-    init(_ arguments: [String], gdb endpoint: String = "127.0.0.1:0", blockingSignals: Bool = false) throws {
-        program = try Program([Places.stubvisor, "run", "--gdb", endpoint] + arguments, blocking: blockingSignals)
+    /// Starts a machine and waits until its server is there. What `launcher` starts becomes stubvisor.
+    init(
+        _ arguments: [String], gdb endpoint: String = "127.0.0.1:0", blockingSignals: Bool = false,
+        hasInput: Bool = false, launcher: [String] = []
+    ) throws {
+        program = try Program(
+            launcher + [Places.stubvisor, "run", "--gdb", endpoint] + arguments, hasInput: hasInput,
+            blocking: blockingSignals)
         let line = { (program: Program) in
             program.errors.split(separator: "\n", omittingEmptySubsequences: false).dropLast()
                 .first { $0.hasPrefix(Self.announcement) }

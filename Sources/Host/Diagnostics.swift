@@ -1,0 +1,57 @@
+import Synchronization
+
+/// Holds down a line that comes again and again: the first few pass, then one a second, with the number of those that
+/// did not. A quiet time brings the first few back. Time comes in as nanoseconds.
+package struct RepetitionLimit: Sendable {
+    /// Lines that pass at once.
+    package static let burst: UInt64 = 5
+    private static let second: UInt64 = 1_000_000_000
+
+    private var allowance = Self.burst
+    /// Since when `allowance` has grown.
+    private var counted: UInt64 = 0
+    /// Lines held down since the last one that passed.
+    package private(set) var omitted = 0
+
+    package init() {}
+
+    /// How many lines were held down before this one; nil where this one is held down, too.
+    package mutating func admit(at now: UInt64) -> Int? {
+        if allowance == Self.burst { counted = now }
+        let seconds = (now - counted) / Self.second
+        allowance = min(allowance + seconds, Self.burst)
+        counted += seconds * Self.second
+        guard allowance > 0 else {
+            omitted += 1
+            return nil
+        }
+        allowance -= 1
+        defer { omitted = 0 }
+        return omitted
+    }
+}
+
+/// What a guest, or whoever can reach a port, can make stubvisor say as often as they like.
+package enum RepeatedDiagnostic: CaseIterable, Sendable {
+    case reset, halt, undecodedAccess, message, watchpoint, registerFilter, interruptInput
+    case refusedClient, shortage
+}
+
+private let limits = Mutex<[RepeatedDiagnostic: RepetitionLimit]>([:])
+
+/// One line on standard error, as `diagnose` without a kind, for what may come without end: see RepetitionLimit.
+package func diagnose(_ kind: RepeatedDiagnostic, _ text: String) {
+    let omitted = limits.withLock { $0[kind, default: RepetitionLimit()].admit(at: Clock.monotonic) }
+    guard let omitted else { return }
+    diagnose(omitted == 0 ? text : "\(text) (\(omitted) more like it since the last line)")
+}
+
+/// At the end of the program: how many lines were held down and not yet counted.
+package func diagnoseOmissions() {
+    let counts = limits.withLock { limits in
+        defer { limits = [:] }
+        return RepeatedDiagnostic.allCases.compactMap { limits[$0]?.omitted }
+    }
+    let omitted = counts.reduce(0, +)
+    if omitted > 0 { diagnose("\(omitted) more lines like those before were left out") }
+}
