@@ -100,9 +100,11 @@ final class GDBServer: Attendant, @unchecked Sendable {
     private static let isTaken = "another debugger is attached to this stubvisor"
     private static let isPrivate = "this stubvisor serves its own user and root alone"
 
-    /// Takes those who have connected: while there is a client they are refused, else one of them may become it.
+    /// Takes those who have connected: while there is a client they are refused, else one of them may become it. Not all
+    /// at once: others may connect faster than they can be refused, and hold the vCPU's thread.
     private func takeNewcomers() {
-        while let arrival = listener?.accept() {
+        for _ in 0..<Newcomers.capacity {
+            guard let arrival = listener?.accept() else { return }
             switch arrival {
             case .stranger(let socket, let who):
                 diagnose(.refusedClient, "refused a client \(who): only this user and root may connect")

@@ -7,7 +7,7 @@ struct Newcomers {
     /// What a client of the protocol may send first: an ack, a nak, a packet, a notification, an interrupt.
     private static let openings = Set("+-$%\u{3}".utf8)
     /// Of each kind; the oldest goes.
-    private static let capacity = 8
+    static let capacity = 8
 
     private var silent: [Socket] = []
     private var refused: [Socket] = []

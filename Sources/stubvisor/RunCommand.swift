@@ -43,11 +43,13 @@ func restrict(_ machine: VirtualMachine) throws(Failure) {
 
 private func makeServer(_ endpoint: Endpoint?) throws(Failure) -> GDBServer {
     do throws(Errno) { return try GDBServer(on: endpoint) } catch {
-        let place = endpoint.map { "\($0)" } ?? ""
-        guard case .tcp = endpoint, error == .addressInUse else {
-            throw .host("cannot listen on \(place): \(reason(error))")
-        }
-        throw .host("cannot listen on \(place): \(error); another stubvisor? --gdb 127.0.0.1:0 picks a free port")
+        let words =
+            switch (endpoint, error) {
+            case (.tcp, .addressInUse): "\(error); another stubvisor? --gdb 127.0.0.1:0 picks a free port"
+            case (.tcp, .noSuchFile): "\(error): /proc/net/tcp, which shows whose a connection is"
+            default: reason(error)
+            }
+        throw .host("cannot listen on \(endpoint.map { "\($0)" } ?? ""): \(words)")
     }
 }
 
