@@ -99,13 +99,16 @@ extension Live {
 
         // MARK: - Other users
 
-        /// Another user's program that connects, asks `packet`, and prints what it gets.
-        private func ask(_ stubvisor: Stubvisor, _ packet: String, as prefix: [String]) throws -> String {
+        /// Another user's program that connects, asks `packet`, and prints what it gets until it is turned out, or the
+        /// first `count` bytes of that.
+        private func ask(
+            _ stubvisor: Stubvisor, _ packet: String, as prefix: [String], count: Int = 1 << 20
+        ) throws -> String {
             let parts = stubvisor.place.split(separator: ":")
-            let script = "exec 3<>/dev/tcp/$0/$1 && printf %s \"$2\" >&3 && cat <&3"
+            let script = "exec 3<>/dev/tcp/$0/$1 && printf %s \"$2\" >&3 && head -c $3 <&3"
             let request = String(decoding: RemoteClient.frame(Array(packet.utf8)), as: UTF8.self)
             return try Program.run(
-                prefix + ["bash", "-c", script, String(parts[0]), String(parts[1]), request]
+                prefix + ["bash", "-c", script, String(parts[0]), String(parts[1]), request, "\(count)"]
             ).output
         }
 
@@ -131,7 +134,7 @@ extension Live {
         func strangersServer() throws {
             let guest = try EchoGuest(launcher: Program.strangersPrefix)
             #expect(guest.runs())
-            #expect(try ask(guest.stubvisor, "?", as: Program.strangersPrefix).contains("$T"))
+            #expect(try ask(guest.stubvisor, "?", as: Program.strangersPrefix, count: 3) == "+$T")
             #expect(try guest.stubvisor.attach().request("?").hasPrefix("T"))
         }
     }
