@@ -31,6 +31,14 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
     var hasKernelChips: Bool { self == .kernel }
 }
 
+/// Which architecture's registers gdb is given for an x86 guest: those that go with its symbol file.
+package enum GDBArchitecture: String, CaseIterable, Sendable {
+    /// By the kernel's file.
+    case auto
+    case i386
+    case x86_64 = "x86-64"
+}
+
 /// What a machine is made of.
 package struct MachineConfiguration: Sendable {
     /// The guest's.
@@ -49,6 +57,8 @@ package struct MachineConfiguration: Sendable {
     let isRunning: Bool
     /// How wide the registers are that clients see.
     let width: X86.Width
+    /// What the user should know about the choice of `width`.
+    package let note: String?
     /// Where the image was linked to be, if that is where Linux kernels are.
     let linkAddress: VirtualAddress?
     /// Where monitor commands may make files.
@@ -66,7 +76,7 @@ package struct MachineConfiguration: Sendable {
     /// A machine for `image`, which was loaded from the bytes of `file`.
     package init(
         memory: MachineMemory, processorCount: Int, interruptController: InterruptControllerKind?, image: BootImage,
-        file: [UInt8], name: String, isRunning: Bool
+        file: [UInt8], name: String, isRunning: Bool, gdbArchitecture: GDBArchitecture = .auto
     ) {
         architecture = .x86_64
         self.memory = memory
@@ -77,7 +87,7 @@ package struct MachineConfiguration: Sendable {
         summary = image.summary
         self.name = name
         self.isRunning = isRunning
-        width = Self.width(for: image, file)
+        (width, note) = Self.width(for: image, file, as: gdbArchitecture)
         linkAddress = Boot.linkAddress(of: file, in: X86LinuxKernel.images)
     }
 
@@ -95,16 +105,33 @@ package struct MachineConfiguration: Sendable {
         summary = image.summary
         self.name = name
         self.isRunning = isRunning
-        (width, linkAddress) = (.bits64, nil)
+        (width, note, linkAddress) = (.bits64, nil, nil)
     }
 
-    /// What goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one.
-    private static func width(for image: BootImage, _ file: [UInt8]) -> X86.Width {
-        let isELF32 = file.starts(with: [0x7f, 0x45, 0x4c, 0x46, 1])
+    /// What goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one, and the other way
+    /// round. A 32-bit ELF file may hold 64-bit code: then the symbols are those of the 64-bit file that it was made from,
+    /// unless it has debugging information of its own that says otherwise.
+    private static func width(
+        for image: BootImage, _ file: [UInt8], as choice: GDBArchitecture
+    ) -> (width: X86.Width, note: String?) {
+        switch choice {
+        case .i386: return (.bits32, nil)
+        case .x86_64: return (.bits64, nil)
+        case .auto: break
+        }
         switch image.start.mode {
-        case .real: return .bits16
-        case .protected where isELF32 || image.format == .flat: return .bits32
-        case .protected, .long: return .bits64
+        case .real: return (.bits16, nil)
+        case .long: return (.bits64, nil)
+        case .protected:
+            guard let code = codeWidth(of: file) else { return (image.format == .flat ? .bits32 : .bits64, nil) }
+            guard code.entersLongMode else { return (.bits32, nil) }
+            let isWide = code.debugAddressSize != 4
+            let (chosen, other): (GDBArchitecture, GDBArchitecture) = isWide ? (.x86_64, .i386) : (.i386, .x86_64)
+            return (
+                isWide ? .bits64 : .bits32,
+                "a 32-bit ELF file whose code enters long mode: gdb is given \(chosen.rawValue) registers; "
+                    + "--gdb-arch \(other.rawValue) if your symbol file is \(isWide ? "32" : "64")-bit"
+            )
         }
     }
 }

@@ -21,6 +21,7 @@ func makeMachine(_ options: RunOptions) throws(Failure) -> (VirtualMachine, GDBS
             throw .host("cannot open the folder of --output, \(path): \(error)")
         }
     }
+    if options.gdb != nil, let note = configuration.note { diagnose("\(options.kernel) is \(note)") }
     let console: Console
     do throws(Errno) { console = try Console(options.console.place) } catch {
         throw .host("cannot open the console \(options.console.text): \(reason(error))")
@@ -101,7 +102,7 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
                 memory: memory, processorCount: options.processorCount,
                 interruptController: options.interruptController,
                 image: try Boot.load(file, options: load, into: memory), file: file, name: options.kernel,
-                isRunning: isRunning)
+                isRunning: isRunning, gdbArchitecture: options.gdbArchitecture)
         case .arm64:
             let machine = Arm64Machine(
                 processorCount: options.processorCount, interruptController: options.treeController)

@@ -1,3 +1,4 @@
+import Architecture
 import Boot
 import Host
 import Machine
@@ -34,6 +35,8 @@ struct RunOptions {
     var console = Console.stdio
     var initrd: String?
     var load = LoadOptions()
+    /// Whose registers gdb is given.
+    var gdbArchitecture = GDBArchitecture.auto
     var kernel = ""
     fileprivate var allowsInsecure = false
 
@@ -115,6 +118,18 @@ extension Option {
             name: "--gdb-insecure", value: nil, help: "let --gdb listen where other machines can reach it",
             isOfServer: true
         ) { options, _ throws(Failure) in options.allowInsecure() },
+        Option(
+            name: "--gdb-arch", value: GDBArchitecture.allCases.map(\.rawValue).joined(separator: " | "),
+            help:
+                "x86-64: whose registers gdb is given, as its symbol file wants; default auto, by KERNEL. A 32-bit ELF "
+                + "file with 64-bit code wants x86-64"
+        ) { options, text throws(Failure) in
+            options.gdbArchitecture = try choice("--gdb-arch", text)
+            guard MachineConfiguration.architecture == .x86_64 || options.gdbArchitecture == .auto else {
+                throw .usage(
+                    "--gdb-arch \(text): gdb is given this guest's only architecture, \(Architecture.arm64.rawValue)")
+            }
+        },
         Option(name: "--running", value: nil, help: "start at once instead of holding the guest for the debugger") {
             options, _ throws(Failure) in options.isRunning = true
         },

@@ -28,7 +28,8 @@ extension Live {
                 (["run", "--gdb", "nowhere", "k"], "HOST:PORT"),
                 (["run", "--gdb", "0.0.0.0:0", "k"], "--gdb-insecure"),
                 (["run", "--format", "tape", "k"], "elf"), (["run", "--cpu-mode", "turbo", "k"], "protected"),
-                (["run", "--entry", "x", "k"], "0x100000"), (["run", "--running=yes", "k"], "takes no value"),
+                (["run", "--gdb-arch", "ia64", "k"], "auto, i386, x86-64"), (["run", "--entry", "x", "k"], "0x100000"),
+                (["run", "--running=yes", "k"], "takes no value"),
                 (["run", "a", "b"], "one kernel"), (["fly"], "no command \"fly\""), (["demo", "now"], "no arguments"),
                 (["doctor", "--xml"], "--json"), (["debug", "--gdb", ":1", "k"], "debug chooses"),
                 (["help", "fly"], "no command \"fly\""),
@@ -57,7 +58,7 @@ extension Live {
             let text = try Program.run([Places.stubvisor, "help", "run"]).output
             for option in [
                 "--gdb", "--running", "--cpus", "--memory", "--console", "--format", "--load-address", "--entry",
-                "--cpu-mode", "--output",
+                "--cpu-mode", "--output", "--gdb-arch",
             ] {
                 #expect(text.contains("\n  \(option)"), "\(option)")
             }
