@@ -172,6 +172,7 @@ static const unsigned long REQUEST_TRANSLATE = KVM_TRANSLATE;
 static const unsigned long REQUEST_INTERRUPT = KVM_INTERRUPT;
 static const unsigned long REQUEST_NMI = KVM_NMI;
 static const unsigned long REQUEST_GET_TSC_KHZ = KVM_GET_TSC_KHZ;
+static const unsigned long REQUEST_KVMCLOCK_CTRL = KVM_KVMCLOCK_CTRL;
 static const unsigned long REQUEST_X86_SET_MSR_FILTER = KVM_X86_SET_MSR_FILTER;
 #endif
 

@@ -66,6 +66,8 @@ extension System {
     /// Whether the kernel's local APICs have a deadline timer, which KVM_GET_SUPPORTED_CPUID may leave out.
     package var hasDeadlineTimer: Bool { check(KVM_CAP_TSC_DEADLINE_TIMER) != 0 }
     package var hasLocalAPICsAlone: Bool { check(KVM_CAP_SPLIT_IRQCHIP) != 0 }
+    /// Whether a guest with KVM's clock can be made to see that it was stopped (Linux 3.5; x86).
+    package var marksPauses: Bool { check(KVM_CAP_KVMCLOCK_CTRL) != 0 }
     /// arm64: how many breakpoints and watchpoints KVM_SET_GUEST_DEBUG takes; 0 elsewhere.
     package var breakpointCount: Int { Int(check(KVM_CAP_GUEST_DEBUG_HW_BPS)) }
     package var watchpointCount: Int { Int(check(KVM_CAP_GUEST_DEBUG_HW_WPS)) }

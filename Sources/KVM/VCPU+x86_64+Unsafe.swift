@@ -152,6 +152,19 @@ extension VCPU {
         try descriptor.set("KVM_SET_VCPU_EVENTS", REQUEST_SET_VCPU_EVENTS, &events)
     }
 
+    /// Marks in the guest's kvm-clock page that the vCPU was stopped, so that the guest's lockup watchdogs start anew. False
+    /// where the guest has no such clock. The corresponding request is `KVM_KVMCLOCK_CTRL`.
+    package func markPause() throws(KVMError) -> Bool {
+        let number = descriptor.number
+        do throws(KVMError) {
+            try request("KVM_KVMCLOCK_CTRL") { clinux_ioctl_value(number, REQUEST_KVMCLOCK_CTRL, 0) }
+            return true
+        } catch {
+            guard error.errno == .invalid else { throw error }
+            return false
+        }
+    }
+
     /// A block by itself. The corresponding requests are RegisterBlock's.
     package func get(_ block: RegisterBlock) throws(KVMError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: block.size)

@@ -57,6 +57,7 @@ extension VCPU {
     package func translate(_ address: VirtualAddress) throws(KVMError) -> PhysicalAddress? {
         throw absent("KVM_TRANSLATE")
     }
+    package func markPause() throws(KVMError) -> Bool { throw absent("KVM_KVMCLOCK_CTRL") }
     package func timeStampFrequency() throws(KVMError) -> UInt64 { throw absent("KVM_GET_TSC_KHZ") }
 }
 

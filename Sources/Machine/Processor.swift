@@ -48,6 +48,8 @@ final class Processor: @unchecked Sendable {
     var deviceLevels: DeviceInterrupts = []
     /// arm64: its interrupt inputs as KVM has them.
     var drivenInputs: ArmInputs = []
+    /// It has run since it was last marked as stopped (see PauseMark).
+    var hasRun = false
     /// The kernel's id of this vCPU's thread.
     private var thread: Int32 = 0
     /// Where a step that must run began and ends (see `run(from:to:)`).
@@ -169,6 +171,7 @@ final class Processor: @unchecked Sendable {
             return next.event
         }
         sleepsForGood.store(false, ordering: .relaxed)
+        hasRun = true
         machine.gate.enter(index)
         defer { machine.gate.leave(index) }
         // Time goes on: one vCPU hears of the next timer.

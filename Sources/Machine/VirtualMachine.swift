@@ -87,6 +87,7 @@ package final class VirtualMachine: @unchecked Sendable {
         let features: [CPUIDEntry]
         do throws(KVMError) {
             let system = try System()
+            marksPauses = system.marksPauses
             if let known { capabilities = known } else { capabilities = try Probe.host(system) }
             plantedInstruction =
                 configuration.architecture == .x86_64
@@ -206,6 +207,8 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Serves the debugger through the attendant.
     func attend(_ stop: StopEvent) -> Verdict {
         model?.freeze()
+        markPause(at: Clock.monotonic)
+        defer { pauseMark.resume() }
         if architecture == .arm64 {
             keptCount = virtualCount
             for processor in processors { processor.noteSwitchOn() }
@@ -227,10 +230,14 @@ package final class VirtualMachine: @unchecked Sendable {
         tellsEach = plan.tellsEach
         do throws(Refusal) { try completeReset() } catch { return .end(.died(error.reason)) }
         applyArrangement()
+        markPause(at: Clock.monotonic)
         return verdict
     }
 
     private var hasStarted = false
+    /// KVM can mark in the guest's clock that it was stopped.
+    let marksPauses: Bool
+    var pauseMark = PauseMark()
     /// arm64: the guest's time of this stop, at which it goes on.
     var keptCount: UInt64?
     /// The guest asked for a reset, which is done when it is to go on: until then it can be looked at.
