@@ -43,6 +43,7 @@ extension VirtualMachine {
     private var noPC: Refusal { Refusal("this machine has a GIC: info gic") }
 
     package func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
+        if let model, keepRecord(action, of: model) { return true }
         guard architecture == .x86_64 else { throw noPC }
         guard let model else { return try performInKernel(action) }
         let hasKernelAPICs = configuration.interruptController.hasKernelAPICs
@@ -90,10 +91,19 @@ extension VirtualMachine {
                 isDone = wasPending
                 return outcome
             }
-        case .record(let isOn): model.look { $0.journal.trace.isOn = isOn }
-        case .clearRecord: model.look { $0.journal.trace.clear() }
+        case .record, .clearRecord: break
         }
         return isDone
+    }
+
+    /// Does what is about the record, which a model has of every kind of controllers; false for other actions.
+    private func keepRecord(_ action: InterruptAction, of model: InterruptModel) -> Bool {
+        switch action {
+        case .record(let isOn): model.look { $0.journal.trace.isOn = isOn }
+        case .clearRecord: model.look { $0.journal.trace.clear() }
+        case .setLine, .pulse, .mask, .route, .message, .nonMaskable, .clear: return false
+        }
+        return true
     }
 
     /// Writes the interrupt events as a Chrome trace; the machine has ended.

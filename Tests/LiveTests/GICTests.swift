@@ -103,6 +103,20 @@ extension Live {
             let args: Arguments?
         }
 
+        @Test("the trace is switched off and on, and emptied", .needs(.kvm))
+        func traceSwitches() throws {
+            let (guest, _) = try guest(in: 1)
+            #expect(try guest.monitor("irq trace clear") == "the trace is empty\n")
+            #expect(try !guest.monitor("irq trace").contains("pend"))
+            #expect(try guest.monitor("irq trace off") == "the trace is off\n")
+            _ = try guest.monitor("inject-irq 33")
+            #expect(try !guest.monitor("irq trace").contains("pend"), "nothing is recorded")
+            #expect(try guest.monitor("irq trace on") == "the trace is on\n")
+            _ = try guest.monitor("clear-irq 33")
+            _ = try guest.monitor("inject-irq 33")
+            #expect(try guest.monitor("irq trace").contains("pend"))
+        }
+
         @Test("pending, delivered, acknowledged, ended: in order, with times that add up", .needs(.kvm))
         func timeline() throws {
             let (guest, symbols) = try guest(in: 1)
