@@ -22,6 +22,7 @@ package struct RegisterBlocks: OptionSet, Sendable {
     package static let vector = Self(rawValue: 64)
     /// arm64: the system registers that no stop needs.
     package static let control = Self(rawValue: 128)
+    package static let all = Self(rawValue: .max)
     /// What a stop brings along.
     package static let ofEveryExit: Self = [.general, .system]
 }

@@ -6,10 +6,33 @@ package struct RegisterFile: Sendable {
     package var storage: [UInt8]
     /// Blocks whose bytes are the vCPU's.
     package var present: RegisterBlocks = []
+    /// What could not be fetched, and why: blocks, and single registers by the offset of their storage, which means nothing.
+    private var missing: [(blocks: RegisterBlocks, offset: Int?, reason: String)] = []
     /// Blocks that a client changed since they were fetched.
     package var changed: RegisterBlocks = []
 
     package init(size: Int) { storage = [UInt8](repeating: 0, count: size) }
+
+    // MARK: - What could not be fetched
+
+    /// The register could not be fetched: the reason. Nil where its value is there.
+    package func reasonMissing(_ register: Register) -> String? {
+        missing.first { row in
+            row.blocks.contains(register.block) && (row.offset == nil || row.offset == register.offset)
+        }?.reason
+    }
+
+    /// None of `blocks` could be fetched, or of them not what is stored at `offset`.
+    package mutating func noteMissing(_ blocks: RegisterBlocks, at offset: Int? = nil, _ reason: String) {
+        missing.append((blocks, offset, reason))
+    }
+
+    /// `blocks` are about to be fetched anew.
+    package mutating func forgetMissing(_ blocks: RegisterBlocks) {
+        if !missing.isEmpty { missing.removeAll { !$0.blocks.isDisjoint(with: blocks) } }
+    }
+
+    // MARK: - Values
 
     /// Appends the register's value, little-endian, in its width on the wire.
     package func append(_ register: Register, to output: inout [UInt8]) {

@@ -29,6 +29,7 @@ extension Session {
         var lines: [String] = []
         var cells: [String] = []
         func text(_ register: Register, name width: Int) -> String {
+            guard file.reasonMissing(register) == nil else { return Self.pad(register.name, width) + "unavailable" }
             var digits: [UInt8] = []
             digits.appendHex(file.bytes(of: register).reversed())
             return Self.pad(register.name, width) + String(decoding: digits, as: UTF8.self)

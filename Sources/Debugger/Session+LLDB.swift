@@ -136,6 +136,12 @@ extension Session {
 
     func saveRegisters(_ thread: ThreadID?) {
         guard let processor = processor(thread) else { return reply.error(.noThread, "no such thread") }
+        let file = target.registers(of: processor, having: [])
+        for register in layout.registers[..<layout.countInG] {
+            if let reason = file.reasonMissing(register) {
+                return reply.error(.invalid, "\(register.name) is unavailable: \(reason)")
+            }
+        }
         reply.text("\(savedRegisters.add(generalRegisters(of: processor)))")
     }
 

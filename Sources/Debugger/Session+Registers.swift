@@ -6,7 +6,23 @@ import RemoteProtocol
 extension Session {
     func readRegisters(_ thread: ThreadID?) {
         guard let processor = processor(thread) else { return reply.error(.noThread, "no such thread") }
-        reply.hex(generalRegisters(of: processor)[...])
+        let file = target.registers(of: processor, having: [])
+        for register in layout.registers[..<layout.countInG] { write(register, of: file) }
+    }
+
+    /// A register's digits, or as many `x` where it could not be fetched.
+    private func write(_ register: Register, of file: RegisterFile) {
+        if file.reasonMissing(register) != nil {
+            reply.text(String(repeating: "x", count: register.bits / 4))
+        } else {
+            reply.hex(file.bytes(of: register)[...])
+        }
+    }
+
+    /// Why a register that could not be fetched cannot be set: nobody knows what else would change with it.
+    private func check(_ register: Register, of file: RegisterFile) throws(Refusal) {
+        guard let reason = file.reasonMissing(register) else { return }
+        throw Refusal("\(register.name) is unavailable: \(reason)")
     }
 
     /// The data of `g`.
@@ -32,6 +48,7 @@ extension Session {
         let relative = layout.relative
         var last: [(Register, ArraySlice<UInt8>)] = []
         for register in layout.registers[..<layout.countInG] {
+            try check(register, of: file)
             let value = rest.prefix(register.bits / 8)
             guard value.count == register.bits / 8 else { break }
             rest = rest.dropFirst(value.count)
@@ -54,7 +71,7 @@ extension Session {
             return reply.error(.malformed, "there is no register \(number)")
         }
         let register = layout.registers[number]
-        reply.hex(target.registers(of: processor, having: register.block).bytes(of: register)[...])
+        write(register, of: target.registers(of: processor, having: register.block))
     }
 
     func writeRegister(_ number: Int, _ bytes: ArraySlice<UInt8>, _ thread: ThreadID?) {
@@ -68,6 +85,7 @@ extension Session {
         }
         var file = target.registers(of: processor, having: register.block)
         answerRefusal { () throws(Refusal) in
+            try check(register, of: file)
             try set(register, to: bytes, in: &file)
             try target.setRegisters(file, of: processor)
         }
@@ -84,11 +102,12 @@ extension Session {
         throw Refusal("\(register.name) has no such bits")
     }
 
-    /// The registers that spare the client a request after each stop.
+    /// The registers that spare the client a request after each stop; a stop reply has no way to say that one is missing.
     func expedited(of processor: Int) -> [Stop.Register] {
         let file = target.registers(of: processor, having: [])
-        return layout.expedited.map { number in
-            Stop.Register(number, file.bytes(of: layout.registers[number])[...])
+        return layout.expedited.compactMap { number in
+            guard file.reasonMissing(layout.registers[number]) == nil else { return nil }
+            return Stop.Register(number, file.bytes(of: layout.registers[number])[...])
         }
     }
 }

@@ -24,12 +24,12 @@ extension VCPU {
     private static let header = 8
     private static let entry = 16
 
-    /// The values of `indexes`, in their order; 0 for those from the first that KVM does not know.
+    /// The values of `indexes`, in their order, up to the first that KVM does not know.
     /// The corresponding request is `KVM_GET_MSRS`.
     package func modelSpecific(_ indexes: [UInt32]) throws(KVMError) -> [UInt64] {
         var list = Self.list(indexes.map { ($0, 0) })
-        try access("KVM_GET_MSRS", REQUEST_GET_MSRS, &list)
-        return indexes.indices.map { list.number(at: Self.header + $0 * Self.entry + 8, count: 8) }
+        let count = Int(try access("KVM_GET_MSRS", REQUEST_GET_MSRS, &list))
+        return indexes.indices.prefix(count).map { list.number(at: Self.header + $0 * Self.entry + 8, count: 8) }
     }
 
     /// The value of one register, or nil where KVM does not know it. The corresponding request is `KVM_GET_MSRS`.

@@ -115,6 +115,7 @@ extension Processor {
     /// The start-up message: real mode at `page << 12`.
     private func start(at page: UInt8) throws(KVMError) {
         registers.present = []
+        registers.forgetMissing(.all)
         fetch([.general, .system])
         X86.startUp(&registers, page: page)
         try storeAll()

@@ -17,6 +17,7 @@ extension Processor {
     func forgetRegisters() {
         registers.changed = []
         registers.present = []
+        registers.forgetMissing(.all)
         pending = []
         touched = []
         forgetReported()
@@ -25,28 +26,53 @@ extension Processor {
         fetch(.ofEveryExit)
     }
 
-    /// Makes `blocks` present. What KVM refuses to give reads as zero.
+    /// Makes `blocks` present, but for what KVM refuses to give: that is missing in `registers`, and asked for again.
     func fetch(_ blocks: RegisterBlocks) {
         let missing = blocks.subtracting(registers.present)
         guard !missing.isEmpty else { return }
+        registers.forgetMissing(missing)
         switch machine.architecture {
         case .x86_64: getX86(missing)
-        case .arm64: try? getArm(missing)
+        case .arm64: demand(missing) { () throws(KVMError) in try getArm(missing) }
         }
-        registers.present.formUnion(missing)
+    }
+
+    /// Fetches `blocks` by `body`: they are present then, or missing with the reason.
+    private func demand(_ blocks: RegisterBlocks, _ body: () throws(KVMError) -> Void) {
+        do throws(KVMError) {
+            try body()
+            registers.present.formUnion(blocks)
+        } catch {
+            registers.noteMissing(blocks, "\(error)")
+        }
     }
 
     private func getX86(_ blocks: RegisterBlocks) {
         for place in Self.places where blocks.contains(place.blocks) {
-            try? vcpu.get(place.block, into: &registers.storage, at: place.offset)
-        }
-        if blocks.contains(.modelSpecific), let values = try? vcpu.modelSpecific(Self.modelSpecific) {
-            for (i, value) in values.enumerated() {
-                registers.storage.store(value, at: X86.Storage.modelSpecific + i * 8, count: 8)
+            demand(place.blocks) { () throws(KVMError) in
+                try vcpu.get(place.block, into: &registers.storage, at: place.offset)
             }
         }
-        if blocks.contains(.extendedControl), let value = try? vcpu.extendedControl() {
-            registers.storage.store(value, at: X86.Storage.extendedControl, count: 8)
+        if blocks.contains(.modelSpecific) {
+            demand(.modelSpecific) { () throws(KVMError) in try getModelSpecific() }
+        }
+        if blocks.contains(.extendedControl) {
+            demand(.extendedControl) { () throws(KVMError) in
+                registers.storage.store(try vcpu.extendedControl(), at: X86.Storage.extendedControl, count: 8)
+            }
+        }
+    }
+
+    /// All by one request, and one by one where KVM does not know all.
+    private func getModelSpecific() throws(KVMError) {
+        let values = try vcpu.modelSpecific(Self.modelSpecific)
+        for (i, index) in Self.modelSpecific.enumerated() {
+            let offset = X86.Storage.modelSpecific + i * 8
+            if let value = i < values.count ? values[i] : try vcpu.modelSpecific(index) {
+                registers.storage.store(value, at: offset, count: 8)
+            } else {
+                registers.noteMissing(.modelSpecific, at: offset, "this host's KVM knows no MSR \(hexadecimal(index))")
+            }
         }
     }
 
@@ -58,6 +84,18 @@ extension Processor {
     /// General and system registers, without a request where they came with the exit, and once for each exit.
     func fetchRegisters() throws(KVMError) {
         if isCurrent { return }
+        registers.changed = []
+        registers.present = []
+        registers.forgetMissing(.all)
+        do throws(KVMError) { try getRegisters() } catch {
+            registers.noteMissing(.ofEveryExit, "\(error)")
+            throw error
+        }
+        registers.present = .ofEveryExit
+        isCurrent = true
+    }
+
+    private func getRegisters() throws(KVMError) {
         switch machine.architecture {
         case .x86_64 where machine.capabilities.synchronisesRegisters && !isPageStale:
             vcpu.copySynchronised(
@@ -67,9 +105,6 @@ extension Processor {
             try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
         case .arm64: try getArm(.ofEveryExit)
         }
-        registers.present = .ofEveryExit
-        registers.changed = []
-        isCurrent = true
     }
 
     /// Gives KVM general and system registers.

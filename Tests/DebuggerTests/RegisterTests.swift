@@ -28,6 +28,72 @@ struct RegisterTests {
         #expect(client.ask("g") == single.joined())
     }
 
+    private static let reason = "KVM_GET_SREGS: Invalid argument"
+
+    /// Two processors: of the first, KVM gives neither system nor floating-point registers.
+    private func halfKnown() -> Conversation {
+        let target = randomTarget(X86.layout64, processors: 2, seed: 9)
+        for block in [RegisterBlocks.system, .floatingPoint] { target.files[0].noteMissing(block, Self.reason) }
+        return Conversation(target, features: Conversation.gdbFeatures + ";error-message+")
+    }
+
+    @Test("a register that could not be fetched is unavailable, not zero: x in g and p")
+    func unavailable() {
+        let client = halfKnown()
+        let layout = X86.layout64
+        var g = client.ask("g")[...]
+        for register in layout.registers {
+            let isMissing = [.system, .floatingPoint].contains(register.block)
+            let p = client.ask("p" + String(register.number, radix: 16))
+            #expect(p.count == register.bits / 4)
+            #expect(p.allSatisfy { $0 == "x" } == isMissing, "\(register.name): \(p)")
+            guard register.number < layout.countInG else { continue }
+            #expect(g.prefix(p.count) == p, "\(register.name)")
+            g = g.dropFirst(p.count)
+        }
+        #expect(g.isEmpty)
+        #expect(client.monitor("info registers 0 float").contains("unavailable"))
+        #expect(client.ask("Hgp1.2") == "OK")
+        #expect(!client.ask("g").contains("x"), "the other processor's are there")
+    }
+
+    @Test("a register that could not be fetched cannot be set, by P or G, and the reason is said")
+    func unavailableWrites() {
+        let client = halfKnown()
+        let cr3 = X86.layout64[name: "cr3"]!
+        let before = client.target.files[0].storage
+        #expect(
+            client.ask("P\(String(cr3.number, radix: 16))=\(String(repeating: "0", count: cr3.bits / 4))")
+                == "E.cr3 is unavailable: \(Self.reason)")
+        let zeros = String(repeating: "0", count: client.ask("g").count)
+        #expect(client.ask("G" + zeros).hasSuffix("is unavailable: \(Self.reason)"))
+        #expect(client.ask("QSaveRegisterState").hasSuffix("is unavailable: \(Self.reason)"))
+        #expect(client.target.files[0].storage == before)
+        let rax = X86.layout64[name: "rax"]!
+        #expect(client.ask("P\(String(rax.number, radix: 16))=0100000000000000") == "OK", "others can")
+    }
+
+    @Test("a stop reply leaves out what could not be fetched, and no client takes it for zero")
+    func unavailableExpedited() {
+        let target = randomTarget(X86.layout64, seed: 9)
+        target.files[0].noteMissing(.general, Self.reason)
+        let client = Conversation(target)
+        #expect(client.ask("?") == "T05thread:p1.1;core:0;")
+        #expect(client.ask("p10") == String(repeating: "x", count: 16))
+    }
+
+    @Test("what is fetched anew is available again, register by register")
+    func availableAgain() {
+        var file = RegisterFile(size: X86.Storage.size)
+        let (lstar, star) = (X86.layout64[name: "lstar"]!, X86.layout64[name: "star"]!)
+        file.noteMissing(.modelSpecific, at: lstar.offset, "no such MSR")
+        #expect(file.reasonMissing(lstar) == "no such MSR" && file.reasonMissing(star) == nil)
+        file.forgetMissing(.general)
+        #expect(file.reasonMissing(lstar) != nil)
+        file.forgetMissing([.modelSpecific, .debug])
+        #expect(file.reasonMissing(lstar) == nil)
+    }
+
     @Test("each row has its width on the wire", arguments: LayoutName.allCases)
     func widths(_ name: LayoutName) {
         let client = Conversation(randomTarget(name.layout, seed: 2))

@@ -5,11 +5,12 @@ import Primitives
 
 // An arm64 vCPU's registers, a request each (see Arm64KernelRegisters).
 extension Processor {
-    /// Reads `blocks` from KVM. A register that this host's KVM does not have reads as zero.
+    /// Reads `blocks` from KVM. A register that this host's KVM does not have is missing.
     func getArm(_ blocks: RegisterBlocks) throws(KVMError) {
         for row in Arm64.kernelRegisters where blocks.contains(row.block) {
             do throws(KVMError) { try vcpu.get(row.id, into: &registers.storage, at: row.offset) } catch {
                 guard error.errno == .noSuchFile else { throw error }
+                registers.noteMissing(row.block, at: row.offset, "this host's KVM has no such register")
             }
         }
     }
@@ -52,6 +53,7 @@ extension Processor {
     func prepareArm(_ kind: ProcessorKind) throws(KVMError) {
         try vcpu.initialise(as: kind.starting(isOff: index > 0))
         registers.present = []
+        registers.forgetMissing(.all)
         deviceLevels = []
         drivenInputs = []
         attention.store(true, ordering: .releasing)
