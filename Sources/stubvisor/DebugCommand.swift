@@ -10,7 +10,9 @@ func debug(_ options: RunOptions) throws(Failure) -> Int32 {
     return try withDebugger(options) { endpoint in
         var arguments = ["gdb", "-q"]
         if let places = Places() { arguments += ["-x", places.gdbScript] }
-        if options.load.mode == .real, options.gdbArchitecture == .auto { arguments += ["-ex", "set architecture i8086"] }
+        if options.load.mode == .real, options.gdbArchitecture == .auto {
+            arguments += ["-ex", "set architecture i8086"]
+        }
         return arguments + ["-ex", "target remote \(endpoint)", options.kernel]
     }
 }
