@@ -4,7 +4,7 @@
 
 import Primitives
 
-/// What a 32-bit ELF file tells of the code in it.
+/// What a 32-bit ELF file says of the code in it.
 package struct CodeWidth: Equatable, Sendable {
     /// Code near the entry sets EFER.LME.
     package let entersLongMode: Bool

@@ -1,7 +1,7 @@
 import KVM
 
-// A guest that was stopped for long finds that much time gone, and its lockup watchdogs fire. With KVM's clock it is told
-// (KVM_KVMCLOCK_CTRL): it then starts them anew. Documentation/virt/kvm/api.rst, section 4.77.
+// A guest that was stopped for long finds that much time gone, and its lockup watchdogs fire. KVM's clock can be marked
+// (KVM_KVMCLOCK_CTRL): the guest then starts them anew. Documentation/virt/kvm/api.rst, section 4.77.
 
 /// When vCPUs are to be marked as stopped: once a stop, and not at each of many in a row, since a mark costs as much as an
 /// eighth of a step and no watchdog fires in a tenth of a second.

@@ -29,7 +29,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
     func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
         var stop = stop
         if let client {
-            // A client that has detached is not told.
+            // A client that has detached gets no report.
             if client.session.isDetached, let reason = stop.account { diagnose(reason) }
             client.session.report(stop)
             if case .ended(let ending) = stop.cause, !client.session.outlivesEnd {
