@@ -40,12 +40,18 @@ package struct Access: Hashable, Sendable {
     package var line: LineChange?
     /// False where no device answers: a read gave all ones, a write was dropped.
     package var isClaimed = true
+    /// The device takes more console input than before: offer it what is waiting.
+    package var madeRoom = false
 
-    package init(value: UInt64 = 0, effect: Effect? = nil, line: LineChange? = nil, isClaimed: Bool = true) {
+    package init(
+        value: UInt64 = 0, effect: Effect? = nil, line: LineChange? = nil, isClaimed: Bool = true,
+        madeRoom: Bool = false
+    ) {
         self.value = value
         self.effect = effect
         self.line = line
         self.isClaimed = isClaimed
+        self.madeRoom = madeRoom
     }
 }
 

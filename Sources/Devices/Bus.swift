@@ -116,9 +116,9 @@ package struct Bus<Address: BusAddress>: Equatable, Sendable {
         map.receive(byte, in: device)
     }
 
-    /// The same if it is taken without loss: `isTaken` is false when there is no room, and nothing happened.
+    /// The same if the guest waits for it and there is room: else `isTaken` is false, and nothing happened.
     package mutating func offer(_ byte: UInt8, to device: Int) -> (isTaken: Bool, line: LineChange?) {
-        guard room(in: device) > 0 else { return (false, nil) }
+        guard map.inputRoom(in: device) > 0 else { return (false, nil) }
         return (true, receive(byte, in: device).line)
     }
 

@@ -124,6 +124,15 @@ package enum Device: Equatable, Sendable {
         }
     }
 
+    /// How many bytes of console input it takes now: none before the guest waits for it.
+    package var inputRoom: Int {
+        switch self {
+        case .uart(let device): device.awaitsInput ? device.room : 0
+        case .pl011(let device): device.awaitsInput ? device.room : 0
+        case .clock, .keyboard, .reset, .power, .debugConsole, .debugExit, .postCode: 0
+        }
+    }
+
     /// Hands over one byte of input; false when it, or one before it, was lost.
     package mutating func receive(_ byte: UInt8) -> Bool {
         switch self {

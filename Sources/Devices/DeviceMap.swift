@@ -60,8 +60,12 @@ struct DeviceMap: Equatable, Sendable {
             lastUnclaimed = address
             return Access(value: ones(size), isClaimed: false)
         }
+        let room = slots[place.device].device.inputRoom
         let value = slots[place.device].device.read(register: place.register, size: place.reach, now: now)
-        return Access(value: value | beyond(place.reach, of: size), line: lineChange(place.device))
+        return Access(
+            value: value | beyond(place.reach, of: size), line: lineChange(place.device),
+            madeRoom: slots[place.device].device.inputRoom > room
+        )
     }
 
     mutating func write(_ value: UInt64, at address: UInt64, size: Int, now: WallTime) -> Access {
@@ -71,11 +75,13 @@ struct DeviceMap: Equatable, Sendable {
             return Access(isClaimed: false)
         }
         let kept = value & ones(place.reach)
+        let room = slots[place.device].device.inputRoom
         let response = slots[place.device].device.write(
             kept, register: place.register, size: place.reach, now: now
         )
         return Access(
-            effect: response.effect, line: lineChange(place.device, droppedBetween: response.lineDropped)
+            effect: response.effect, line: lineChange(place.device, droppedBetween: response.lineDropped),
+            madeRoom: slots[place.device].device.inputRoom > room
         )
     }
 
@@ -88,6 +94,7 @@ struct DeviceMap: Equatable, Sendable {
     // MARK: From outside
 
     func room(in device: Int) -> Int { slots[device].device.room }
+    func inputRoom(in device: Int) -> Int { slots[device].device.inputRoom }
 
     mutating func receive(_ byte: UInt8, in device: Int) -> (accepted: Bool, line: LineChange?) {
         let accepted = slots[device].device.receive(byte)

@@ -29,6 +29,7 @@ package struct PL011: Equatable, Sendable {
     private var status: ReceiveErrors = []
     /// The FIFO overflowed, and no byte has fitted since.
     private var isOverrun = false
+    private var polling = InputPolling()
 
     package init() {}
 
@@ -41,10 +42,12 @@ package struct PL011: Equatable, Sendable {
     /// How many bytes the receiver takes now without losing any. None in loopback, where it is cut off from outside.
     package var room: Int { control.contains(.loopback) ? 0 : max(0, capacity - received.count) }
 
-    /// The guest has opened the port: a driver enables it or wants receive interrupts. A guest that only polls may never
-    /// say so.
-    package var isOpen: Bool {
-        control.isSuperset(of: [.enable, .receiveEnable]) || !mask.isDisjoint(with: [.receive, .receiveTimeout])
+    /// The guest waits for input: it takes receive interrupts, or polls for data. Input offered earlier would be lost when
+    /// its driver turns the FIFOs on. An early console, which never enables the port, reads UARTFR twice for each byte
+    /// that it sends.
+    package var awaitsInput: Bool {
+        let isEnabled = control.isSuperset(of: [.enable, .receiveEnable])
+        return !mask.isDisjoint(with: [.receive, .receiveTimeout]) || polling.reads >= (isEnabled ? 2 : 3)
     }
 
     /// One byte arrives; false when it was lost.
@@ -109,6 +112,11 @@ package struct PL011: Equatable, Sendable {
 
     package mutating func read(_ offset: Int) -> UInt32 {
         let value = inspect(offset)
+        switch offset {
+        case Register.flags, Register.rawInterrupts: polling.note()
+        case Register.data where received.count == 0: polling.end()
+        default: break
+        }
         if offset == Register.data {
             status = errorsOfFirst
             _ = received.removeFirst()
@@ -119,6 +127,7 @@ package struct PL011: Equatable, Sendable {
     }
 
     package mutating func write(_ value: UInt32, to offset: Int) -> WriteResponse {
+        polling.end()
         let (byte, half) = (UInt8(truncatingIfNeeded: value), UInt16(truncatingIfNeeded: value))
         switch offset {
         case Register.data: return transmit(byte)

@@ -4,6 +4,16 @@
 
 import Primitives
 
+/// Whether the guest polls a serial port for input. A guest that sends reads the status once or twice for each byte; one
+/// that waits for input reads it again and again with no write between.
+struct InputPolling: Hashable, Sendable {
+    /// Reads of the status since something else was done, up to 3.
+    private(set) var reads = 0
+
+    mutating func note() { reads = min(reads + 1, 3) }
+    mutating func end() { reads = 0 }
+}
+
 /// Bytes received and not yet read, oldest first.
 struct ReceiveFIFO: Hashable, Sendable {
     /// What the hardware holds at most.

@@ -29,6 +29,7 @@ package struct UART16550: ByteDevice {
     private var transmitterEmptied = false
     /// What changed since MSR was last read: its low half.
     private var modemChanges: ModemStatus = []
+    private var polling = InputPolling()
 
     package init(interruptNeedsOUT2: Bool = true) { self.interruptNeedsOUT2 = interruptNeedsOUT2 }
 
@@ -42,10 +43,16 @@ package struct UART16550: ByteDevice {
         return (fifoControl.contains(.enable) ? ReceiveFIFO.capacity : 1) - received.count
     }
 
-    /// The guest has opened the port: it asserts DTR or wants receive interrupts. Input sent earlier is likely to be
-    /// thrown away when its driver clears the FIFO. A guest that only polls may never say so.
-    package var isOpen: Bool {
-        modemControl.contains(.dataTerminalReady) || interruptEnable.contains(.receivedData)
+    /// The guest waits for input: it takes receive interrupts, or polls for data. Input offered earlier would be lost:
+    /// drivers clear the FIFO and read RBR once or twice when they open the port. Neither DTR nor one read of LSR shows
+    /// more than output.
+    package var awaitsInput: Bool { takesReceiveInterrupts || polling.reads >= 2 }
+
+    private var takesReceiveInterrupts: Bool { interruptEnable.contains(.receivedData) && isPinConnected }
+
+    /// Whether the interrupt pin reaches the bus. Loopback turns the OUT2 pin off, whatever its bit says.
+    private var isPinConnected: Bool {
+        !interruptNeedsOUT2 || modemControl.contains(.out2) && !modemControl.contains(.loopback)
     }
 
     /// One byte arrives; false when it was lost, or took the place of one that the guest had not read.
@@ -90,11 +97,8 @@ package struct UART16550: ByteDevice {
         return .none
     }
 
-    /// The interrupt as the rest of the machine sees it. Loopback turns the OUT2 pin off, whatever its bit says.
-    package var interruptLevel: Bool {
-        if interruptNeedsOUT2, !modemControl.contains(.out2) || modemControl.contains(.loopback) { return false }
-        return interruptCause != .none
-    }
+    /// The interrupt as the rest of the machine sees it.
+    package var interruptLevel: Bool { isPinConnected && interruptCause != .none }
 
     // MARK: Registers
 
@@ -116,6 +120,7 @@ package struct UART16550: ByteDevice {
 
     package mutating func read(_ register: Int, now: WallTime) -> UInt8 {
         let value = inspect(register, now: now)
+        notePolling(register)
         switch register {
         case Register.data where !lineControl.contains(.divisorAccess):
             _ = received.removeFirst()
@@ -129,7 +134,20 @@ package struct UART16550: ByteDevice {
         return value
     }
 
+    /// IIR shows data only to a guest that has enabled the interrupt. Linux's driver reads LSR, RBR, IIR and MSR to clear
+    /// them, and throws a byte away that it finds.
+    private mutating func notePolling(_ register: Int) {
+        switch register {
+        case Register.lineStatus: polling.note()
+        case Register.interruptIdentification where interruptEnable.contains(.receivedData): polling.note()
+        case Register.interruptIdentification: polling.end()
+        case Register.data where received.count == 0: polling.end()
+        default: break
+        }
+    }
+
     package mutating func write(_ value: UInt8, to register: Int, now: WallTime) -> WriteResponse {
+        polling.end()
         let isDivisor = lineControl.contains(.divisorAccess)
         switch register {
         case Register.data where isDivisor: divisor[bits: 0...7] = UInt16(value)

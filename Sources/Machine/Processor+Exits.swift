@@ -84,8 +84,6 @@ extension Processor {
                         UInt64(vcpu.value(access, unit: unit)), at: port, size: access.size, now: machine.now)
                     : platform.ports.read(at: port, size: access.size, now: machine.now)
             }
-            // A read may have made room for more input.
-            if !access.isWrite { machine.passInput() }
             if !access.isWrite { vcpu.answer(access, unit: unit, with: UInt32(truncatingIfNeeded: result.value)) }
             if case .stop(let event) = try apply(result) { outcome = .stop(event) }
             if case .goOn = outcome, !machine.arrangement.catches.isEmpty {
@@ -145,6 +143,7 @@ extension Processor {
     /// Does what a device access asks of the machine.
     func apply(_ access: Access) throws(KVMError) -> Outcome {
         if let line = access.line { try machine.change(line, by: self) }
+        if access.madeRoom { machine.passInput() }
         switch access.effect {
         case nil: return .goOn
         case .output(let byte):

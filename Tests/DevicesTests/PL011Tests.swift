@@ -191,13 +191,45 @@ private typealias Interrupts = PL011.Interrupts
         #expect(uart.inspect(Register.flags) & 0x10 == 0x10)
     }
 
-    @Test("a port is open once a driver enables it or wants receive interrupts")
-    func isOpen() {
+    @Test("the guest waits for input once it takes receive interrupts or polls the flags, and not while it sends")
+    func awaitsInput() {
         var uart = PL011()
-        #expect(!uart.isOpen)
         _ = uart.write(0x10, to: Register.interruptMask)
-        #expect(uart.isOpen)
-        #expect(opened(mask: []).isOpen)
+        #expect(uart.awaitsInput)
+        // An early console: is there room, a byte, has it gone.
+        uart = PL011()
+        for _ in 0..<3 {
+            _ = uart.read(Register.flags)
+            _ = uart.write(0x61, to: Register.data)
+            _ = uart.read(Register.flags)
+            #expect(!uart.awaitsInput)
+        }
+        _ = (uart.read(Register.flags), uart.read(Register.flags))
+        #expect(uart.awaitsInput)
+        uart = opened(mask: [])
+        #expect(!uart.awaitsInput)
+        _ = (uart.read(Register.flags), uart.read(Register.flags))
+        #expect(uart.awaitsInput)
+    }
+
+    @Test(
+        "whatever access makes room, or shows that the guest waits for input, says so",
+        arguments: [
+            ([(0x38, 0x10)], (0x2c, 0x10)), ([], (0x38, 0x10)), ([(0x38, 0x50), (0x30, 0x381)], (0x30, 0x301)),
+            ([(0x38, 0x10)], (0, nil)), ([(0x30, 0x301), (0x18, nil)], (0x18, nil)),
+            ([(0x18, nil), (0x18, nil)], (0x18, nil)), ([(0x30, 0x301), (0x3c, nil)], (0x3c, nil)),
+        ] as [([(UInt64, UInt64?)], (UInt64, UInt64?))])
+    func madeRoom(before: [(UInt64, UInt64?)], last: (UInt64, UInt64?)) {
+        var board = ArmPlatform()
+        func access(_ access: (UInt64, UInt64?)) -> Access {
+            let place = PhysicalAddress(0x0900_0000 + access.0)
+            guard let value = access.1 else { return board.memory.read(at: place, size: 4, now: epoch) }
+            return board.memory.write(value, at: place, size: 4, now: epoch)
+        }
+        before.forEach { _ = access($0) }
+        while board.memory.offer(1, to: board.console).isTaken {}
+        #expect(access(last).madeRoom)
+        #expect(board.memory.offer(2, to: board.console).isTaken)
     }
 
     // MARK: On the bus
@@ -212,7 +244,7 @@ private typealias Interrupts = PL011.Interrupts
         #expect(received.accepted && received.line == LineChange(line: 33, action: .raise))
         #expect(board.memory.inspect(at: base, size: 4, now: epoch) == 0x41)
         let read = board.memory.read(at: base, size: 1, now: epoch)
-        #expect(read == Access(value: 0x41, line: LineChange(line: 33, action: .lower)))
+        #expect(read == Access(value: 0x41, line: LineChange(line: 33, action: .lower), madeRoom: true))
         #expect(board.memory.signal(.serialBreak, to: board.console)?.action == .raise)
         board.reset()
         #expect(board == ArmPlatform())

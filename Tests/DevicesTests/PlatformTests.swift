@@ -108,7 +108,7 @@ import Testing
         #expect(received.line == LineChange(line: 4, action: .raise))
         #expect(pc.ports.room(in: pc.console) == 0)
         let access = pc.ports.read(at: IOPort(0x3f8), size: 1, now: epoch)
-        #expect(access == Access(value: 65, line: LineChange(line: 4, action: .lower)))
+        #expect(access == Access(value: 65, line: LineChange(line: 4, action: .lower), madeRoom: true))
         #expect(pc.ports.signal(.serialBreak, to: pc.console)?.action == .raise)
         #expect(pc.ports.room(in: pc.power) == 0)
         #expect(!pc.ports.receive(1, in: pc.power).accepted)

@@ -316,15 +316,96 @@ private typealias Register = UART16550.Register
         #expect(uart == UART16550(interruptNeedsOUT2: false))
     }
 
-    @Test("a port is open once the guest asserts DTR or wants receive interrupts")
-    func aPortIsOpenOnceTheGuestAssertsDTROrWants() {
+    @Test("the guest waits for input once it takes receive interrupts, or reads LSR twice with nothing between")
+    func awaitsInput() {
         var uart = UART16550()
-        #expect(!uart.isOpen)
-        uart.put(0x01, Register.modemControl)
-        #expect(uart.isOpen)
-        uart.put(0x00, Register.modemControl)
         uart.put(0x01, Register.interruptEnable)
-        #expect(uart.isOpen)
+        #expect(!uart.awaitsInput, "OUT2 is off: no interrupt reaches the guest")
+        uart.put(0x0b, Register.modemControl)
+        #expect(uart.awaitsInput)
+        uart.put(0x00, Register.interruptEnable)
+        #expect(!uart.awaitsInput)
+        for byte in 0..<3 as Range<UInt8> {
+            #expect(uart.get(Register.lineStatus) & 0x20 != 0)
+            #expect(!uart.awaitsInput, "a guest that sends reads LSR for each byte")
+            uart.put(byte, Register.data)
+        }
+        _ = uart.get(Register.lineStatus)
+        _ = uart.get(Register.lineStatus)
+        #expect(uart.awaitsInput)
+    }
+
+    /// Linux's drivers/tty/serial/8250: earlycon's init_port and a text, autoconfig, startup, and the interrupts enabled.
+    @Test("no byte typed ahead is lost while Linux's console prints and its driver opens the port")
+    func typedAhead() {
+        var bus = PortBus()
+        bus.attach(.uart(UART16550()), line: 4, at: [("COM", IOPort(0x3f8), 8, 0)])
+        var typed = Array("typed ahead of everything".utf8)[...]
+        var received: [UInt8] = []
+        func offer() {
+            while let byte = typed.first, bus.offer(byte, to: 0).isTaken { typed.removeFirst() }
+        }
+        func out(_ value: UInt64, _ register: UInt16) {
+            if bus.write(value, at: IOPort(0x3f8 + register), size: 1, now: epoch).madeRoom { offer() }
+        }
+        func get(_ register: UInt16) -> UInt8 {
+            let access = bus.read(at: IOPort(0x3f8 + register), size: 1, now: epoch)
+            if access.madeRoom { offer() }
+            return UInt8(access.value)
+        }
+        offer()
+        for (value, register) in [(3, 3), (0, 1), (0, 2), (3, 4), (0x83, 3), (1, 0), (0, 1), (3, 3)]
+            as [(UInt64, UInt16)]
+        { out(value, register) }
+        for byte in "early console".utf8 {
+            out(UInt64(byte), 0)
+            _ = get(5)
+        }
+        for (value, register) in [(0x1a, 4), (1, 2), (0, 2), (0x0b, 4), (1, 2), (7, 2), (0, 2)] as [(UInt64, UInt16)] {
+            out(value, register)
+        }
+        for register in [5, 0, 2, 6, 5] as [UInt16] { _ = get(register) }
+        out(3, 3)
+        out(8, 4)
+        for register in [5, 0, 2, 6] as [UInt16] { _ = get(register) }
+        #expect(typed.count == 25)
+        out(1, 2)
+        out(5, 1)
+        while get(5) & 1 == 1 { received.append(get(0)) }
+        #expect(received == Array("typed ahead of everything".utf8))
+    }
+
+    @Test(
+        "whatever access makes room, or shows that the guest waits for input, says so",
+        arguments: [
+            // Reads (no value) and writes before, and the access that says so.
+            ([(2, 0x01), (4, 0x0b)], (1, 0x01)), ([(1, 0x01)], (4, 0x08)),
+            ([(4, 0x0b), (1, 0x01)], (2, 0x01)), ([(1, 0x01), (4, 0x1b)], (4, 0x0b)), ([(5, nil)], (5, nil)),
+            ([(4, 0x0b), (1, 0x01), (0, 0x41)], (2, 0x07)), ([(1, 0x01), (2, nil)], (2, nil)),
+        ] as [([(UInt16, UInt64?)], (UInt16, UInt64?))])
+    func madeRoom(before: [(UInt16, UInt64?)], last: (UInt16, UInt64?)) {
+        var bus = PortBus()
+        bus.attach(.uart(UART16550()), line: 4, at: [("COM", IOPort(0x3f8), 8, 0)])
+        func access(_ access: (UInt16, UInt64?)) -> Access {
+            let port = IOPort(0x3f8 + access.0)
+            guard let value = access.1 else { return bus.read(at: port, size: 1, now: epoch) }
+            return bus.write(value, at: port, size: 1, now: epoch)
+        }
+        before.forEach { _ = access($0) }
+        while bus.offer(1, to: 0).isTaken {}
+        #expect(access(last).madeRoom)
+        #expect(bus.offer(2, to: 0).isTaken)
+    }
+
+    @Test("a read of RBR with a byte in it makes room for one more")
+    func readMakesRoom() {
+        var pc = PCPlatform()
+        for (register, value) in [(2, 0x01), (4, 0x0b), (1, 0x01)] as [(UInt16, UInt64)] {
+            _ = pc.ports.write(value, at: IOPort(0x3f8 + register), size: 1, now: epoch)
+        }
+        while pc.ports.offer(1, to: pc.console).isTaken {}
+        #expect(pc.ports.read(at: IOPort(0x3f8), size: 1, now: epoch).madeRoom)
+        #expect(pc.ports.offer(1, to: pc.console).isTaken && !pc.ports.offer(1, to: pc.console).isTaken)
     }
 
     @Test("any sequence of accesses keeps the rules")
