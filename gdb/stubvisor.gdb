@@ -53,6 +53,19 @@ document sysregs
 The CPU's system registers, flags by name. (gdb's `info registers system` knows no registers on x86.)
 end
 
+define chapter-pause
+    shell printf '\n[Enter, or q to quit] '; read -r line && [ "$line" != q ]
+    if $_isvoid($_shell_exitcode)
+        quit 0
+    end
+    if $_shell_exitcode != 0
+        quit 0
+    end
+end
+document chapter-pause
+Waits for Enter between the chapters of `stubvisor demo`; q, or the end of input, quits.
+end
+
 define csip
     # Segment registers hold paragraphs in real mode. A stub without $ip has the linear address in $pc still.
     if $_isvoid($ip)

@@ -20,6 +20,15 @@ package final class Condition<State>: @unchecked Sendable {
         return body(&state)
     }
 
+    /// The same, and wakes them only where `body` says so.
+    package func change<R>(_ body: (inout State) -> (R, wakes: Bool)) -> R {
+        primitives.lock()
+        defer { primitives.unlock() }
+        let (result, wakes) = body(&state)
+        if wakes { primitives.wakeAll() }
+        return result
+    }
+
     /// Runs `body` on the state and wakes nobody.
     package func look<R>(_ body: (inout State) -> R) -> R {
         primitives.lock()

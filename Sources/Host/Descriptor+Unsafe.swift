@@ -23,8 +23,29 @@ package struct Descriptor: ~Copyable, Sendable {
         return buffer
     }
 
-    /// Writes all of `bytes`, waiting as long as that takes. The corresponding C function is `write`.
-    package func write(_ bytes: ArraySlice<UInt8>) throws(Errno) { try Host.write(bytes, to: number) }
+    /// Opens a file to be written from its start, without waiting for anything: a FIFO needs no reader. Reading and writing
+    /// it wait only as their callers say.
+    package static func create(_ path: String) throws(Errno) -> Descriptor {
+        let flags = O_CREAT | O_TRUNC | O_NOCTTY | CLINUX_O_NONBLOCK
+        do throws(Errno) { return try open(path, O_WRONLY | flags) } catch {
+            guard error == .noReader else { throw error }
+            return try open(path, O_RDWR | flags)
+        }
+    }
+
+    /// Whether it is an ordinary file, with a size. The corresponding C function is `fstat`.
+    package var isRegularFile: Bool {
+        var status = stat()
+        return fstat(number, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    }
+
+    /// Writes all of `bytes`, waiting as `writeSome` does.
+    package func write(_ bytes: ArraySlice<UInt8>, milliseconds: Int32 = -1) throws(Errno) {
+        var rest = bytes
+        while !rest.isEmpty {
+            rest = rest.dropFirst(try writeSome(rest, to: number, milliseconds: milliseconds))
+        }
+    }
 
     /// Makes `bytes` all of the file at `path`.
     package static func write(_ bytes: [UInt8], to path: String) throws(Errno) {
@@ -49,17 +70,41 @@ package struct Descriptor: ~Copyable, Sendable {
     }
 }
 
-/// Writes all of `bytes` to a descriptor that lives as long as the process (standard output and error).
-package func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32) throws(Errno) {
-    var rest = bytes
-    while !rest.isEmpty {
-        // SAFETY: the pointer is used inside the call only.
-        let done = try uninterrupted { rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } }
-        rest = rest.dropFirst(done)
+/// Writes some of `bytes`, at least one, to a descriptor that its owner keeps open: how many. Waits as long as that takes,
+/// where the descriptor does not block for about `milliseconds` at most. The corresponding C function is `write`.
+package func writeSome(
+    _ bytes: ArraySlice<UInt8>, to descriptor: Int32, milliseconds: Int32 = -1
+) throws(Errno) -> Int {
+    while true {
+        do throws(Errno) {
+            // SAFETY: the pointer is used inside the call only.
+            return try uninterrupted { bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } }
+        } catch {
+            guard error == .tryAgain else { throw error }
+            if !waitForOutput(descriptor, milliseconds: milliseconds) { throw .timedOut }
+        }
     }
 }
 
-/// One line on standard error in the form every diagnostic has: `stubvisor: TEXT`.
-package func diagnose(_ text: String) {
-    try? write(Array("stubvisor: \(text)\n".utf8)[...], to: STDERR_FILENO)
+/// What standard input has, waiting for it; empty at its end. The corresponding C function is `read`.
+package func readInput() throws(Errno) -> [UInt8] {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while true {
+        do throws(Errno) {
+            let got = try uninterrupted { Glibc.read(STDIN_FILENO, &buffer, buffer.count) }
+            return Array(buffer.prefix(got))
+        } catch {
+            // Somebody made it non-blocking.
+            guard error == .tryAgain else { throw error }
+            _ = waitForInput([STDIN_FILENO])
+        }
+    }
+}
+
+/// Opens 0 to 2 where this process was started without them: the next file that is opened would take such a place, and
+/// get the guest's output.
+package func fillStandardDescriptors() {
+    for number in STDIN_FILENO...STDERR_FILENO where clinux_fcntl(number, F_GETFD, 0) == -1 {
+        _ = clinux_open("/dev/null", number == STDIN_FILENO ? O_RDONLY : O_WRONLY, 0)
+    }
 }

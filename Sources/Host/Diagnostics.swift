@@ -1,4 +1,24 @@
+import Glibc
 import Synchronization
+
+/// One line on standard error in the form every diagnostic has: `stubvisor: TEXT`. Never waits for who reads it.
+package func diagnose(_ text: String) { standardError.append("stubvisor: \(text)\n".utf8) }
+
+/// Writes what is left of the diagnostics, for as long as somebody reads them.
+func finishDiagnostics() {
+    diagnoseOmissions()
+    standardError.finish(milliseconds: 300)
+}
+
+private let standardError: OutputQueue = {
+    let queue = OutputQueue("diagnostics", capacity: 1 << 16) { bytes in
+        do throws(Errno) { return .taken(try writeSome(bytes, to: STDERR_FILENO)) } catch {
+            return .lost(error, isFinal: error == .brokenPipe)
+        }
+    }
+    try? queue.start()
+    return queue
+}()
 
 /// Holds down a line that comes again and again: the first few pass, then one a second, with the number of those that
 /// did not. A quiet time brings the first few back. Time comes in as nanoseconds.
@@ -47,7 +67,7 @@ package func diagnose(_ kind: RepeatedDiagnostic, _ text: String) {
 }
 
 /// At the end of the program: how many lines were held down and not yet counted.
-package func diagnoseOmissions() {
+private func diagnoseOmissions() {
     let counts = limits.withLock { limits in
         defer { limits = [:] }
         return RepeatedDiagnostic.allCases.compactMap { limits[$0]?.omitted }

@@ -19,6 +19,10 @@ package struct Errno: Error, Equatable, Sendable {
     package static let busy = Errno(EBUSY)
     package static let tooBig = Errno(E2BIG)
     package static let outOfMemory = Errno(ENOMEM)
+    package static let brokenPipe = Errno(EPIPE)
+    package static let noReader = Errno(ENXIO)
+    package static let fileTooBig = Errno(EFBIG)
+    package static let timedOut = Errno(ETIMEDOUT)
 }
 
 extension Errno: CustomStringConvertible {

@@ -9,9 +9,11 @@ package struct Mapping: ~Copyable, @unchecked Sendable {
     package let start: UnsafeMutableRawPointer
     package let count: Int
 
-    /// Fresh zeroed memory that costs the host nothing until touched. The corresponding C function is `mmap`.
+    /// Fresh zeroed memory that costs the host nothing until used, and that core dumps leave out. The corresponding C
+    /// functions are `mmap` and `madvise`.
     package init(anonymous count: Int) throws(Errno) {
         try self.init(count, MAP_PRIVATE | CLINUX_MAP_ANONYMOUS | CLINUX_MAP_NORESERVE, -1)
+        _ = madvise(start, count, CLINUX_MADV_DONTDUMP)
     }
 
     /// A shared view of `count` bytes of a descriptor from its start.

@@ -33,6 +33,11 @@ package enum Privileges {
             return numbers
         }
         for number in numbers { close(number) }
+        try dropFromThread()
+    }
+
+    /// Takes every capability from the calling thread, which was started before `drop`.
+    static func dropFromThread() throws(Errno) {
         try system { clinux_prctl(CLINUX_NO_NEW_PRIVILEGES, 1, 0) }
         // To take one from the bounding set is a privilege itself, which most users do not have.
         var capability: UInt = 0

@@ -20,12 +20,14 @@ package struct ChildProcess: Sendable {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        // The parent of a debugger ignores the terminal's Ctrl-C; its child must not inherit that.
-        var interrupts = sigset_t()
-        sigemptyset(&interrupts)
-        sigaddset(&interrupts, SIGINT)
-        posix_spawnattr_setsigdefault(&attributes, &interrupts)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
+        // What this process ignores or blocks is its own business.
+        var (ignored, none) = (sigset_t(), sigset_t())
+        sigemptyset(&ignored)
+        sigemptyset(&none)
+        for number in [SIGINT, SIGPIPE, SIGXFSZ] { sigaddset(&ignored, number) }
+        posix_spawnattr_setsigdefault(&attributes, &ignored)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK))
         // SAFETY: the copies live until the call has returned and end with the null pointer that C wants.
         var vector: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
         defer { vector.forEach { free($0) } }
@@ -43,8 +45,15 @@ package struct ChildProcess: Sendable {
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 128 + (status & 0x7f)
     }
 
-    /// Asks it to end. The corresponding C function is `kill` with SIGTERM.
-    package func terminate() { kill(id, SIGTERM) }
+    /// Ends it and the programs that it has started itself, which it may be waiting for. The corresponding C function is
+    /// `kill`, the corresponding file `/proc/PID/task/PID/children`.
+    package func terminate(by signal: Int32 = SIGTERM) {
+        let children = (try? Descriptor.contents(of: "/proc/\(id)/task/\(id)/children")) ?? []
+        kill(id, signal)
+        for child in String(decoding: children, as: UTF8.self).split(separator: " ") {
+            if let child = pid_t(child) { kill(child, signal) }
+        }
+    }
 }
 
 /// Lets the terminal's Ctrl-C pass this process by: it is meant for the debugger it started.
@@ -63,6 +72,3 @@ package func executablePath() -> String? {
 
 /// True when `path` can be executed by this user.
 package func isExecutable(_ path: String) -> Bool { access(path, X_OK) == 0 }
-
-/// Ends the process. The corresponding C function is `exit`.
-package func exitProcess(_ status: Int32) -> Never { exit(status) }

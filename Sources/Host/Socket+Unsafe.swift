@@ -97,18 +97,23 @@ package final class Socket: Sendable {
     /// Sends all of `bytes`, waiting for the peer to take them. The corresponding C function is `send`.
     package func send(_ bytes: ArraySlice<UInt8>) throws(Errno) {
         var rest = bytes
-        let socket = number
         while !rest.isEmpty {
-            do throws(Errno) {
-                let done = try uninterrupted {
-                    rest.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-                }
-                rest = rest.dropFirst(done)
-            } catch {
-                guard error == .tryAgain else { throw error }
-                var entry = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
-                try uninterrupted { poll(&entry, 1, -1) }
+            let done = try sendSome(rest)
+            if done == 0 { _ = waitForOutput(number) }
+            rest = rest.dropFirst(done)
+        }
+    }
+
+    /// Sends what the peer has room for, without waiting: how many bytes. The corresponding C function is `send`.
+    package func sendSome(_ bytes: ArraySlice<UInt8>) throws(Errno) -> Int {
+        let socket = number
+        do throws(Errno) {
+            return try uninterrupted {
+                bytes.withUnsafeBytes { Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             }
+        } catch {
+            if error == .tryAgain { return 0 }
+            throw error
         }
     }
 
@@ -189,6 +194,22 @@ extension Socket {
 package func waitForInput(_ descriptors: [Int32], milliseconds: Int32 = -1) -> Bool {
     var entries = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
     return poll(&entries, nfds_t(entries.count), milliseconds) > 0
+}
+
+/// Waits until `descriptor` takes output or has ended; `milliseconds` -1 waits without limit. False when neither. A
+/// signal ends the wait early. The corresponding C function is `poll`.
+package func waitForOutput(_ descriptor: Int32, milliseconds: Int32 = -1) -> Bool {
+    var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+    return poll(&entry, 1, milliseconds) > 0
+}
+
+/// Waits until `descriptor` takes output or has ended, or `input` can be read. The corresponding C function is `poll`.
+package func waitForRoom(in descriptor: Int32, orInput input: Int32) {
+    var entries = [
+        pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0),
+        pollfd(fd: input, events: Int16(POLLIN), revents: 0),
+    ]
+    _ = poll(&entries, nfds_t(entries.count), -1)
 }
 
 extension Errno {

@@ -1,4 +1,3 @@
-import Glibc
 import Host
 import Synchronization
 
@@ -14,30 +13,45 @@ package final class Console: Sendable {
         case unix(path: String)
     }
 
-    private struct State: Sendable {
-        /// Output that is not written yet: a line without its end.
-        var pending: [UInt8] = []
-        /// The connected client of a socket.
-        var client: Socket?
-    }
+    /// What the escape key does on a terminal.
+    package static let help = EscapeKey.help
 
-    private let place: Place
-    private let file: Descriptor?
-    private let listener: Listener?
-    private let state = Mutex(State())
+    /// Bytes of output that wait for a reader.
+    private static let capacity = 1 << 20
+
+    let place: Place
+    let listener: Listener?
+    /// The connected client of a socket.
+    let client: ConsoleClient?
+    private let output: OutputQueue?
+    private let prefix: [UInt8]
+    /// The beginning of a line that gets a prefix.
+    private let line = Mutex<[UInt8]>([])
     /// Input that the UART had no room for yet.
-    private let input = Condition<[UInt8]>([])
-    /// Whether `input` may have something: looked at on each of the guest's reads.
-    private let hasInput = Atomic<Bool>(false)
+    let input = Condition<[UInt8]>([])
+    /// Whether `input` may have something: looked at on each access that makes room for it.
+    let hasInput = Atomic<Bool>(false)
 
     package init(_ place: Place) throws(Errno) {
         self.place = place
-        if case .file(let path) = place {
-            file = try Descriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC)
-        } else {
-            file = nil
+        var (listener, client, prefix): (Listener?, ConsoleClient?, [UInt8]) = (nil, nil, [])
+        let sink: (@Sendable (ArraySlice<UInt8>) -> OutputQueue.Outcome)?
+        switch place {
+        case .none: sink = nil
+        case .standard(_, let text):
+            prefix = Array(text.utf8)
+            sink = Self.writeToStandardOutput
+        case .file(let path):
+            let file = try ConsoleFile(path)
+            sink = { file.write($0) }
+        case .unix(let path):
+            listener = try Listener(on: .unix(path: path))
+            let holder = ConsoleClient()
+            client = holder
+            sink = { holder.write($0) }
         }
-        if case .unix(let path) = place { listener = try Listener(on: .unix(path: path)) } else { listener = nil }
+        (self.listener, self.client, self.prefix) = (listener, client, prefix)
+        output = sink.map { OutputQueue("console output", capacity: Self.capacity, report: Self.report, to: $0) }
     }
 
     /// Takes a socket out of the file system, at the end of the program.
@@ -45,86 +59,63 @@ package final class Console: Sendable {
 
     // MARK: - Output
 
-    /// Takes a byte; whole lines are written at once, prompts with the next `flush`.
+    /// Takes a byte. Never waits: what nobody reads is dropped.
     func put(_ byte: UInt8) {
-        if case .none = place { return }
-        state.withLock { state in
-            state.pending.append(byte)
-            if byte == UInt8(ascii: "\n") || state.pending.count >= 4096 { write(&state) }
+        guard let output else { return }
+        guard !prefix.isEmpty else { return output.append(byte) }
+        line.withLock { line in
+            line.append(byte)
+            if byte == UInt8(ascii: "\n") || line.count >= 4096 { append(&line, to: output) }
         }
     }
 
-    /// Writes what is left. Where lines are prefixed a part of one waits for its end.
-    package func flush() {
-        if case .standard(_, let prefix) = place, !prefix.isEmpty { return }
-        state.withLock { write(&$0) }
+    private func append(_ line: inout [UInt8], to output: OutputQueue) {
+        guard !line.isEmpty else { return }
+        output.append(prefix + line)
+        line.removeAll(keepingCapacity: true)
     }
 
-    private func write(_ state: inout State) {
-        guard !state.pending.isEmpty else { return }
-        // A console nobody reads any more must not stop the guest: what cannot be written is dropped.
-        switch place {
-        case .none: break
-        case .standard(_, let prefix): try? Host.write((Array(prefix.utf8) + state.pending)[...], to: STDOUT_FILENO)
-        case .file: try? file?.write(state.pending[...])
-        case .unix: try? state.client?.send(state.pending[...])
+    /// Waits a moment for what was written to be seen. Where lines are prefixed a part of one waits for its end.
+    package func flush() { output?.flush(milliseconds: 40) }
+
+    /// Writes what is left for as long as somebody reads it: the end of output.
+    func finish() {
+        guard let output else { return }
+        line.withLock { append(&$0, to: output) }
+        output.finish(milliseconds: 500)
+    }
+
+    /// Bytes of output that nobody took.
+    var dropped: UInt64 { output?.dropped ?? 0 }
+
+    private static func report(_ event: OutputQueue.Event) {
+        switch event {
+        case .overflowing: diagnose("nobody reads the console: its output is dropped")
+        case .resumed(let count): diagnose("\(count) bytes of the console's output were dropped")
+        case .refused(let errno): diagnose("the console takes no output (\(errno)): it is dropped")
         }
-        state.pending.removeAll(keepingCapacity: true)
     }
 
-    // MARK: - Input
+    private static func writeToStandardOutput(_ bytes: ArraySlice<UInt8>) -> OutputQueue.Outcome {
+        do throws(Errno) { return .taken(try writeSome(bytes, to: 1)) } catch {
+            return .lost(error, isFinal: error == .brokenPipe)
+        }
+    }
 
-    /// Reads input for as long as there is any, on a thread of its own. `arrived` is called when there is some.
-    func startReading(_ arrived: @escaping @Sendable () -> Void) throws(Errno) {
+    /// Takes a socket out of the file system, at the end of the program.
+    package func remove() { listener?.remove() }
+
+    /// Starts output, and reads input for as long as there is any, on threads of their own. `arrived` is called when
+    /// there is some, `quit` when the user asks for the end.
+    func start(arrived: @escaping @Sendable () -> Void, quit: @escaping @Sendable () -> Void) throws(Errno) {
+        try output?.start()
         switch place {
         case .none, .file, .standard(input: false, _): return
-        case .standard(input: true, _): _ = try Host.Thread.start("console input") { self.readStandardInput(arrived) }
-        case .unix: _ = try Host.Thread.start("console input") { self.serveClients(arrived) }
-        }
-    }
-
-    /// Hands waiting input to `take` byte by byte until it says that there is no more room.
-    func drainInput(_ take: (UInt8) -> Bool) {
-        guard hasInput.load(ordering: .acquiring) else { return }
-        input.update { bytes in
-            let taken = bytes.prefix(while: take).count
-            bytes.removeFirst(taken)
-            hasInput.store(!bytes.isEmpty, ordering: .releasing)
-        }
-    }
-
-    private func offer(_ bytes: [UInt8], _ arrived: () -> Void) {
-        // One portion at a time, so that input waits where it comes from.
-        input.wait { waiting -> Void? in
-            guard waiting.isEmpty else { return nil }
-            waiting = bytes
-            hasInput.store(true, ordering: .releasing)
-            return ()
-        }
-        arrived()
-    }
-
-    private func readStandardInput(_ arrived: () -> Void) {
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while true {
-            let got = Glibc.read(STDIN_FILENO, &buffer, buffer.count)
-            if got == -1 && errno == EINTR { continue }
-            guard got > 0 else { return }
-            offer(Array(buffer.prefix(got)), arrived)
-        }
-    }
-
-    private func serveClients(_ arrived: () -> Void) {
-        guard let listener else { return }
-        while true {
-            listener.wait()
-            guard case .client(let client) = listener.accept() else { continue }
-            state.withLock { $0.client = client }
-            var buffer = [UInt8](repeating: 0, count: 4096)
-            while waitForInput([client.number]), let got = try? client.receive(into: &buffer) ?? -1, got != 0 {
-                if got > 0 { offer(Array(buffer.prefix(got)), arrived) }
+        case .standard(input: true, _):
+            _ = try Thread.start("console input") {
+                if Terminal.isThere { self.takeKeys(arrived, quit) } else { self.takeStandardInput(arrived) }
             }
-            state.withLock { $0.client = nil }
+        case .unix: _ = try Thread.start("console input") { self.serveClients(arrived) }
         }
     }
 }

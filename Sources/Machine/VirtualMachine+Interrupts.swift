@@ -106,16 +106,13 @@ extension VirtualMachine {
         return true
     }
 
-    /// Writes the interrupt events as a Chrome trace; the machine has ended.
-    package func saveTimeline(to path: String) throws(Refusal) {
+    /// The interrupt events as a Chrome trace.
+    package func timeline() throws(Refusal) -> [UInt8] {
         guard let model else {
             let other: InterruptControllerKind = architecture == .arm64 ? .gicv2 : .apic
             throw Refusal("the kernel's interrupt controllers record nothing; --irqchip \(other.rawValue) does")
         }
-        let bytes = Array("\(model.look { $0.journal.trace.timeline })\n".utf8)
-        do throws(Errno) { try Descriptor.write(bytes, to: path) } catch {
-            throw Refusal("cannot write \(path): \(error)")
-        }
+        return Array("\(model.look { $0.journal.trace.timeline })\n".utf8)
     }
 
     /// Whether monitor commands can make files, where they may.

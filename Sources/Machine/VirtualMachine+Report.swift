@@ -43,6 +43,7 @@ extension VirtualMachine {
         let count = processors.count
         return "\(configuration.name): \(configuration.memory.size >> 20) MiB, \(count) vCPU\(count == 1 ? "" : "s"), "
             + "irqchip \(configuration.interruptController.rawValue), up \(seconds) s\n\(configuration.summary)"
+            + (console.dropped > 0 ? "\nconsole: \(console.dropped) bytes of output dropped" : "")
     }
 
     private func describeMap() -> String {

@@ -183,7 +183,7 @@ package final class VirtualMachine: @unchecked Sendable {
             }
             _ = try Host.Thread.start("halt watch") { self.haltWatch.live(self) }
             if let wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
-            try console.startReading { self.passInput() }
+            try console.start(arrived: { self.passInput() }, quit: { self.end(.killed) })
         } catch {
             throw .host("a thread for each vCPU", error)
         }
@@ -197,7 +197,7 @@ package final class VirtualMachine: @unchecked Sendable {
             gate.post(.quit, to: processor.index)
             processor.kick()
         }
-        console.flush()
+        console.finish()
         return result
     }
 

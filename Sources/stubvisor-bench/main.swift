@@ -6,6 +6,6 @@ import RemoteProtocol
 do throws(BenchError) {
     exitProcess(try bench(Array(CommandLine.arguments.dropFirst())))
 } catch {
-    try? Host.write(Array("stubvisor-bench: \(error.message)\n".utf8)[...], to: 2)
+    _ = try? writeSome(Array("stubvisor-bench: \(error.message)\n".utf8)[...], to: 2)
     exitProcess(error.status)
 }

@@ -18,23 +18,27 @@ func debug(_ options: RunOptions) throws(Failure) -> Int32 {
 }
 
 /// Runs a machine with a gdb beside it; gdb's end is the machine's. `arguments` gets the place to connect to; where
-/// `joined`, gdb's complaints go to standard output, in order with the rest.
+/// `joined`, gdb's complaints go to standard output, in order with the rest. Ctrl-C is gdb's but where it `ends` all.
 func withDebugger(
-    _ options: RunOptions, joined: Bool = false, _ arguments: (String) -> [String]
+    _ options: RunOptions, joined: Bool = false, interrupt ends: Bool = false, _ arguments: (String) -> [String]
 ) throws(Failure) -> Int32 {
+    let interruption = try Interruption(by: (ends ? [SIGINT] : []) + [SIGTERM, SIGHUP])
+    if !ends { ignoreTerminalInterrupt() }
     var options = options
     let folder: PrivateFolder
     do throws(Errno) { folder = try PrivateFolder() } catch {
         throw .host("cannot make a folder in /tmp for the socket: \(error)")
     }
-    defer { folder.remove() }
+    atEnd { folder.remove() }
     let socket = folder.path + "/gdb"
     options.gdb = .unix(path: socket)
     options.isRunning = false
-    let (machine, server) = try makeMachine(options)
-    ignoreTerminalInterrupt()
+    let setup = try Setup(options)
+    let machine = setup.machine
     // With the rights that it would have had by itself.
     let gdb: ChildProcess
+    // gdb may leave the terminal as it has it.
+    Terminal.keep()
     do throws(Errno) { gdb = try ChildProcess(arguments(socket), joined: joined) } catch {
         throw .host("cannot start gdb: \(error)" + (error == .noSuchFile ? "; install it (apt install gdb)" : ""))
     }
@@ -50,6 +54,12 @@ func withDebugger(
     } catch {
         throw .host("cannot start a thread: \(error)")
     }
-    _ = try finish(machine, server, options)
-    return status.wait { $0 }
+    interruption.ends {
+        gdb.terminate()
+        machine.end(.killed)
+    }
+    _ = try setup.finish()
+    guard let signalled = interruption.status else { return status.wait { $0 } }
+    if status.wait(milliseconds: 2000, until: { $0 }) == nil { gdb.terminate(by: SIGKILL) }
+    return signalled
 }

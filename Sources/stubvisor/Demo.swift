@@ -14,7 +14,7 @@ func demo() throws(Failure) -> Int32 {
     options.console = .prefixed("guest| ")
     let isInteractive = isatty(STDIN_FILENO) == 1
     let commands = Chapter.tour.flatMap { $0.commands(pausing: isInteractive) }
-    let status = try withDebugger(options, joined: true) { socket in
+    let status = try withDebugger(options, joined: true, interrupt: true) { socket in
         ["gdb", "-q", "-nx", "-batch", "-x", places.gdbScript, "-ex", "set style enabled off", kernel]
             + (Chapter.opening(socket) + commands).flatMap { ["-ex", $0] }
     }
@@ -71,7 +71,7 @@ private struct Chapter {
 
     /// gdb commands: a heading, then each command shown as if it were typed, and run.
     func commands(pausing: Bool) -> [String] {
-        let pause = pausing ? ["shell printf '\\n[Enter] '; read -r line"] : []
+        let pause = pausing ? ["chapter-pause"] : []
         let heading = ["echo \\n== \(title)\\n"] + (text.isEmpty ? [] : ["echo \(text)\\n"])
         return pause + heading + commands.flatMap { ["echo (gdb) \($0)\\n", $0] }
     }

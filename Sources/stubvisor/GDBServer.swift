@@ -33,7 +33,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
             if client.session.isDetached, let reason = stop.account { diagnose(reason) }
             client.session.report(stop)
             if case .ended(let ending) = stop.cause, !client.session.outlivesEnd {
-                client.flush()
+                client.finish()
                 return .end(ending)
             }
         } else if let verdict = alone(with: stop, processors: machine.traits.processorCount) {

@@ -1,37 +1,22 @@
 import Architecture
 import Boot
 import Debugger
+import Glibc
 import Host
 import Machine
 
 /// Boots a kernel and serves debuggers until the guest or a client ends it.
 func run(_ options: RunOptions) throws(Failure) -> Int32 {
-    let (machine, server) = try makeMachine(options)
-    try restrict(machine)
-    if let endpoint = server.endpoint { diagnose("gdb server on \(endpoint)") }
-    return try finish(machine, server, options)
-}
-
-/// The machine that the options describe, with the server that attends it.
-func makeMachine(_ options: RunOptions) throws(Failure) -> (VirtualMachine, GDBServer) {
-    // What is wrong with the kernel is said before anything is taken from the host.
-    var configuration = try configure(options)
-    if let path = options.output {
-        do throws(Errno) { configuration.output = try OutputFolder(path) } catch {
-            throw .host("cannot open the folder of --output, \(path): \(error)")
-        }
-    }
-    if options.gdb != nil, let note = configuration.note { diagnose("\(options.kernel) is \(note)") }
-    let console: Console
-    do throws(Errno) { console = try Console(options.console.place) } catch {
-        throw .host("cannot open the console \(options.console.text): \(reason(error))")
-    }
-    let server = try makeServer(options.gdb)
-    do throws(MachineError) {
-        return (try VirtualMachine(configuration, console: console, attendant: server), server)
-    } catch {
-        throw Failure(error)
-    }
+    let hasTerminal = options.console == .stdio && Terminal.isThere
+    let interruption = try Interruption(by: [SIGINT, SIGTERM, SIGHUP], terminal: hasTerminal)
+    ignoreTerminalStops()
+    let setup = try Setup(options)
+    try restrict(setup.machine)
+    interruption.ends { [machine = setup.machine] in machine.end(.killed) }
+    if let endpoint = setup.server.endpoint { diagnose("gdb server on \(endpoint)") }
+    if hasTerminal { diagnose("this terminal is the guest's; \(Console.help)") }
+    let status = try setup.finish()
+    return interruption.status ?? status
 }
 
 /// Gives up what it takes no more, now that everything is open: from here on there are guests and clients.
@@ -64,21 +49,68 @@ private func reason(_ error: Errno) -> String {
     }
 }
 
-/// Runs the machine to its end: the exit status that goes with it.
-func finish(_ machine: VirtualMachine, _ server: GDBServer, _ options: RunOptions) throws(Failure) -> Int32 {
-    defer {
-        server.remove()
-        machine.console.remove()
+/// The machine that the options describe, with what goes with it.
+struct Setup {
+    let machine: VirtualMachine
+    let server: GDBServer
+    private let trace: TraceFile?
+
+    init(_ options: RunOptions) throws(Failure) {
+        // What is wrong with the kernel is said before anything is taken from the host.
+        var configuration = try configure(options)
+        if let path = options.output {
+            do throws(Errno) { configuration.output = try OutputFolder(path) } catch {
+                throw .host("cannot open the folder of --output, \(path): \(error)")
+            }
+        }
+        let console: Console
+        do throws(Errno) { console = try Console(options.console.place) } catch {
+            throw .host("cannot open the console \(options.console.text): \(reason(error))")
+        }
+        atEnd { console.remove() }
+        if let path = options.interruptTrace { trace = try TraceFile(path) } else { trace = nil }
+        let server = try makeServer(options.gdb)
+        atEnd { server.remove() }
+        self.server = server
+        do throws(MachineError) {
+            machine = try VirtualMachine(configuration, console: console, attendant: server)
+        } catch {
+            throw Failure(error)
+        }
     }
-    let ending: Ending
-    do throws(MachineError) { ending = try machine.run() } catch { throw Failure(error) }
-    if case .died(let why) = ending { diagnose(why) }
-    if let path = options.interruptTrace { try saveTimeline(of: machine, to: path) }
-    return Int32(ending.status)
+
+    /// Runs the machine to its end: the exit status that goes with it.
+    func finish() throws(Failure) -> Int32 {
+        let ending: Ending
+        do throws(MachineError) { ending = try machine.run() } catch { throw Failure(error) }
+        if case .died(let why) = ending { diagnose(why) }
+        try trace?.write(of: machine)
+        return Int32(ending.status)
+    }
 }
 
-private func saveTimeline(of machine: VirtualMachine, to path: String) throws(Failure) {
-    do throws(Refusal) { try machine.saveTimeline(to: path) } catch { throw .host("--trace-irq: \(error.reason)") }
+/// `--trace-irq FILE`, opened at the start: what it would be refused for at the end is known then.
+private final class TraceFile: Sendable {
+    private let path: String
+    private let file: Descriptor
+
+    init(_ path: String) throws(Failure) {
+        self.path = path
+        do throws(Errno) { file = try Descriptor.create(path) } catch { throw Self.failure(path, "\(error)") }
+    }
+
+    func write(of machine: VirtualMachine) throws(Failure) {
+        let bytes: [UInt8]
+        do throws(Refusal) { bytes = try machine.timeline() } catch { throw Self.failure(path, error.reason) }
+        // A FIFO may have no reader.
+        do throws(Errno) { try file.write(bytes[...], milliseconds: 500) } catch {
+            throw Self.failure(path, "\(error)")
+        }
+    }
+
+    private static func failure(_ path: String, _ reason: String) -> Failure {
+        .host("cannot write --trace-irq \(path): \(reason)")
+    }
 }
 
 private func configure(_ options: RunOptions) throws(Failure) -> MachineConfiguration {

@@ -1,12 +1,12 @@
 import Host
 
 // `stubvisor`: reads the command line, does it, and ends with the status that INTERFACE's table documents.
+fillStandardDescriptors()
 Privileges.setDescriptorsAside()
+ignoreOutputSignals()
 endQuietlyOnQuit()
 do throws(Failure) {
-    let status = try perform(Array(CommandLine.arguments.dropFirst()))
-    diagnoseOmissions()
-    exitProcess(status)
+    exitProcess(try perform(Array(CommandLine.arguments.dropFirst())))
 } catch {
     diagnose(error.description)
     exitProcess(error.status)
