@@ -108,6 +108,7 @@ static const int CLINUX_SOCK_CLOEXEC = 02000000;
 static const int CLINUX_MAP_ANONYMOUS = 0x20;
 static const int CLINUX_MAP_NORESERVE = 0x4000;
 static const int CLINUX_MADV_DONTDUMP = 16;
+static const int CLINUX_SA_RESETHAND = (int)0x80000000;
 
 static const int CLINUX_NO_NEW_PRIVILEGES = PR_SET_NO_NEW_PRIVS;
 static const int CLINUX_DROP_FROM_BOUNDING_SET = PR_CAPBSET_DROP;

@@ -44,6 +44,7 @@ package final class OutputQueue: Sendable {
     private let capacity: Int
     private let state = Condition(State())
     private let sink: @Sendable (ArraySlice<UInt8>) -> Outcome
+    private let attempt: (@Sendable (ArraySlice<UInt8>) -> Int)?
     private let report: @Sendable (Event) -> Void
 
     /// Milliseconds that a part of a line waits for the rest of it.
@@ -51,14 +52,17 @@ package final class OutputQueue: Sendable {
     /// Bytes handed to the sink at a time: what a pipe takes as a whole.
     private static let portion = 4096
 
-    /// `sink` may block: the queue's own thread, `name`, calls it. `report` must not.
+    /// `sink` may block: the queue's own thread, `name`, calls it. `report` must not, and neither must `attempt`, which
+    /// spares a line the way through that thread where it can: it returns how many bytes it took.
     package init(
         _ name: String, capacity: Int, report: @escaping @Sendable (Event) -> Void = { _ in },
+        attempt: (@Sendable (ArraySlice<UInt8>) -> Int)? = nil,
         to sink: @escaping @Sendable (ArraySlice<UInt8>) -> Outcome
     ) {
         self.name = name
         self.capacity = capacity
         self.report = report
+        self.attempt = attempt
         self.sink = sink
     }
 
@@ -83,6 +87,12 @@ package final class OutputQueue: Sendable {
             state.pending += bytes
             let wasUrgent = state.isUrgent
             if endsLine || state.pending.count >= Self.portion { state.isUrgent = true }
+            if state.isUrgent, state.inFlight == 0, let taken = attempt?(state.pending[...]), taken > 0 {
+                state.written += UInt64(taken)
+                state.pending.removeFirst(taken)
+                state.isUrgent = !state.pending.isEmpty
+                return (nil, wakes: state.isUrgent)
+            }
             return (nil, wakes: isFirst || state.isUrgent && !wasUrgent)
         }
         if let event { report(event) }

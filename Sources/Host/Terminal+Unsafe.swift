@@ -55,46 +55,35 @@ package enum Terminal {
     private static let isRaw = Atomic<Bool>(false)
     private static let saved = SavedTerminal()
 
-    /// Signals that end the process, each with what it did before.
     private static let deadly = [
         SIGABRT, SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS, SIGQUIT, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1,
         SIGUSR2,
         SIGXCPU,
     ]
 
-    /// From now on a signal that ends the process restores the terminal first. Once.
+    /// From now on a signal that ends the process restores the terminal first. Swift's runtime is not asked then: its crash
+    /// report would wait for a key on this terminal.
     private static func restoreOnCrash() {
-        guard !saved.isGuarded else { return }
-        saved.isGuarded = true
         for number in deadly {
             var action = sigaction()
             action.__sigaction_handler.sa_handler = restoreAndRepeat
+            action.sa_flags = CLINUX_SA_RESETHAND
             sigemptyset(&action.sa_mask)
-            sigaction(number, &action, saved.actions + Int(number))
+            sigaction(number, &action, nil)
         }
-    }
-
-    /// What the handler needs: nothing that may be made when it runs.
-    fileprivate static func repeatSignal(_ number: Int32) {
-        restore()
-        sigaction(number, saved.actions + Int(number), nil)
-        // Blocked until the handler has returned.
-        raise(number)
     }
 }
 
 /// - Note: `@unchecked Sendable`: written with Terminal's lock held, before `isRaw` says that it may be read.
 private final class SavedTerminal: @unchecked Sendable {
-    // SAFETY: both live as long as the process; a signal handler reads them.
+    // SAFETY: lives as long as the process; a signal handler reads it.
     let pointer = UnsafeMutablePointer<termios>.allocate(capacity: 1)
-    let actions = UnsafeMutablePointer<sigaction>.allocate(capacity: 65)
-    var isGuarded = false
 
-    init() {
-        pointer.initialize(to: termios())
-        actions.initialize(repeating: sigaction(), count: 65)
-    }
+    init() { pointer.initialize(to: termios()) }
 }
 
-/// A C function and no closure, so that it belongs to no actor.
-private func restoreAndRepeat(_ number: Int32) { Terminal.repeatSignal(number) }
+/// A C function and no closure, so that it belongs to no actor. The signal is blocked until it has returned.
+private func restoreAndRepeat(_ number: Int32) {
+    Terminal.restore()
+    raise(number)
+}

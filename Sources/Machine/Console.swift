@@ -35,23 +35,28 @@ package final class Console: Sendable {
     package init(_ place: Place) throws(Errno) {
         self.place = place
         var (listener, client, prefix): (Listener?, ConsoleClient?, [UInt8]) = (nil, nil, [])
-        let sink: (@Sendable (ArraySlice<UInt8>) -> OutputQueue.Outcome)?
         switch place {
-        case .none: sink = nil
+        case .none: output = nil
         case .standard(_, let text):
             prefix = Array(text.utf8)
-            sink = Self.writeToStandardOutput
+            output = Self.queue(to: Self.writeToStandardOutput)
         case .file(let path):
             let file = try ConsoleFile(path)
-            sink = { file.write($0) }
+            output = Self.queue { file.write($0) }
         case .unix(let path):
             listener = try Listener(on: .unix(path: path))
             let holder = ConsoleClient()
             client = holder
-            sink = { holder.write($0) }
+            output = Self.queue(attempt: { holder.attempt($0) }, to: { holder.write($0) })
         }
         (self.listener, self.client, self.prefix) = (listener, client, prefix)
-        output = sink.map { OutputQueue("console output", capacity: Self.capacity, report: Self.report, to: $0) }
+    }
+
+    private static func queue(
+        attempt: (@Sendable (ArraySlice<UInt8>) -> Int)? = nil,
+        to sink: @escaping @Sendable (ArraySlice<UInt8>) -> OutputQueue.Outcome
+    ) -> OutputQueue {
+        OutputQueue("console output", capacity: capacity, report: report, attempt: attempt, to: sink)
     }
 
     /// Takes a socket out of the file system, at the end of the program.

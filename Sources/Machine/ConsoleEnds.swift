@@ -12,9 +12,9 @@ final class ConsoleFile: Sendable {
     /// Bytes that it may still get.
     private let left: Mutex<UInt64>
 
-    init(_ path: String) throws(Errno) {
+    init(_ path: String, limit: UInt64 = ConsoleFile.limit) throws(Errno) {
         file = try Descriptor.create(path)
-        left = Mutex(file.isRegularFile ? Self.limit : .max)
+        left = Mutex(file.isRegularFile ? limit : .max)
     }
 
     func write(_ bytes: ArraySlice<UInt8>) -> OutputQueue.Outcome {
@@ -38,6 +38,12 @@ final class ConsoleClient: Sendable {
     private let socket = Mutex<Socket?>(nil)
 
     func set(_ new: Socket?) { socket.withLock { $0 = new } }
+
+    /// As much as it takes at once, in bytes; what goes wrong, `write` finds out.
+    func attempt(_ bytes: ArraySlice<UInt8>) -> Int {
+        guard let client = socket.withLock({ $0 }) else { return 0 }
+        return (try? client.sendSome(bytes)) ?? 0
+    }
 
     /// Output without a client is nobody's.
     func write(_ bytes: ArraySlice<UInt8>) -> OutputQueue.Outcome {

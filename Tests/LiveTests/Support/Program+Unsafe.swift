@@ -108,6 +108,44 @@ final class Program {
         }
     }
 
+    /// Whether the pipe of its output is full: a reader's part, who does not read.
+    var isOutputFull: Bool {
+        var (count, size) = (Int32(0), fcntl(ends[0], 1032))  // F_GETPIPE_SZ
+        _ = ioctl(ends[0], UInt(FIONREAD), &count)
+        if size < 0 { size = 1 << 16 }
+        // Writes of up to a page are whole or not at all.
+        return count > size - 8192
+    }
+
+    func waitsForFullOutput(within seconds: Double = 120) -> Bool {
+        let deadline = Patience.deadline(seconds)
+        while !isOutputFull {
+            guard ContinuousClock.now < deadline else { return false }
+            usleep(1000)
+        }
+        return true
+    }
+
+    /// Waits for its end without reading what it has printed.
+    func hasEnded(within seconds: Double = 60) -> Bool {
+        let deadline = Patience.deadline(seconds)
+        var information = siginfo_t()
+        while ContinuousClock.now < deadline {
+            // It stays to be waited for.
+            if waitid(P_PID, id_t(id), &information, WEXITED | WNOHANG | WNOWAIT) == 0, information.si_signo != 0 {
+                return true
+            }
+            usleep(1000)
+        }
+        return false
+    }
+
+    /// Nobody reads its output any more.
+    func closeOutput() {
+        close(ends[0])
+        ends[0] = -1
+    }
+
     private func reap() {
         var word: Int32 = 0
         while waitpid(id, &word, 0) == -1 && errno == EINTR {}
