@@ -107,9 +107,6 @@ package final class Console: Sendable {
         }
     }
 
-    /// Takes a socket out of the file system, at the end of the program.
-    package func remove() { listener?.remove() }
-
     /// Starts output, and reads input for as long as there is any, on threads of their own. `arrived` is called when
     /// there is some, `quit` when the user asks for the end.
     func start(arrived: @escaping @Sendable () -> Void, quit: @escaping @Sendable () -> Void) throws(Errno) {

@@ -16,7 +16,8 @@ enum Help {
           stubvisor help [COMMAND] | --version
 
         Exit status: 0 the guest powered off; (value << 1) | 1 it wrote value to port 0xf4; 64 wrong usage; 65 bad kernel
-        image; 69 no usable KVM; 70 the guest died with no debugger attached; 71 the host refused something else.
+        image; 69 no usable KVM; 70 the guest died with no debugger attached; 71 the host refused something else;
+        128 + n signal n (INT, TERM or HUP) ended it.
         """
 
     static func text(_ command: String?) throws(Failure) -> String {

@@ -63,6 +63,7 @@ struct Setup {
                 throw .host("cannot open the folder of --output, \(path): \(error)")
             }
         }
+        if options.gdb != nil, let note = configuration.note { diagnose("\(options.kernel) is \(note)") }
         let console: Console
         do throws(Errno) { console = try Console(options.console.place) } catch {
             throw .host("cannot open the console \(options.console.text): \(reason(error))")

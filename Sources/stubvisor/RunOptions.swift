@@ -168,7 +168,7 @@ extension Option {
         },
         Option(
             name: "--console", value: "stdio | none | file:PATH | unix:PATH",
-            help: "the guest's serial port; default stdio"
+            help: "the guest's serial port; default stdio, a file gets 1 GiB at most"
         ) { options, text throws(Failure) in options.console = try console(text) },
         Option(
             name: "--format", value: ImageFormat.allCases.map(\.rawValue).joined(separator: " | "),

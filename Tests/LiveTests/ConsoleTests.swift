@@ -114,7 +114,7 @@ extension Live {
         @Test("guest memory is left out of core dumps", .needs(.kvm))
         func coreDumps() throws {
             let stubvisor = try Stubvisor(guest: "hello", ["--memory", "96M"])
-            let maps = try String(contentsOfFile: "/proc/\(stubvisor.program.id)/smaps", encoding: .utf8)
+            let maps = try Program.run(["cat", "/proc/\(stubvisor.program.id)/smaps"]).output
             let memory = maps.components(separatedBy: "Size:").first { $0.contains(" 98304 kB") }
             let flags = try #require(memory?.split(separator: "\n").first { $0.hasPrefix("VmFlags:") })
             #expect(flags.split(separator: " ").contains("dd"), "\(flags)")
