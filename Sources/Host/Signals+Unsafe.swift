@@ -12,7 +12,7 @@ package func takeSignals(_ signals: [Int32], _ take: @escaping @Sendable (Int32)
     for number in signals {
         var old = sigaction()
         sigaction(number, nil, &old)
-        // SIG_IGN is 1, as an address.
+        // SAFETY: the handler is read as a number and never called; SIG_IGN is 1, as an address.
         let isIgnored = unsafeBitCast(old.__sigaction_handler.sa_handler, to: Int.self) == 1
         if number != SIGHUP || !isIgnored { sigaddset(&set, number) }
     }

@@ -115,8 +115,9 @@ extension Live {
         func coreDumps() throws {
             let stubvisor = try Stubvisor(guest: "hello", ["--memory", "96M"])
             let maps = try Program.run(["cat", "/proc/\(stubvisor.program.id)/smaps"]).output
-            let memory = maps.components(separatedBy: "Size:").first { $0.contains(" 98304 kB") }
-            let flags = try #require(memory?.split(separator: "\n").first { $0.hasPrefix("VmFlags:") })
+            // Lines of a mapping: its size among the first, its flags the last.
+            let lines = maps.split(separator: "\n").drop { !$0.hasPrefix("Size:") || !$0.contains(" 98304 kB") }
+            let flags = try #require(lines.first { $0.hasPrefix("VmFlags:") })
             #expect(flags.split(separator: " ").contains("dd"), "\(flags)")
         }
 

@@ -78,7 +78,7 @@ extension Live {
                 try shell.read(to: "line \(number + 100)\r\n")
             }
             #expect(shell.isOrdinary)
-            shell.type("jobs; echo all\n")
+            shell.type("jobs; echo a''ll\n")
             #expect(try shell.read(to: "all\r\n").contains("Running"))
             shell.type("fg\n")
             #expect(shell.waits { shell.isRaw })
