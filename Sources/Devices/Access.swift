@@ -55,9 +55,18 @@ package struct Access: Hashable, Sendable {
     }
 }
 
-/// The host's clock as a value, passed in with each access: seconds since 1970-01-01 00:00:00 UTC.
+/// The host's clocks as a value, passed in with each access.
 package struct WallTime: Hashable, Sendable {
+    /// Since 1970-01-01 00:00:00 UTC.
     package var seconds: Int64
+    /// Of the second, below 1,000,000,000.
+    package var nanosecond: UInt64
+    /// Model time in nanoseconds: it is stopped while the machine is.
+    package var uptime: UInt64
 
-    package init(_ seconds: Int64) { self.seconds = seconds }
+    package init(_ seconds: Int64, nanosecond: UInt64 = 0, uptime: UInt64 = 0) {
+        self.seconds = seconds
+        self.nanosecond = nanosecond
+        self.uptime = uptime
+    }
 }

@@ -36,6 +36,8 @@ package enum Device: Equatable, Sendable {
 
     /// What can happen to a device other than an access or input.
     package enum Event: Hashable, Sendable {
+        /// The clocks have come to this time.
+        case time(WallTime)
         /// The serial line is held in the break state, which a receiver takes as one zero byte with a mark.
         case serialBreak
         case powerButton
@@ -53,7 +55,10 @@ package enum Device: Equatable, Sendable {
         case .keyboard(var device):
             defer { self = .keyboard(device) }
             return device.readBytes(register, size, now)
-        case .clock, .reset, .power, .debugConsole, .debugExit, .postCode:
+        case .clock(var device):
+            defer { self = .clock(device) }
+            return device.readBytes(register, size, now)
+        case .reset, .power, .debugConsole, .debugExit, .postCode:
             return inspect(register: register, size: size, now: now)  // reading these changes nothing
         }
     }
@@ -111,7 +116,8 @@ package enum Device: Equatable, Sendable {
         case .pl011(let device): device.interruptLevel
         case .keyboard(let device): device.interruptLevel
         case .power(let device): device.interruptLevel
-        case .clock, .reset, .debugConsole, .debugExit, .postCode: false
+        case .clock(let device): device.interruptLevel
+        case .reset, .debugConsole, .debugExit, .postCode: false
         }
     }
 
@@ -158,7 +164,10 @@ package enum Device: Equatable, Sendable {
         case (.power(var device), .powerButton):
             device.pressPowerButton()
             self = .power(device)
-        case (_, .serialBreak), (_, .powerButton):
+        case (.clock(var device), .time(let now)):
+            device.advance(to: now)
+            self = .clock(device)
+        case (_, .serialBreak), (_, .powerButton), (_, .time):
             break
         }
     }

@@ -7,6 +7,7 @@ package struct PCPlatform: Equatable, Sendable {
     package enum Line {
         package static let keyboard: UInt32 = 1
         package static let com1: UInt32 = 4
+        package static let clock: UInt32 = 8
         /// The ACPI system control interrupt, level-triggered (FADT: SCI_INT).
         package static let sci: UInt32 = 9
     }
@@ -20,14 +21,16 @@ package struct PCPlatform: Equatable, Sendable {
         /// FADT: RESET_REG, with RESET_VALUE 6.
         package static let resetControl = IOPort(0xcf9)
         package static let debugExit = IOPort(0xf4)
+        package static let clock = IOPort(0x70)
     }
 
     package var ports = PortBus()
     package var memory = MMIOBus()
     /// COM1's number on the port bus.
     package let console: Int
-    /// The ACPI registers' number on the port bus.
+    /// The ACPI registers' number on the port bus, and the real-time clock's.
     package let power: Int
+    private let clock: Int
 
     /// Memory sizes in bytes, for CMOS memory: below 4 GiB counted from 0, and what lies above 4 GiB.
     package init(memoryBelow4GiB: UInt64 = 0, memoryAbove4GiB: UInt64 = 0) {
@@ -39,9 +42,10 @@ package struct PCPlatform: Equatable, Sendable {
             .power(PowerManagement()), line: Line.sci,
             at: [("ACPI PM1a", Port.powerManagementEvent, PowerManagement.Register.count, 0)]
         )
-        ports.attach(
+        clock = ports.attach(
             .clock(RealTimeClock(memoryBelow4GiB: memoryBelow4GiB, memoryAbove4GiB: memoryAbove4GiB)),
-            at: [("RTC and CMOS memory", IOPort(0x70), RealTimeClock.Register.count, 0)]
+            line: Line.clock,
+            at: [("RTC and CMOS memory", Port.clock, RealTimeClock.Register.count, 0)]
         )
         ports.attach(
             .keyboard(KeyboardController()), line: Line.keyboard,
@@ -60,6 +64,15 @@ package struct PCPlatform: Equatable, Sendable {
         ports.attach(.debugConsole(DebugConsole()), at: [("debug console", IOPort(0xe9), 1, 0)])
         ports.attach(.debugExit(DebugExit()), at: [("debug exit", Port.debugExit, DebugExit.count, 0)])
         ports.attach(.postCode(PostCode()), at: [("POST code", IOPort(0x80), 1, 0)])
+    }
+
+    /// Lets time pass for the real-time clock: what that does to its line.
+    package mutating func advance(to now: WallTime) -> LineChange? { ports.signal(.time(now), to: clock) }
+
+    /// When `advance` must be called next, in nanoseconds of model time.
+    package func due(at now: WallTime) -> UInt64? {
+        guard case .clock(let device) = ports.device(clock) else { return nil }
+        return device.due(at: now)
     }
 
     /// Brings every device to its power-on state but for what survives a reset.

@@ -1,9 +1,10 @@
 // The PC's real-time clock and CMOS memory at ports 0x70 (index, and the NMI mask in bit 7) and 0x71 (data): Motorola
 // MC146818 datasheet, with the PC's conventions for the memory behind it (century in 0x32, memory sizes).
 //
-// The clock is the host's, passed in with each access, plus an offset that the guest sets by writing the time.
-// Left out: alarm, periodic and update-ended interrupts (their registers keep what is written, register C reads 0),
-// the divider chain and the square wave. An update takes no time, so UIP is never seen set.
+// The clock is the host's, passed in with each access, plus an offset that the guest sets by writing the time. The
+// interrupts are in RealTimeClock+Interrupts.
+// Left out: the square wave, daylight saving, time bases other than 32,768 Hz. An update happens at once, at the end of
+// the time in which UIP is set.
 
 import Primitives
 
@@ -33,20 +34,26 @@ package struct RealTimeClock: ByteDevice {
         static let time = [seconds, minutes, hours, weekday, day, month, year, century]
     }
 
-    /// Register B.
+    /// Register B; the interrupt enables are `Flag`'s bits.
     private enum Mode {
         static let hours24: UInt8 = 0x02
         static let binary: UInt8 = 0x04
-        /// The guest is writing the time: it stands still.
+        /// The guest is writing the time: it is stopped.
         static let set: UInt8 = 0x80
     }
 
     private var index = 0
     /// Bit 7 of the last write to port 0x70: non-maskable interrupts are kept from the processor.
     package private(set) var isNMIMasked = false
-    private var cells = [UInt8](repeating: 0, count: 128)
-    /// The guest's clock minus the host's, in seconds.
+    private(set) var cells = [UInt8](repeating: 0, count: 128)
+    /// The guest's clock minus the host's: seconds, and nanoseconds below one second.
     private var offset: Int64 = 0
+    private var phase: UInt64 = 0
+    /// Register C without its bit 7.
+    var flags: UInt8 = 0
+    /// The second and the periodic interrupt up to which the flags are set; nil before the first access.
+    var lastSecond: Int64?
+    var lastPeriod: UInt64?
 
     /// Memory sizes in bytes, as firmware would find them: below 4 GiB counted from 0, and what lies above 4 GiB.
     package init(memoryBelow4GiB: UInt64 = 0, memoryAbove4GiB: UInt64 = 0) {
@@ -65,37 +72,43 @@ package struct RealTimeClock: ByteDevice {
         cells.store(Swift.min(memoryAbove4GiB >> 16, 0xff_ffff), at: 0x5b, count: 3)  // 64 KiB units above 4 GiB
     }
 
-    /// A machine reset leaves the battery-backed clock and memory alone but for the interrupt enables.
+    /// A machine reset leaves the battery-backed clock and memory alone but for the interrupt enables and flags.
     package mutating func reset() {
         index = 0
         isNMIMasked = false
         cells[Cell.registerB] &= ~0x78
+        flags = 0
     }
 
-    package mutating func read(_ register: Int, now: WallTime) -> UInt8 { inspect(register, now: now) }
+    /// A read of register C clears its flags.
+    package mutating func read(_ register: Int, now: WallTime) -> UInt8 {
+        advance(to: now)
+        defer { if register == Register.data, index == Cell.registerC { flags = 0 } }
+        return inspect(register, now: now)
+    }
 
-    /// No read has a side effect: register C has no flags to clear. Port 0x70 cannot be read back.
+    /// Port 0x70 cannot be read back.
     package func inspect(_ register: Int, now: WallTime) -> UInt8 {
         guard register == Register.data else { return 0xff }
-        if Cell.time.contains(index), !isSetting { return timeCell(index, now: now) }
-        return cells[index]
+        switch index {
+        case Cell.registerA: return cells[index] | (isUpdating(now) ? 0x80 : 0)
+        case Cell.registerC: return flags | (interruptLevel ? 0x80 : 0)
+        default: return isRunning && Cell.time.contains(index) ? timeCell(index, now: now) : cells[index]
+        }
     }
 
     package mutating func write(_ value: UInt8, to register: Int, now: WallTime) -> WriteResponse {
+        advance(to: now)
         switch (register, index) {
         case (Register.index, _):
             index = Int(value & 0x7f)
             isNMIMasked = value[bit: 7]
-        case (_, Cell.registerA):
-            cells[index] = value & 0x7f
-        case (_, Cell.registerB):
-            let wasSetting = isSetting
-            if !wasSetting, value & Mode.set != 0 { freeze(now: now) }
-            cells[index] = value
-            if wasSetting, !isSetting { adopt(now: now) }
+        case (_, Cell.registerA): control(value & 0x7f, now: now)
+        // SET switches the update-ended interrupt off.
+        case (_, Cell.registerB): control(value & Mode.set == 0 ? value : value & ~Flag.update, now: now)
         case (_, Cell.registerC), (_, Cell.registerD):
             break  // read-only
-        case (_, let cell) where Cell.time.contains(cell) && !isSetting:
+        case (_, let cell) where Cell.time.contains(cell) && isRunning:
             freeze(now: now)
             cells[cell] = value
             adopt(now: now)
@@ -105,20 +118,32 @@ package struct RealTimeClock: ByteDevice {
         return WriteResponse()
     }
 
+    /// Writes register A or B, whichever is selected: both can stop the clock and set it going.
+    private mutating func control(_ value: UInt8, now: WallTime) {
+        let (wasRunning, wasDividing) = (isRunning, isDividing)
+        if wasRunning { freeze(now: now) }
+        cells[index] = value
+        // The first update comes half a second after the divider's reset has ended.
+        if !wasDividing, isDividing { phase = (1_500_000_000 - now.nanosecond) % 1_000_000_000 }
+        if isRunning, !wasRunning { adopt(now: now) }
+        lastPeriod = periods(at: now)
+    }
+
     // MARK: Time
 
-    private var isSetting: Bool { cells[Cell.registerB] & Mode.set != 0 }
+    /// Register A's bits 6 to 4 do not hold the divider in reset.
+    var isDividing: Bool { cells[Cell.registerA] & 0x70 <= 0x20 }
+    var isRunning: Bool { isDividing && cells[Cell.registerB] & Mode.set == 0 }
     private var isBinary: Bool { cells[Cell.registerB] & Mode.binary != 0 }
     private var is24Hours: Bool { cells[Cell.registerB] & Mode.hours24 != 0 }
 
     /// What the running clock shows in one of `Cell.time`, coded as register B asks.
     private func timeCell(_ cell: Int, now: WallTime) -> UInt8 {
-        let time = CalendarTime(WallTime(now.seconds &+ offset))
+        let time = CalendarTime(WallTime(second(at: now)))
         switch cell {
         case Cell.seconds: return encode(time.second)
         case Cell.minutes: return encode(time.minute)
-        case Cell.hours where is24Hours: return encode(time.hour)
-        case Cell.hours: return encode((time.hour + 11) % 12 + 1) | (time.hour >= 12 ? 0x80 : 0)
+        case Cell.hours: return encode(hour: time.hour)
         case Cell.weekday: return encode(time.weekday)
         case Cell.day: return encode(time.day)
         case Cell.month: return encode(time.month)
@@ -144,11 +169,25 @@ package struct RealTimeClock: ByteDevice {
             minute: decode(cells[Cell.minutes]),
             second: decode(cells[Cell.seconds])
         )
-        offset = time.wallTime.seconds &- now.seconds
+        offset = time.wallTime.seconds &- now.seconds &- Int64((now.nanosecond + phase) / 1_000_000_000)
+        lastSecond = second(at: now)
+    }
+
+    /// The second that the running clock shows; moments more than 35 million years away count as that far.
+    func second(at now: WallTime) -> Int64 {
+        let second = now.seconds &+ offset &+ Int64((now.nanosecond + phase) / 1_000_000_000)
+        return Swift.min(Swift.max(second, -1 << 50), 1 << 50)
+    }
+
+    /// Nanoseconds to the next one.
+    func untilUpdate(_ now: WallTime) -> UInt64 { 1_000_000_000 - (now.nanosecond + phase) % 1_000_000_000 }
+
+    func encode(hour: Int64) -> UInt8 {
+        is24Hours ? encode(hour) : encode((hour + 11) % 12 + 1) | (hour >= 12 ? 0x80 : 0)
     }
 
     /// `number`, 0 to 99, in binary or as two decimal digits; the calendar's negative years lose their sign.
-    private func encode(_ number: Int64) -> UInt8 {
+    func encode(_ number: Int64) -> UInt8 {
         let value = UInt8(truncatingIfNeeded: number.magnitude)
         return isBinary ? value : (value / 10) << 4 | value % 10
     }

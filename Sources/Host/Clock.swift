@@ -6,8 +6,8 @@ package enum Clock {
     /// Nanoseconds since some fixed moment; never goes back. The corresponding C function is `clock_gettime`.
     package static var monotonic: UInt64 { nanoseconds(of: CLOCK_MONOTONIC) }
 
-    /// Seconds since 1970 (UTC): the time of day, which may be set at any moment. Nothing is waited for or measured by it.
-    package static var secondsSince1970: Int64 { Int64(nanoseconds(of: CLOCK_REALTIME) / 1_000_000_000) }
+    /// Nanoseconds since 1970 (UTC): the time of day, which may be set at any moment. Nothing is waited for or measured by it.
+    package static var realTime: UInt64 { nanoseconds(of: CLOCK_REALTIME) }
 
     private static func nanoseconds(of clock: clockid_t) -> UInt64 {
         var now = timespec()

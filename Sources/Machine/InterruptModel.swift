@@ -62,11 +62,11 @@ final class InterruptModel: Sendable {
     /// IA32_TIME_STAMP_COUNTER.
     private static let timeStampCounter: UInt32 = 0x10
 
-    /// Sets the calling vCPU's alarm for the next timer.
-    func setAlarm(of processor: Processor) {
-        guard let deadline = state.withLock({ $0.nextDeadline }) else { return }
-        processor.setAlarm(deadline + pause.withLock { $0.total })
-    }
+    /// When `advance` has something to do.
+    var nextDeadline: UInt64? { state.withLock { $0.nextDeadline } }
+
+    /// How long the machine has been stopped, in nanoseconds: from model time to Clock.monotonic.
+    var pausedTime: UInt64 { pause.withLock { $0.total } }
 
     // MARK: - Access
 
@@ -94,7 +94,7 @@ final class InterruptModel: Sendable {
         case .arm64: drive(outcome, by: processor)
         }
         if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors[0].kick() }
-        if moved, let processor { setAlarm(of: processor) }
+        if moved, let processor { machine.setAlarm(of: processor) }
         return outcome
     }
 
@@ -107,7 +107,7 @@ final class InterruptModel: Sendable {
     /// Timers that are due: after any call of the vCPU out of the guest.
     func advance(on processor: Processor) {
         let now = moment(on: nil)
-        guard let deadline = state.withLock({ $0.nextDeadline }), deadline <= now.nanoseconds else { return }
+        guard let deadline = nextDeadline, deadline <= now.nanoseconds else { return }
         change(by: processor) { $0.advance(to: $1) }
     }
 

@@ -91,6 +91,7 @@ extension Processor {
                 outcome = caught(access, value)
             }
         }
+        if port.rawValue & ~1 == PCPlatform.Port.clock.rawValue { machine.followClock(by: self) }
         // The guest must stand behind the instruction, not inside it.
         if case .stop = outcome { _ = try complete() }
         return outcome

@@ -14,7 +14,7 @@ extension Processor {
     var hasKernelAPIC: Bool { machine.configuration.interruptController.hasKernelAPICs }
 
     /// Whether it is the model's. With a GIC it has none.
-    private var hasModelledAPIC: Bool { machine.configuration.interruptController == .apic }
+    var hasModelledAPIC: Bool { machine.configuration.interruptController == .apic }
 
     /// What the vCPU does, whoever knows: KVM, or this program where it has the local APIC.
     func activity() throws(KVMError) -> VCPU.Activity {
@@ -31,7 +31,6 @@ extension Processor {
     func makeReadyX86(_ pace: Pace) throws(KVMError) -> Outcome? {
         guard let model = machine.model else { return nil }
         while true {
-            if hasModelledAPIC { tellTaskPriority(model) }
             if !hasKernelAPIC {
                 if let outcome = try takeCalls() { return outcome }
             }
@@ -65,12 +64,14 @@ extension Processor {
                 "vCPU \(event.processor ?? index): interrupt \(event.number)\(vector) \(what)\(cause)")
     }
 
-    /// The guest may have written CR8 without an exit.
-    private func tellTaskPriority(_ model: InterruptModel) {
+    /// Gives the model the CR8 that the guest has written without an exit: after every exit, so that each read of TPR and
+    /// PPR, each write of TPR and each choice of an interrupt finds it.
+    func adoptTaskPriority() {
+        guard hasModelledAPIC else { return }
         let priority = vcpu.taskPriority
         guard priority != knownPriority else { return }
         knownPriority = priority
-        model.change(by: self) { $0.pc?.setCR8(priority, index, at: $1) }
+        machine.model?.change(by: self) { $0.pc?.setCR8(priority, index, at: $1) }
         attention.store(true, ordering: .relaxed)
     }
 
@@ -125,14 +126,16 @@ extension Processor {
     /// Queues the interrupt that waits, if the processor can take it; else asks for an exit when it can.
     private func takeInterrupt(_ model: InterruptModel, _ pace: Pace) throws(KVMError) {
         if attention.exchange(false, ordering: .acquiringAndReleasing) { wantsLook = true }
-        guard wantsLook else { return }
+        let followsPriority = missesLoweredPriority && pace == .running && !isPassing
+        guard wantsLook else { return vcpu.requestInterruptWindow(followsPriority) }
         let holds = isPassing || pace == .stepping && machine.arrangement.stepsHoldInterrupts
         guard !holds, owed != nil || model.look({ $0.pending(index) }) != nil else {
             if !holds { wantsLook = false }
-            return vcpu.requestInterruptWindow(false)
+            return vcpu.requestInterruptWindow(followsPriority)
         }
-        // Halted it can always take one: HLT shadows nothing, and the page still tells of the moment before.
-        let accepts = rest == .halted ? vcpu.interruptsEnabled : vcpu.acceptsInterrupt
+        // Halted it can always take one: HLT shadows nothing. Registers or events that were replaced since the exit
+        // make the page's answer old: the window's exit has a new one.
+        let accepts = rest == .halted ? takesInterrupts : vcpu.acceptsInterrupt && !isPageStale
         guard accepts, !hasQueued else { return vcpu.requestInterruptWindow(rest == .runnable) }
         var vector = owed
         if vector == nil {
@@ -154,7 +157,18 @@ extension Processor {
         }
         let more = owed != nil || model.look { $0.pending(index) } != nil
         wantsLook = more
-        vcpu.requestInterruptWindow(more)
+        vcpu.requestInterruptWindow(more || followsPriority)
+    }
+
+    /// A KVM that emulates kernel mode does not exit when the guest lowers CR8 (KVM_EXIT_SET_TPR). While CR8 holds
+    /// interrupts back, the window's exits, one for each of its batches of instructions, show what it is now.
+    private var missesLoweredPriority: Bool {
+        knownPriority != 0 && hasModelledAPIC && machine.capabilities.emulatesKernelMode
+    }
+
+    /// RFLAGS.IF.
+    private var takesInterrupts: Bool {
+        isPageStale ? X86.takesInterrupts(registers) : vcpu.interruptsEnabled
     }
 
     // MARK: - Accesses
@@ -204,6 +218,10 @@ extension Processor {
         }
         guard let outcome else { return nil }
         guard !outcome.isFault else { throw Refusal("the local APIC does not accept this in its present mode") }
+        if value != nil {
+            followPriority(model)
+            showTaskPriority()
+        }
         return outcome.value
     }
 

@@ -53,6 +53,7 @@ extension Processor {
                 try vcpu.get(place.block, into: &registers.storage, at: place.offset)
             }
         }
+        if blocks.contains(.system) { showTaskPriority() }
         if blocks.contains(.modelSpecific) {
             demand(.modelSpecific) { () throws(KVMError) in try getModelSpecific() }
         }
@@ -105,6 +106,14 @@ extension Processor {
             try vcpu.get(.system, into: &registers.storage, at: X86.Storage.system)
         case .arm64: try getArm(.ofEveryExit)
         }
+        showTaskPriority()
+    }
+
+    /// Without the kernel's local APIC, CR8 is what the next run loads from the run page: TPR may have been written since
+    /// the exit.
+    func showTaskPriority() {
+        guard machine.architecture == .x86_64, !hasKernelAPIC else { return }
+        X86.setTaskPriority(&registers, vcpu.taskPriority)
     }
 
     /// Gives KVM general and system registers.
@@ -179,8 +188,7 @@ extension Processor {
             throw error
         }
         if machine.architecture.programCounter(old) != programCounter { forgetReported() }
-        // Without the kernel's local APIC, x86's KVM loads CR8 from the run page.
-        if !hasKernelAPIC, stored.contains(.system) { vcpu.taskPriority = X86.taskPriority(registers) }
+        adoptTaskPriority()
         registers.changed = old.changed.union(file.changed).intersection(.general)
     }
 
@@ -210,6 +218,8 @@ extension Processor {
                 for place in Self.places where blocks.contains(place.blocks) {
                     try vcpu.set(place.block, from: file.storage, at: place.offset)
                 }
+                // Without the kernel's local APIC KVM loads CR8 from the run page.
+                if !hasKernelAPIC, blocks.contains(.system) { vcpu.taskPriority = X86.taskPriority(file) }
                 if blocks.contains(.extendedControl) {
                     try vcpu.setExtendedControl(file.storage.number(at: X86.Storage.extendedControl, count: 8))
                 }

@@ -125,7 +125,7 @@ final class Processor: @unchecked Sendable {
             vcpu.releaseCurrentThread()
         }
         thread = Thread.currentID
-        if machine.model != nil { alarm = try? Alarm() }
+        alarm = try? Alarm()
         if machine.capabilities.synchronisesRegisters { vcpu.synchroniseRegisters() }
         ready()
         while true {
@@ -175,7 +175,7 @@ final class Processor: @unchecked Sendable {
         machine.gate.enter(index)
         defer { machine.gate.leave(index) }
         // Time goes on: one vCPU hears of the next timer.
-        if isListening { machine.model?.setAlarm(of: self) }
+        if isListening { machine.setAlarm(of: self) }
         return whileMoving { () throws(KVMError) in
             if isListening, machine.attendant.beginListening(on: thread) { return StopEvent(.interrupted, on: index) }
             defer { if isListening { machine.attendant.endListening() } }
@@ -367,7 +367,7 @@ final class Processor: @unchecked Sendable {
     /// After an exit that was nobody's in the guest: what it was about.
     func interrupted() throws(KVMError) -> Outcome {
         vcpu.clearKick()
-        machine.model?.advance(on: self)
+        try machine.advance(on: self)
         if isPassing {
             owesLook = true
             return .goOn
@@ -385,13 +385,19 @@ final class Processor: @unchecked Sendable {
 
     /// Runs the guest until it exits. `registers` are those of before then.
     private func run() throws(KVMError) -> Exit {
-        defer { (isPageStale, isCurrent) = (false, false) }
+        defer { noteExit() }
         return try vcpu.run()
     }
 
     /// Completes the instruction whose access the last exit was: what else it needs, or `.interrupted`.
     func complete() throws(KVMError) -> Exit {
-        defer { (isPageStale, isCurrent) = (false, false) }
+        defer { noteExit() }
         return try vcpu.complete()
+    }
+
+    /// The run page has the registers and CR8 of now.
+    private func noteExit() {
+        (isPageStale, isCurrent) = (false, false)
+        adoptTaskPriority()
     }
 }

@@ -39,6 +39,8 @@ package final class VirtualMachine: @unchecked Sendable {
     private(set) var snapshot: MachineSnapshot!
     let haltWatch = HaltWatch()
     private let platform: Mutex<PCPlatform>
+    /// When the real-time clock next raises its line, in nanoseconds of model time.
+    let clockDue = Atomic<UInt64>(.max)
     private let ending = Condition<Ending?>(nil)
     let started = Clock.monotonic
 
@@ -244,8 +246,6 @@ package final class VirtualMachine: @unchecked Sendable {
     var owesReset = false
 
     // MARK: - Devices
-
-    var now: WallTime { WallTime(Clock.secondsSince1970) }
 
     func bus<R>(_ body: (inout sending PCPlatform) -> R) -> R { platform.withLock { body(&$0) } }
 

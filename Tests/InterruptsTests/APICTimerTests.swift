@@ -83,14 +83,35 @@ import Testing
     }
 
     @Test(
-        "a change of mode disarms the timer (11.5.4.1)",
-        arguments: [(0, 1), (1, 0), (0, 2), (1, 2)] as [(UInt32, UInt32)])
-    func aChangeOfModeDisarms(from: UInt32, to: UInt32) {
-        let pc = timer(from)
+        "a change from or to TSC-deadline disarms the timer (11.5.4.1)", arguments: [0, 1] as [UInt32])
+    func aChangeToDeadlineDisarms(mode: UInt32) {
+        let pc = timer(mode)
         pc.put(0x380, 1000, at: at(0))
-        pc.put(0x320, to << 17 | 0x40, at: at(10))
-        #expect(pc.nextDeadline == nil && pc.get(0x390, at: at(10)) == 0)
-        #expect(pc.get(0x380) == (to == 2 ? 0 : 1000))
+        pc.put(0x320, 2 << 17 | 0x40, at: at(10))
+        #expect(pc.nextDeadline == nil && pc.get(0x390, at: at(10)) == 0 && pc.get(0x380) == 0)
+        pc.wrmsr(0x6e0, 5000, at: at(20))
+        #expect(pc.nextDeadline == 5000)
+        pc.put(0x320, mode << 17 | 0x40, at: at(30))
+        #expect(pc.nextDeadline == nil && pc.rdmsr(0x6e0) == 0)
+        pc.put(0x320, 2 << 17 | 0x40, at: at(40))
+        #expect(pc.rdmsr(0x6e0) == 0 && pc.nextDeadline == nil, "going back does not arm it again")
+    }
+
+    @Test("a change between one-shot and periodic leaves a running count alone")
+    func aChangeBetweenOneShotAndPeriodic() {
+        let pc = timer(0)
+        pc.put(0x380, 100_000, at: at(0))
+        pc.put(0x320, 1 << 17 | 0x40, at: at(10_000))
+        #expect(pc.nextDeadline == 100_000 && pc.get(0x390, at: at(20_000)) == 80_000)
+        pc.advance(100_000)
+        #expect(pc.take() == 0x40 && pc.nextDeadline == 200_000, "it is periodic now")
+        pc.eoi(at: at(100_000))
+        pc.put(0x320, 0x40, at: at(150_000))
+        #expect(pc.nextDeadline == 200_000 && pc.get(0x380) == 100_000)
+        pc.advance(200_000)
+        #expect(pc.take() == 0x40 && pc.nextDeadline == nil, "and one-shot again")
+        pc.put(0x320, 1 << 17 | 0x40, at: at(210_000))
+        #expect(pc.nextDeadline == nil, "a count that has ended does not start again")
     }
 
     @Test("a deadline comes when the time stamp counter gets there, and reads 0 afterwards")

@@ -114,15 +114,31 @@ import Testing
         #expect(pc.put(0x300, 0x8_4041).wake.map { $0 } == [0])
     }
 
-    @Test("between processors there are edges only (table 11-3), and level without assert is nothing")
-    func betweenProcessorsThereAreEdgesOnly() {
+    @Test(
+        "level and trigger mode of a command mean nothing but for INIT: a fixed message comes, as an edge (11.6.1)",
+        arguments: [0x0000, 0x4000, 0x8000, 0xc000] as [UInt32], [0, 1, 2] as [UInt32])
+    func levelAndTriggerModeMeanNothing(bits: UInt32, way: UInt32) {
+        // By shorthand, by physical id, lowest priority to a logical destination.
         let pc = machine()
-        pc.put(0x300, 0x4_c041)
-        #expect(holders(pc) == [0] && pc.locals[0].triggerMode.isEmpty)
-        pc.put(0x300, 0x4_8042)
-        #expect(holders(pc, 0x42) == [] && pc.mistakes == [.levelWithoutAssert])
-        pc.put(0x300, 0x4_0043)
-        #expect(holders(pc, 0x43) == [0], "an edge needs no assert bit")
+        pc.put(0x0d0, 1 << 24)
+        pc.put(0x310, way == 2 ? 1 << 24 : 0)
+        pc.put(0x300, bits | [0x4_0041, 0x41, 0x941][Int(way)])
+        #expect(holders(pc) == [0] && pc.locals[0].triggerMode.isEmpty && pc.mistakes.isEmpty)
+        #expect(pc.get(0x300).map { $0 & 0xc000 } == bits, "ICR keeps what was written")
+        #expect(pc.take() == 0x41)
+        pc.eoi()
+        #expect(pc.mistakes.isEmpty)
+    }
+
+    @Test("NMI, SMI and start-up with level and no assert go out, and INIT level de-assert alone does nothing")
+    func onlyInitKnowsALevel() {
+        let pc = machine(2)
+        pc.put(0x310, 1 << 24)
+        #expect(pc.put(0x300, 0x8400).nonMaskable.map { $0 } == [1])
+        #expect(pc.put(0x300, 0x8200).management.map { $0 } == [1])
+        #expect(pc.put(0x300, 0x8500) == InterruptOutcome())
+        #expect(pc.put(0x300, 0xc500).initialize.map { $0 } == [1])
+        #expect(pc.put(0x300, 0x8610).startUp.map { $0 } == [1])
     }
 
     @Test("the delivery status is never set: a command is sent at once")

@@ -214,4 +214,114 @@ import Testing
         }
         #expect((10...21).contains(steps))
     }
+
+    // MARK: The count register and the counting element
+
+    /// The status byte of the read-back command.
+    private func status(_ channel: PITChannel, at now: UInt64) -> UInt8 {
+        var channel = channel
+        channel.settle(now)
+        channel.latchStatus(at: now)
+        return channel.read(at: now)
+    }
+
+    private func write(_ count: UInt16, to channel: inout PITChannel, at now: UInt64) {
+        channel.write(UInt8(truncatingIfNeeded: count), at: now)
+        channel.write(UInt8(count >> 8), at: now)
+    }
+
+    @Test(
+        "a new count leaves a one-shot that runs as it is, and the next trigger takes it",
+        arguments: [1, 5] as [UInt8], [2, 1000] as [UInt16])
+    func aNewCountLeavesAOneShot(mode: UInt8, new: UInt16) {
+        var one = channel(mode, 20, gate: false)
+        one.setGate(true, at: 100)
+        let undisturbed = one
+        write(new, to: &one, at: 105)
+        #expect(diagram(one, 60, from: 101) == diagram(undisturbed, 60, from: 101))
+        #expect(
+            one.current(at: 110) == undisturbed.current(at: 110)
+                && one.nextRise(after: 105) == undisturbed.nextRise(after: 105))
+        #expect(status(undisturbed, at: 110) & 0x40 == 0 && status(one, at: 110) & 0x40 != 0, "null count")
+        one.setGate(false, at: 112)
+        #expect(status(one, at: 113) & 0x40 != 0, "only a rising gate loads")
+        one.setGate(true, at: 114)
+        #expect(one.current(at: 115) == new && status(one, at: 115) & 0x40 == 0)
+    }
+
+    @Test("a trigger without a new count loads the old one again, and none happens before the first count")
+    func aTriggerLoadsAgain() {
+        var one = PITChannel(gate: false)
+        one.control(0x32)
+        one.setGate(true, at: 10)
+        #expect(one.output(at: 20) && one.nextRise(after: 20) == nil && status(one, at: 20) & 0x40 != 0)
+        one.setGate(false, at: 20)
+        write(5, to: &one, at: 30)
+        #expect(one.output(at: 40) && one.nextRise(after: 40) == nil, "it waits for its trigger")
+        one.setGate(true, at: 40)
+        one.setGate(false, at: 42)
+        one.setGate(true, at: 43)
+        #expect(one.current(at: 44) == 5 && one.nextRise(after: 44) == 49)
+    }
+
+    @Test("the first of two bytes freezes mode 0 where it is, with OUT low, and no other mode")
+    func theFirstByteFreezesMode0() {
+        var zero = channel(0, 10)
+        zero.write(0x34, at: 104)
+        #expect(zero.current(at: 104) == 6 && zero.current(at: 900) == 6)
+        #expect(!zero.output(at: 900) && zero.nextRise(after: 104) == nil)
+        #expect(status(zero, at: 900) & 0x40 == 0, "the count is not written yet")
+        zero.write(0x12, at: 900)
+        #expect(zero.current(at: 901) == 0x1234)
+        var over = channel(0, 3)
+        over.write(1, at: 200)
+        #expect(!over.output(at: 200), "OUT goes low at once")
+        for mode in [1, 2, 3, 4, 5] as [UInt8] {
+            var other = channel(mode, 50, gate: mode == 2 || mode == 3 || mode == 4)
+            other.setGate(true, at: 99)
+            let undisturbed = other
+            other.write(7, at: 110)
+            #expect(other.current(at: 120) == undisturbed.current(at: 120))
+            #expect(diagram(other, 200) == diagram(undisturbed, 200))
+        }
+    }
+
+    @Test("a count written while GATE is low: modes 0 and 4 load it and wait, 2 and 3 keep the old one until a trigger")
+    func aCountWhileGateIsLow() {
+        for mode in [0, 2, 3, 4] as [UInt8] {
+            var one = channel(mode, 50)
+            one.setGate(false, at: 110)
+            let old = one.current(at: 110)
+            write(8, to: &one, at: 120)
+            let loads = mode == 0 || mode == 4
+            #expect(one.current(at: 130) == (loads ? 8 : old))
+            #expect(status(one, at: 130) & 0x40 == (loads ? 0 : 0x40))
+            one.setGate(true, at: 140)
+            #expect(one.nextRise(after: 140) == [0: 148, 2: 149, 3: 149, 4: 149][mode])
+        }
+    }
+
+    @Test("null count is set by the control word and by a count, and cleared when the counting element has it")
+    func nullCount() {
+        for mode in [0, 2, 3, 4] as [UInt8] {
+            var one = PITChannel(gate: true)
+            one.control(0x30 | mode << 1)
+            #expect(status(one, at: 1) & 0x40 != 0)
+            write(6, to: &one, at: 99)
+            #expect(status(one, at: 99) & 0x40 != 0 && status(one, at: 100) & 0x40 == 0)
+            write(8, to: &one, at: 101)
+            let loaded = [0: 102, 2: 106, 3: 103, 4: 102][mode]! as UInt64
+            #expect(status(one, at: loaded - 1) & 0x40 != 0 && status(one, at: loaded) & 0x40 == 0)
+        }
+    }
+
+    @Test("count 0 is the largest, and a one-shot that is over counts on through it")
+    func countZero() {
+        var binary = channel(0, 0)
+        #expect(binary.nextRise(after: 100) == 100 + 65_536)
+        binary = channel(0, 3)
+        #expect(binary.current(at: 103) == 0 && binary.current(at: 104) == 0xffff && binary.output(at: 200))
+        let decimal = channel(4, 0, isDecimal: true)
+        #expect(decimal.nextRise(after: 100) == 100 + 10_001 && decimal.current(at: 101) == 0x9999)
+    }
 }

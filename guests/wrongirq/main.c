@@ -160,11 +160,6 @@ static void nobody_enabled(void) {
     apic_write(APIC_SPURIOUS, ENABLED);
 }
 
-static void level_without_assert(void) {
-    poke(LOCAL_APIC + APIC_COMMAND_HIGH, 0);
-    poke(LOCAL_APIC + APIC_COMMAND, LEVEL | VECTOR_HARMLESS);
-}
-
 // MARK: The local APIC
 
 static void end_without_interrupt(void) { poke(LOCAL_APIC + APIC_EOI, 0); }
@@ -233,7 +228,6 @@ static const struct {
     {"a reserved delivery mode", reserved_delivery_mode},
     {"an IPI to a processor that is not there", nobody_addressed},
     {"an IPI to a local APIC that is switched off", nobody_enabled},
-    {"a level IPI that is not asserted", level_without_assert},
     {"EOI with nothing in service", end_without_interrupt},
     {"a register that the local APIC does not have", reserved_register},
     {"a write to the version register", read_only_register},

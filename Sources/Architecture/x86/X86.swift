@@ -108,6 +108,8 @@ package enum X86 {
 
     /// CR8: 0 to 15.
     package static func taskPriority(_ file: RegisterFile) -> UInt8 { file.storage[Field.cr8] & 0xf }
+
+    package static func setTaskPriority(_ file: inout RegisterFile, _ value: UInt8) { file.storage[Field.cr8] = value }
     /// RSI and RDI: where string instructions read and write, but for segment bases.
     package static func stringPointers(_ file: RegisterFile) -> [UInt64] {
         [file.field(Storage.general + 32), file.field(Storage.general + 40)]

@@ -24,15 +24,18 @@ package struct InterruptMessage: Hashable, Sendable {
         self.isLogical = isLogical
     }
 
-    /// Of the command register. The trigger mode counts for INIT only (SDM volume 3, table 11-3 and section 11.6.1).
+    /// Of the command register. Level and trigger mode mean something for INIT alone; all else is an edge (SDM volume 3,
+    /// table 11-3 and section 11.6.1).
     init(_ command: InterruptCommand) {
         vector = command.vector
         mode = command.deliveryMode
         destination = command.destination
         isLogical = command.isLogical
         shorthand = command.shorthand
-        isLevel = command.isLevel
-        isAssert = command.isAssert
+        if mode == .initialize {
+            isLevel = command.isLevel
+            isAssert = command.isAssert
+        }
     }
 
     /// Whether it carries a vector for the request register.

@@ -78,7 +78,8 @@ extension LocalAPIC {
         if !isSoftwareEnabled { raw |= LocalVector.maskBit }
         self[source] = LocalVector(rawValue: raw)
         if source == .timer, old.timerMode != self[.timer].timerMode {
-            timer.changeMode(forgettingCount: old.timerMode == .deadline || self[.timer].timerMode == .deadline)
+            // Between one-shot and periodic a running count goes on (section 11.5.4.1).
+            if old.timerMode == .deadline || self[.timer].timerMode == .deadline { timer.disarm() }
         }
         // A pin that is not level-triggered any more waits for no EOI.
         if source == .lint0, !self[.lint0].isLevel {
@@ -90,8 +91,8 @@ extension LocalAPIC {
             setsTimer: source == .timer)
     }
 
-    /// A command goes out unless its vector is illegal (section 11.5.3). Level without assert means something for INIT
-    /// alone, and nothing since the Pentium 4 (section 11.6.1); KVM drops it for every mode.
+    /// A command goes out unless its vector is illegal (section 11.5.3). INIT level de-assert has no effect since the
+    /// Pentium 4 (section 11.6.1).
     private func send(_ command: InterruptCommand) -> Reaction {
         let message = InterruptMessage(command)
         switch command.deliveryMode {
@@ -100,9 +101,6 @@ extension LocalAPIC {
                 let vector = UInt64(command.vector)
                 return Reaction(
                     errors: ErrorBit.sentIllegalVector, mistake: .illegalVectorSent, argument: vector)
-            }
-            if message.isLevel, !message.isAssert {
-                return Reaction(mistake: .levelWithoutAssert, argument: UInt64(command.vector))
             }
         case .initialize:
             if message.isLevel, !message.isAssert { return Reaction() }

@@ -41,11 +41,11 @@ struct LocalAPICTimer: Equatable, Sendable {
         if deadline == 0, due != nil { due = now.nanoseconds &+ Swift.max(count, 1) * divisor }
     }
 
-    /// The mode changed (section 11.5.4.1): the timer stands, and on the way from or to deadlines forgets its count.
-    mutating func changeMode(forgettingCount: Bool) {
+    /// The mode changed from or to TSC-deadline (section 11.5.4.1).
+    mutating func disarm() {
         due = nil
         deadline = 0
-        if forgettingCount { initialCount = 0 }
+        initialCount = 0
     }
 
     /// A write to IA32_TSC_DEADLINE: due when the time stamp counter, at `frequency` a second, gets to `value`. One

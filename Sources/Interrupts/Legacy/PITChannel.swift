@@ -12,10 +12,12 @@ package struct PITChannel: Equatable, Sendable {
         case both = 3
     }
 
-    private struct Following: Equatable {
+    /// What was written to the count register and has not reached the counting element (null count).
+    private struct Waiting: Equatable {
         let count: UInt64
-        /// The clock at which it takes over.
-        let at: UInt64
+        /// The clock at which it takes over: the end of the half cycle (mode 3) or cycle (mode 2). Nil where it waits
+        /// for a trigger.
+        let at: UInt64?
     }
 
     /// 0 to 5.
@@ -23,14 +25,15 @@ package struct PITChannel: Equatable, Sendable {
     package private(set) var isDecimal = false
     package private(set) var access = Access.both
     package private(set) var gate: Bool
-    /// The count in force, 1 to 65,536; nil before the first.
+    /// The count that the counting element was loaded with, 1 to 65,536; nil before the first.
     package private(set) var count: UInt64?
-    /// When it was, or will be, loaded; nil while it waits for its trigger.
+    /// When it was, or will be, loaded.
     private var start: UInt64?
     /// How far it had counted when GATE stopped it.
     private var stoppedAfter: UInt64?
-    /// A count that follows at the end of the half cycle (mode 3) or cycle (mode 2).
-    private var following: Following?
+    private var waiting: Waiting?
+    /// How far mode 0 had counted when the first of two bytes came, which stops it with OUT low.
+    private var halfWrittenAfter: UInt64?
     private var lowWritten: UInt8?
     private var readsHigh = false
     private var latchedCount: UInt16?
@@ -46,24 +49,25 @@ package struct PITChannel: Equatable, Sendable {
 
     /// Clocks since the count was loaded; nil before.
     private func elapsed(_ now: UInt64) -> UInt64? {
-        if let stoppedAfter { return stoppedAfter }
+        if let stopped = halfWrittenAfter ?? stoppedAfter { return stopped }
         guard let start, now &- start < 1 << 63 else { return nil }
         return now &- start
     }
 
     /// Lets a count that waits for the end of its predecessor take over.
     mutating func settle(_ now: UInt64) {
-        guard let next = following, now >= next.at, stoppedAfter == nil else { return }
+        guard let next = waiting, let end = next.at, now >= end, stoppedAfter == nil else { return }
         // Mode 3 changes over in the middle as well: the second half of the new count follows the first of the old.
-        let isHalf = mode == 3 && count.map { (next.at &- (start ?? 0)) % $0 != 0 } == true
-        start = isHalf ? next.at &- (next.count + 1) / 2 : next.at
+        let isHalf = mode == 3 && count.map { (end &- (start ?? 0)) % $0 != 0 } == true
+        start = isHalf ? end &- (next.count + 1) / 2 : end
         count = next.count
-        following = nil
+        waiting = nil
     }
 
     /// The level of OUT.
     package func output(at now: UInt64) -> Bool {
         guard let count else { return mode != 0 }
+        if halfWrittenAfter != nil { return false }
         if isPeriodic, !gate { return true }
         guard let elapsed = elapsed(now) else { return mode != 0 }
         switch mode {
@@ -76,12 +80,12 @@ package struct PITChannel: Equatable, Sendable {
 
     /// When OUT next rises after `now`; nil if it does not.
     func nextRise(after now: UInt64) -> UInt64? {
-        guard let count, let start, stoppedAfter == nil else { return nil }
+        guard let count, let start, stoppedAfter == nil, halfWrittenAfter == nil else { return nil }
         if isPeriodic {
             guard gate, count > 1 else { return nil }
             let rise = start &+ ((now &- start < 1 << 63 ? (now &- start) / count : 0) + 1) * count
-            guard let following, rise > following.at else { return rise }
-            return following.at &+ following.count / 2  // the low half of mode 3 comes first
+            guard let waiting, let end = waiting.at, rise > end else { return rise }
+            return end &+ waiting.count / 2  // the low half of mode 3 comes first
         }
         let end = start &+ count &+ (mode >= 4 ? 1 : 0)
         return end > now ? end : nil
@@ -114,7 +118,8 @@ package struct PITChannel: Equatable, Sendable {
         count = nil
         start = nil
         stoppedAfter = nil
-        following = nil
+        waiting = nil
+        halfWrittenAfter = nil
         lowWritten = nil
         readsHigh = false
         latchedCount = nil
@@ -132,7 +137,7 @@ package struct PITChannel: Equatable, Sendable {
     }
 
     private func status(at now: UInt64) -> UInt8 {
-        let isNull = count == nil || following != nil || elapsed(now) == nil
+        let isNull = count == nil || waiting != nil || halfWrittenAfter == nil && elapsed(now) == nil
         var value = access.rawValue << 4 | UInt8(mode) << 1 | (isDecimal ? 1 : 0)
         value[bit: 7] = output(at: now)
         value[bit: 6] = isNull
@@ -166,10 +171,7 @@ package struct PITChannel: Equatable, Sendable {
         case .both:
             guard let low = lowWritten else {
                 lowWritten = value
-                if mode == 0 {  // the first byte stops the counting and lowers OUT
-                    start = nil
-                    stoppedAfter = nil
-                }
+                if mode == 0, count != nil { halfWrittenAfter = elapsed(now) ?? 0 }
                 return
             }
             lowWritten = nil
@@ -177,35 +179,41 @@ package struct PITChannel: Equatable, Sendable {
         }
     }
 
+    /// The count register has its count: when that gets to the counting element depends on the mode ("Mode
+    /// Definitions").
     private mutating func load(_ raw: UInt16, at now: UInt64) {
         let new = decode(raw)
-        if isPeriodic, let count, let start, gate, now &- start < 1 << 63 {
+        halfWrittenAfter = nil
+        if isTriggered || isPeriodic && count != nil && !gate {
+            waiting = Waiting(count: new, at: nil)
+        } else if isPeriodic, let count, let start, now &- start < 1 << 63 {
             let phase = (now &- start) % count
             let half = mode == 3 && phase < (count + 1) / 2 ? (count + 1) / 2 : count
-            following = Following(count: new, at: now &- phase &+ half)
-            return
+            waiting = Waiting(count: new, at: now &- phase &+ half)
+        } else {
+            restart(with: new, at: now)
+            stoppedAfter = gate ? nil : 0
         }
+    }
+
+    /// Loads the counting element with the next clock.
+    private mutating func restart(with new: UInt64, at now: UInt64) {
         count = new
-        if isTriggered { return }  // loaded by the next trigger
-        following = nil
-        stoppedAfter = nil
         start = now + 1
-        if !gate { stoppedAfter = 0 }
+        waiting = nil
     }
 
     /// The level of GATE changes.
     mutating func setGate(_ level: Bool, at now: UInt64) {
         defer { gate = level }
-        guard level != gate, count != nil else { return }
+        guard level != gate, let next = waiting?.count ?? count else { return }
         if isTriggered {
-            if level { start = now + 1 }
+            if level { restart(with: next, at: now) }
         } else if !level {
             stoppedAfter = elapsed(now) ?? 0
         } else if let passed = stoppedAfter {
             // In modes 2 and 3 a rising GATE starts anew, in 0 and 4 it lets the count go on.
-            if let following { count = following.count }
-            following = nil
-            start = isPeriodic ? now + 1 : now &- passed
+            if isPeriodic { restart(with: next, at: now) } else { start = now &- passed }
             stoppedAfter = nil
         }
     }

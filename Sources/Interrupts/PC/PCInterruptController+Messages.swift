@@ -126,10 +126,8 @@ extension PCInterruptController {
     ) -> Bool {
         switch message.mode {
         case .fixed, .lowestPriority:
-            // Between processors there are edges only (table 11-3).
-            let isLevel = message.isLevel && sender.processor == nil
             let number = if case .line(let number) = sender { number } else { InterruptNumber.vector(message.vector) }
-            let acceptance = locals[cpu].accept(message.vector, isLevel: isLevel)
+            let acceptance = locals[cpu].accept(message.vector, isLevel: message.isLevel)
             return take(message.vector, acceptance, cpu, (number, sender.cause), at: now, &out)
         case .external:
             locals[cpu].hasExternalRequest = true

@@ -30,7 +30,6 @@ extension GuestMistake: CustomStringConvertible {
         case .nobodyEnabled: "vector \(argument) was sent to local APICs that are all switched off"
         case .nobodyAccepted:
             "vector \(argument) was sent and not accepted: no local APIC has that destination, or all that do are switched off"
-        case .levelWithoutAssert: "vector \(argument) was sent level-triggered without its assert bit: nothing happens"
         case .reservedPinRegister: "access to the I/O APIC's register \(value), which does not exist"
         case .oddPinAccess: "access to the I/O APIC at offset \(value) that is not to 4 bytes of a register"
         case .lineEndedWithoutRequest: "I/O APIC EOI of vector \(argument), which no level pin waits for"

@@ -21,7 +21,6 @@ package struct GuestMistake: Hashable, Sendable {
         case nobodyAddressed
         case nobodyEnabled
         case nobodyAccepted
-        case levelWithoutAssert
         // Of the I/O APIC.
         case reservedPinRegister
         case oddPinAccess

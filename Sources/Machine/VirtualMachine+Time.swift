@@ -1,0 +1,38 @@
+import Devices
+import Host
+import KVM
+import Synchronization
+
+// Time: the interrupt controllers' timers and the real-time clock. One vCPU's alarm serves all of them.
+extension VirtualMachine {
+    var now: WallTime {
+        let (seconds, nanosecond) = Clock.realTime.quotientAndRemainder(dividingBy: 1_000_000_000)
+        return WallTime(Int64(seconds), nanosecond: nanosecond, uptime: uptime)
+    }
+
+    /// Model time, which is stopped while the machine is. The kernel's timers go on, and there it is the host's.
+    private var uptime: UInt64 { model?.moment(on: nil).nanoseconds ?? Clock.monotonic }
+
+    /// Sets the calling vCPU's alarm for the next timer.
+    func setAlarm(of processor: Processor) {
+        let due = min(model?.nextDeadline ?? .max, clockDue.load(ordering: .relaxed))
+        guard due != .max else { return }
+        processor.setAlarm(due &+ (model?.pausedTime ?? 0))
+    }
+
+    /// Timers that are due: after any call of the vCPU out of the guest.
+    func advance(on processor: Processor) throws(KVMError) {
+        model?.advance(on: processor)
+        let due = clockDue.load(ordering: .relaxed)
+        guard due != .max, due <= uptime else { return }
+        if let line = bus({ $0.advance(to: now) }) { try change(line, by: processor) }
+        followClock(by: processor)
+    }
+
+    /// The real-time clock was accessed, or its time has come: the next time may be another.
+    func followClock(by processor: Processor) {
+        let due = bus { $0.due(at: now) } ?? .max
+        // The alarm may have been the clock's: then the next timer's has to be set again.
+        if clockDue.exchange(due, ordering: .relaxed) != due { setAlarm(of: processor) }
+    }
+}
