@@ -42,7 +42,10 @@ let tests: [(name: String, of: [String])] = [
     ("DebuggerTests", ["Debugger", "RemoteProtocol", "Architecture", "Interrupts", "Primitives", "TestSupport"]),
     (
         "MachineTests",
-        ["Machine", "KVM", "Host", "Boot", "Debugger", "Architecture", "Interrupts", "Primitives", "TestSupport"]
+        [
+            "Machine", "KVM", "CLinux", "Host", "Boot", "Debugger", "Devices", "Architecture", "Interrupts",
+            "Primitives", "TestSupport",
+        ]
     ),
     ("FuzzTests", ["RemoteProtocol", "Debugger", "Boot", "Architecture", "Interrupts", "Primitives", "TestSupport"]),
     ("LiveTests", ["stubvisor", "stubvisor-bench", "Interrupts", "TestSupport"]),

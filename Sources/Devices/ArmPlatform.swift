@@ -20,5 +20,6 @@ package struct ArmPlatform: Equatable, Sendable {
     package var consoleLevel: Bool { memory.device(console).interruptLevel }
 
     /// Brings every device to its power-on state.
-    package mutating func reset() { memory.reset() }
+    @discardableResult
+    package mutating func reset() -> [LineChange] { memory.reset() }
 }

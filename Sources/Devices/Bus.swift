@@ -127,7 +127,8 @@ package struct Bus<Address: BusAddress>: Equatable, Sendable {
         map.signal(event, to: device)
     }
 
-    /// Brings every device to its power-on state but for what survives a reset (CMOS memory and clock), and forgets
-    /// the lines' levels: the interrupt controllers are reset with the devices.
-    package mutating func reset() { map.reset() }
+    /// Brings every device to its power-on state but for what survives a reset (CMOS memory and clock); each device's line
+    /// as it is then.
+    @discardableResult
+    package mutating func reset() -> [LineChange] { map.reset() }
 }

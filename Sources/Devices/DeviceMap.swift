@@ -106,12 +106,14 @@ struct DeviceMap: Equatable, Sendable {
         return lineChange(device)
     }
 
-    mutating func reset() {
-        for i in slots.indices {
+    /// Every line as it is after the reset: raised or lowered, whatever was reported before.
+    mutating func reset() -> [LineChange] {
+        (unclaimedReads, unclaimedWrites, lastUnclaimed) = (0, 0, nil)
+        return slots.indices.compactMap { i in
             slots[i].device.reset()
             slots[i].level = slots[i].device.interruptLevel
+            return slots[i].line.map { LineChange(line: $0, action: slots[i].level ? .raise : .lower) }
         }
-        (unclaimedReads, unclaimedWrites, lastUnclaimed) = (0, 0, nil)
     }
 
     // MARK: Parts

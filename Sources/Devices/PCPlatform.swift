@@ -75,9 +75,7 @@ package struct PCPlatform: Equatable, Sendable {
         return device.due(at: now)
     }
 
-    /// Brings every device to its power-on state but for what survives a reset.
-    package mutating func reset() {
-        ports.reset()
-        memory.reset()
-    }
+    /// Brings every device to its power-on state but for what survives a reset; each device's line as it is then.
+    @discardableResult
+    package mutating func reset() -> [LineChange] { ports.reset() + memory.reset() }
 }

@@ -29,7 +29,7 @@ package struct ModelledControllers: Sendable {
     /// A machine reset.
     package mutating func reset(at now: Moment) -> InterruptOutcome {
         guard pc != nil else { return gic!.reset(at: now) }
-        pc!.reset()
+        pc!.reset(at: now)
         return InterruptOutcome()
     }
 

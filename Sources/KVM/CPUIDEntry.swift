@@ -10,4 +10,9 @@ package struct CPUIDEntry: Equatable, Sendable {
     package var edx: UInt32
 
     static let size = 40
+
+    package init(leaf: UInt32, subleaf: UInt32, flags: UInt32, eax: UInt32, ebx: UInt32, ecx: UInt32, edx: UInt32) {
+        (self.leaf, self.subleaf, self.flags) = (leaf, subleaf, flags)
+        (self.eax, self.ebx, self.ecx, self.edx) = (eax, ebx, ecx, edx)
+    }
 }

@@ -27,9 +27,36 @@ package enum Exit: Equatable, Sendable {
     /// arm64: an access where there is no memory, by an instruction whose register and width the processor does not
     /// tell, such as a load of a pair; ISS of ESR_EL2.
     case undecodedAccess(address: PhysicalAddress, syndrome: UInt64)
-    /// x86: a read of a model-specific register that the filter holds back (see `VM.filter`).
-    case registerRead(index: UInt32)
-    case registerWrite(index: UInt32, value: UInt64)
+    /// x86: a read of a model-specific register that the filter holds back (see `VM.filter`), or that KVM refuses the
+    /// guest.
+    case registerRead(index: UInt32, isRefused: Bool)
+    case registerWrite(index: UInt32, value: UInt64, isRefused: Bool)
+    /// x86: the guest lowered CR8, and the local APIC is not the kernel's.
+    case taskPriorityLowered
+    /// x86: an access to the TPR of the kernel's local APIC, where that is to be reported.
+    case taskPriorityAccess(programCounter: VirtualAddress, isWrite: Bool)
+    /// A hypercall that KVM leaves to others; answered through the run page.
+    case hypercall(number: UInt64)
+    /// x86: the guest held the bus by a locked access, where that is to be reported.
+    case busLock
+    /// x86: the guest let no event in for too long, where that is to be reported.
+    case notify(isContextLost: Bool)
+    case exception(vector: UInt32, errorCode: UInt32)
+    /// KVM_EXIT_HYPERV_*, KVM_EXIT_XEN_*, and a number of TDX's calls.
+    case hyperV(type: UInt32)
+    case xen(type: UInt32)
+    case trustDomain(number: UInt64)
+    /// Encrypted guests: one waits for its start-up message, one asks for its certificates.
+    case resetHold
+    case certificateRequest
+    case dirtyRingFull
+    /// KVM cannot resolve an access to memory.
+    case memoryFault(address: PhysicalAddress, size: UInt64, isPrivate: Bool)
+    /// arm64: an access met an error of the host's memory; ESR_EL2.
+    case externalAbort(syndrome: UInt64, address: PhysicalAddress)
+    /// The processor left the guest for a reason in its own numbering that KVM does not know.
+    case hardwareUnknown(reason: UInt64)
+    /// A number that api.rst did not have when this was written.
     case unknown(reason: UInt32)
 
     /// Whether an instruction waits for the answer of a device, a register, or of memory that the VMM writes.
@@ -61,15 +88,4 @@ package enum Exit: Equatable, Sendable {
         /// x86: DR6 as the event set it. arm64: the watchpoint's FAR.
         package let status: UInt64
     }
-}
-
-/// The exit reasons as one table: the number in KVM's interface and the name people read in `monitor info exits`.
-package enum ExitReason {
-    package static let names: [UInt32: String] = [
-        0: "unknown", 2: "io", 3: "hypercall", 4: "debug", 5: "hlt", 6: "mmio", 7: "irq window open", 8: "shutdown",
-        9: "fail entry", 10: "interrupted", 11: "set tpr", 12: "tpr access", 17: "internal error", 24: "system event",
-        26: "ioapic eoi", 27: "hyperv", 28: "arm nisv", 29: "msr read", 30: "msr write",
-    ]
-
-    package static func name(_ reason: UInt32) -> String { names[reason] ?? "reason \(reason)" }
 }

@@ -33,6 +33,8 @@ package struct VCPU: ~Copyable, Sendable {
         let failure = Errno(errno)
         // EAGAIN: a processor that waits for its start-up interrupt was woken and looks again.
         if failure == .interrupted || failure == .tryAgain { return .interrupted }
+        // KVM_EXIT_MEMORY_FAULT alone comes with an error: EFAULT or EHWPOISON.
+        if case .memoryFault = page.exit { return page.exit }
         throw KVMError(request: "KVM_RUN", errno: failure)
     }
 
@@ -71,6 +73,9 @@ package struct VCPU: ~Copyable, Sendable {
     /// Answers an exit for a model-specific register: with what was read, or with anything for a write; nil makes the
     /// instruction a general-protection fault.
     package func answerRegister(_ value: UInt64?) { page.answerRegister(value) }
+
+    /// Answers a hypercall that nothing here knows: -KVM_ENOSYS.
+    package func refuseHypercall() { page.answerHypercall(UInt64(bitPattern: -1000)) }
 
     /// Answers an MMIO read exit.
     package func answerMMIO(_ value: UInt64) { page.answerMMIO(value) }

@@ -101,12 +101,11 @@ extension VCPU {
     /// Queues an external interrupt that its controller has handed over already, delivered at the next entry.
     /// The corresponding requests are `KVM_GET_VCPU_EVENTS` and `KVM_SET_VCPU_EVENTS`.
     package func injectInterrupt(vector: UInt8) throws(KVMError) {
-        var events = kvm_vcpu_events()
-        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
-        events.interrupt.injected = 1
-        events.interrupt.nr = vector
-        events.interrupt.soft = 0
-        try descriptor.set("KVM_SET_VCPU_EVENTS", REQUEST_SET_VCPU_EVENTS, &events)
+        try changeEvents {
+            $0.interrupt.injected = 1
+            $0.interrupt.nr = vector
+            $0.interrupt.soft = 0
+        }
     }
 
     /// Queues a software exception or interrupt (INT3: vector 3 as an exception; INT n: soft interrupt), delivered
@@ -145,10 +144,20 @@ extension VCPU {
         }
     }
 
+    /// Whether KVM has a non-maskable interrupt for the guest, and whether a handler's end (IRET) must come first.
+    /// The corresponding request is `KVM_GET_VCPU_EVENTS`.
+    package func nonMaskable() throws(KVMError) -> (isPending: Bool, isBlocked: Bool) {
+        var events = kvm_vcpu_events()
+        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
+        return (events.nmi.pending != 0 || events.nmi.injected != 0, events.nmi.masked != 0)
+    }
+
     private func changeEvents(_ body: (inout kvm_vcpu_events) -> Void) throws(KVMError) {
         var events = kvm_vcpu_events()
         try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
         body(&events)
+        // Another vCPU's local APIC may have queued an NMI meanwhile: those that are pending stay as KVM has them.
+        events.flags &= ~UInt32(KVM_VCPUEVENT_VALID_NMI_PENDING)
         try descriptor.set("KVM_SET_VCPU_EVENTS", REQUEST_SET_VCPU_EVENTS, &events)
     }
 

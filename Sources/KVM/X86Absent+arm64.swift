@@ -81,6 +81,9 @@ extension VCPU {
     package func inject(exception vector: UInt8, errorCode: UInt32) throws(KVMError) {
         throw absent("KVM_SET_VCPU_EVENTS")
     }
+    package func nonMaskable() throws(KVMError) -> (isPending: Bool, isBlocked: Bool) {
+        throw absent("KVM_GET_VCPU_EVENTS")
+    }
     package func returnFromHandler() throws(KVMError) { throw absent("KVM_SET_VCPU_EVENTS") }
 }
 #endif

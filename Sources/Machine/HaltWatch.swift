@@ -59,7 +59,9 @@ final class HaltWatch: Sendable {
         switch try processor.activity() {
         case .halted:
             try processor.fetchRegisters()
-            sleeps = !X86.takesInterrupts(processor.registers)
+            let mayWake =
+                X86.takesInterrupts(processor.registers) ? true : try processor.machine.mayWakeUnmaskably(processor)
+            sleeps = !mayWake
         case .uninitialized, .initReceived, .stopped: sleeps = true
         case .runnable, .startupReceived:
             if let event = try processor.exceptionLoop() { return event }
@@ -81,6 +83,8 @@ final class HaltWatch: Sendable {
             return activities
         }
         if activities.contains(where: { $0 == .runnable || $0 == .startupReceived }) { return nil }
+        // Or another has sent it an NMI or INIT, which it has not seen yet.
+        if all.contains(where: \.hasCalls) { return nil }
         guard let halted = activities.firstIndex(of: .halted) else {
             return StopEvent(
                 .haltedForGood, on: processor.index,

@@ -20,17 +20,53 @@ func identify(_ entries: [CPUIDEntry], as index: Int, of count: Int) -> [CPUIDEn
     }
 }
 
-/// The same with or without a local APIC, and with its x2APIC mode and deadline timer or without: they take that accesses
-/// to their registers can be answered.
+/// The same where the local APICs are not the kernel's: with one or without, and with its x2APIC mode and deadline timer or
+/// without, which take that accesses to their registers can be answered. What only the kernel's local APICs do is not
+/// offered.
 func offer(_ entries: [CPUIDEntry], localAPIC: Bool, extended: Bool) -> [CPUIDEntry] {
     entries.map { entry in
         var entry = entry
-        guard entry.leaf == 1 else { return entry }
-        entry.ecx[bit: 21] = extended
-        entry.ecx[bit: 24] = extended
-        entry.edx[bit: 9] = localAPIC
+        switch entry.leaf {
+        case 1:
+            entry.ecx[bit: 21] = extended
+            entry.ecx[bit: 24] = extended
+            entry.edx[bit: 9] = localAPIC
+        // The local APIC's timer runs in every power state.
+        case 6: if !localAPIC { entry.eax[bit: 2] = false }
+        case 0x4000_0001: entry.eax &= ~ParavirtualFeature.ofKernelAPICs
+        // AMD's copy of leaf 1.
+        case 0x8000_0001: if !localAPIC { entry.edx[bit: 9] = false }
+        default: break
+        }
         return entry
     }
+}
+
+/// Bits of leaf 0x4000_0001 EAX (Linux's Documentation/virt/kvm/x86/cpuid.rst).
+private enum ParavirtualFeature {
+    /// Asynchronous page faults (4, 10, 14), EOI in memory (6), kicks of halted processors (7), IPIs by hypercall (11), a
+    /// switch for the kernel's polling in HLT (12), yields to a processor by its APIC id (13), destinations beyond 8 bits
+    /// (15).
+    static let ofKernelAPICs: UInt32 = [4, 6, 7, 10, 11, 12, 13, 14, 15].reduce(0) { $0 | 1 << $1 }
+}
+
+/// The same with a name of the processor, where the host's KVM has none: kernels print it.
+func name(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
+    let leaves: ClosedRange<UInt32> = 0x8000_0002...0x8000_0004
+    let isNamed = entries.contains { leaves.contains($0.leaf) && $0.eax | $0.ebx | $0.ecx | $0.edx != 0 }
+    guard !isNamed, let top = entries.firstIndex(where: { $0.leaf == 0x8000_0000 }) else { return entries }
+    var entries = entries
+    entries[top].eax = max(entries[top].eax, leaves.upperBound)
+    entries.removeAll { leaves.contains($0.leaf) }
+    let text = Array("stubvisor virtual processor".utf8)
+    let name = text + [UInt8](repeating: 0, count: 48 - text.count)
+    for leaf in leaves {
+        let offset = Int(leaf - leaves.lowerBound) * 16
+        func word(_ index: Int) -> UInt32 { name.number(at: offset + index * 4, count: 4) }
+        entries.append(
+            CPUIDEntry(leaf: leaf, subleaf: 0, flags: 0, eax: word(0), ebx: word(1), ecx: word(2), edx: word(3)))
+    }
+    return entries
 }
 
 /// The same with the deadline timer of the kernel's local APICs, which KVM leaves for others to offer (Linux's

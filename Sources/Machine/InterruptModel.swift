@@ -169,7 +169,8 @@ final class InterruptModel: Sendable {
         for index in ProcessorSet(rawValue: concerned) {
             let processor = processors[index]
             processor.interruptCalls.withLock { calls in
-                if outcome.nonMaskable.contains(index) { calls.nonMaskable = true }
+                // One is delivered and one is pending; more are the same as two.
+                if outcome.nonMaskable.contains(index) { calls.nonMaskable = min(calls.nonMaskable + 1, 2) }
                 if outcome.initialize.contains(index) { calls = InterruptCalls(isInitialized: true) }
                 if outcome.startUp.contains(index) { calls.startUpVector = outcome.startUpVector }
             }
@@ -181,7 +182,7 @@ final class InterruptModel: Sendable {
 
 /// What has reached a vCPU besides interrupts, and waits for its thread.
 struct InterruptCalls: Sendable {
-    var nonMaskable = false
+    var nonMaskable = 0
     var isInitialized = false
     var startUpVector: UInt8?
 }

@@ -38,16 +38,17 @@ extension Processor {
             if let outcome = try undeliverable() { return outcome }
             try takeBackCompleted()
             return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))
-        case .internalError(let suberror, let data):
-            // 3: an event could not be delivered.
-            if suberror == 3, let outcome = try retry(exit) { return outcome }
-            let numbers = data.map { hexadecimal($0) }.joined(separator: " ")
-            return .stop(failure("KVM gave up: internal error \(suberror), data \(numbers)"))
-        case .failEntry(let reason):
-            return .stop(failure("the processor refused to enter the guest: hardware reason \(hexadecimal(reason))"))
-        case .systemEvent(let type): return .stop(failure("KVM reports system event \(type)"))
-        case .registerRead(let index): return try access(index, writing: nil)
-        case .registerWrite(let index, let value): return try access(index, writing: value)
+        case .internalError:
+            if exit.isFailedDelivery, let outcome = try retry(exit) { return outcome }
+            return .stop(failure(exit))
+        case .registerRead(let index, let isRefused): return try access(index, writing: nil, isRefused)
+        case .registerWrite(let index, let value, let isRefused): return try access(index, writing: value, isRefused)
+        // The model has CR8 already (see `adoptTaskPriority`).
+        case .taskPriorityLowered, .taskPriorityAccess: return .goOn
+        case .hypercall:
+            vcpu.refuseHypercall()
+            return .goOn
+        case .busLock, .notify(isContextLost: false): return .goOn
         case .halt where !hasKernelAPIC:
             rest = .halted
             guard machine.catchesHalts else { return .goOn }
@@ -60,11 +61,14 @@ extension Processor {
         case .endOfInterrupt(let vector):
             machine.model?.change(by: self) { $0.pc?.endOfInterrupt(vector, index, at: $1) }
             return .goOn
-        case .undecodedAccess(let address, _):
-            return .stop(failure("KVM reports an access to \(address) that x86 does not have"))
-        case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
+        case .undecodedAccess, .failEntry, .systemEvent, .notify, .exception, .hyperV, .xen, .trustDomain, .resetHold,
+            .certificateRequest, .dirtyRingFull, .memoryFault, .externalAbort, .hardwareUnknown, .unknown:
+            return .stop(failure(exit))
         }
     }
+
+    /// The stop for an exit after which the guest cannot go on.
+    func failure(_ exit: Exit) -> StopEvent { failure(exit.failure ?? "KVM came back with \(exit)") }
 
     func failure(_ account: String) -> StopEvent {
         StopEvent(.hostFailure, on: index, account: "vCPU \(index): \(account)")
@@ -167,25 +171,55 @@ extension Processor {
         return outcome
     }
 
-    /// Does what the guest wanted of a filtered register.
-    private func access(_ register: UInt32, writing value: UInt64?) throws(KVMError) -> Outcome {
-        if accessController(register: register, writing: value) { return .goOn }
+    /// Does what the guest wanted of a filtered register, or of one that KVM refuses it.
+    private func access(
+        _ register: UInt32, writing value: UInt64?, _ isRefused: Bool
+    ) throws(KVMError) -> Outcome {
+        let isCaught = !isRefused && machine.caughtRegisters.contains(register)
+        let place: VirtualAddress
         let result: UInt64?
-        if let value {
-            result = try vcpu.setModelSpecific(register, to: value) ? value : nil
+        if let answer = accessController(register: register, writing: value) {
+            guard isCaught else { return .goOn }
+            try fetchRegisters()
+            (place, result) = (programCounter, answer.isFault ? nil : answer.value)
+            _ = try complete()
+        } else if isCaught {
+            try fetchRegisters()
+            place = programCounter
+            result = try accessUnfiltered(register)
         } else {
-            result = try vcpu.modelSpecific(register)
+            // The filter's only other register is that of SYSCALL, for which KVM has the same rule for guests and for
+            // this program.
+            var isTaken = false
+            if let value, !isRefused { isTaken = try vcpu.setModelSpecific(register, to: value) }
+            vcpu.answerRegister(isTaken ? value : nil)
+            return .goOn
         }
-        vcpu.answerRegister(result)
-        guard machine.caughtRegisters.contains(register) else { return .goOn }
-        try fetchRegisters()
-        let place = programCounter
-        _ = try complete()
         let number = (value ?? result).map { hexadecimal($0) }
         let what = value == nil ? "read \(number ?? "nothing") from" : "wrote \(number ?? "") to"
         var account = "vCPU \(index) \(what) MSR \(hexadecimal(register)) at \(place)"
         if result == nil { account += ", which is a general-protection fault here" }
         return .stop(StopEvent(.caught, on: index, account: account))
+    }
+
+    /// Has the guest itself execute the access that the filter held back, so that KVM refuses what it refuses a guest:
+    /// what was read or 0, or nil where that was a fault. No other vCPU runs meanwhile, unfiltered.
+    private func accessUnfiltered(_ register: UInt32) throws(KVMError) -> UInt64? {
+        try undisturbed { () throws(KVMError) in
+            let before = registers
+            vcpu.answerRegister(0)
+            _ = try complete()
+            try fetchRegisters()
+            let end = programCounter
+            registers = before
+            registers.changed = .general
+            try machine.vm.filter(machine.filtered.filter { $0.index != register })
+            let event = try pass()
+            try machine.vm.filter(machine.filtered)
+            try fetchRegisters()
+            guard event == nil, programCounter == end else { return nil }
+            return X86.modelSpecificResult(registers)
+        }
     }
 
     // MARK: - Debug events
@@ -232,6 +266,8 @@ extension Processor {
     private func completeInstruction() throws(KVMError) -> Outcome {
         try fetchRegisters()
         let place = programCounter
+        // The kernel's local APIC has had INIT: the processor begins where no firmware is.
+        if hasKernelAPIC, index == 0, X86.isAtReset(registers) { return .stop(resetByInit) }
         if let outcome = try reachedHandler(place) { return outcome }
         if stopsAtPlanted(place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
         let bytes = machine.instruction(at: place, seenBy: self)

@@ -84,22 +84,39 @@ extension Processor {
             return calls
         }
         if calls.isInitialized {
-            guard index != 0 else {
-                return .stop(StopEvent(.reset, on: index, account: "vCPU 0 received INIT, which resets the machine"))
-            }
+            guard index != 0 else { return .stop(resetByInit) }
             try initialize()
         }
         if let page = calls.startUpVector, rest == .initReceived { try start(at: page) }
-        guard calls.nonMaskable, rest != .initReceived else { return nil }
-        try vcpu.interruptNonMaskably()
+        guard calls.nonMaskable > 0, rest != .initReceived else { return nil }
+        for _ in 0..<calls.nonMaskable { try vcpu.interruptNonMaskably() }
+        // In an NMI's own handler the next one is pending, and HLT goes on.
+        if rest == .halted, try vcpu.nonMaskable().isBlocked { return nil }
         rest = .runnable
         return nil
+    }
+
+    /// Something but an interrupt has reached it, and its thread has not seen it yet.
+    var hasCalls: Bool {
+        interruptCalls.withLock { $0.nonMaskable > 0 || $0.isInitialized || $0.startUpVector != nil }
+    }
+
+    var resetByInit: StopEvent {
+        StopEvent(.reset, on: index, account: "vCPU 0 received INIT, which resets the machine")
     }
 
     /// INIT: an application processor waits in the state of a reset (Intel SDM volume 3, section 9.4).
     private func initialize() throws(KVMError) {
         try machine.snapshot.initialize(self)
         resetInterrupts()
+        offerLocalAPIC()
+    }
+
+    /// CPUID.1:EDX.APIC follows the enable bit of IA32_APIC_BASE (Intel SDM volume 3, section 11.4.3): KVM does that by its
+    /// own copy, and the guest's accesses do not reach it.
+    private func offerLocalAPIC() {
+        guard let base = machine.model?.look({ $0.pc?.locals[index].base }) else { return }
+        _ = try? vcpu.setModelSpecific(LocalAPIC.baseRegister, to: base)
     }
 
     /// As after power-up.
@@ -221,23 +238,23 @@ extension Processor {
         if value != nil {
             followPriority(model)
             showTaskPriority()
+            if register == LocalAPIC.baseRegister { offerLocalAPIC() }
         }
         return outcome.value
     }
 
-    /// A model-specific register of the local APIC: answers the access, and is true, where it is one.
-    func accessController(register: UInt32, writing value: UInt64?) -> Bool {
-        guard hasModelledAPIC, let model = machine.model, PCInterruptController.isRegister(register) else {
-            return false
-        }
+    /// A model-specific register of the local APIC: answers the access, where it is one.
+    func accessController(register: UInt32, writing value: UInt64?) -> InterruptOutcome? {
+        guard hasModelledAPIC, let model = machine.model, PCInterruptController.isRegister(register) else { return nil }
         let isDeadline = register == LocalAPIC.deadlineRegister
         let outcome = model.change(by: self, timeStamp: isDeadline && value != nil) {
             if let value { return $0.pc?.writeRegister(register, value, index, at: $1) }
             return $0.pc?.readRegister(register, index, at: $1)
         }
-        guard let outcome else { return false }
+        guard let outcome else { return nil }
         vcpu.answerRegister(outcome.isFault ? nil : outcome.value)
         if value != nil { followPriority(model) }
-        return true
+        if value != nil, register == LocalAPIC.baseRegister, !outcome.isFault { offerLocalAPIC() }
+        return outcome
     }
 }

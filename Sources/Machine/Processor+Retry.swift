@@ -182,7 +182,7 @@ extension VirtualMachine {
 
 extension Exit {
     /// KVM_INTERNAL_ERROR_DELIVERY_EV: the event stays queued.
-    fileprivate var isFailedDelivery: Bool {
+    var isFailedDelivery: Bool {
         if case .internalError(suberror: 3, _) = self { true } else { false }
     }
 }

@@ -67,10 +67,20 @@ struct MachineSnapshot {
     func initialize(_ processor: Processor) throws(KVMError) { try processors[processor.index].restore(to: processor) }
 
     func restore(to machine: VirtualMachine) throws(KVMError) {
-        machine.bus { $0.reset() }
-        if let interruptControllers { try machine.vm.setInterruptControllers(interruptControllers) }
+        // The lines before the controllers, and again after the kernel's have forgotten them.
+        let lines = machine.bus { $0.reset() }
+        for line in lines { try machine.change(line) }
+        machine.clockDue.store(.max, ordering: .relaxed)
+        if let interruptControllers {
+            try machine.releaseLines()
+            try machine.vm.setInterruptControllers(interruptControllers)
+            for line in lines where line.action == .raise { try machine.change(line) }
+        }
         machine.model?.reset()
-        for processor in machine.processors { processor.resetInterrupts() }
+        for processor in machine.processors {
+            processor.interruptCalls.withLock { $0 = InterruptCalls() }
+            processor.resetInterrupts()
+        }
         for processor in machine.processors { processor.forgetHandlers() }
         machine.guestMemory.place(machine.configuration.placements)
         for (processor, snapshot) in zip(machine.processors, processors) { try snapshot.restore(to: processor) }

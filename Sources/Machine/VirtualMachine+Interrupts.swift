@@ -55,12 +55,12 @@ extension VirtualMachine {
         switch action {
         case .setLine(let line, let level):
             isDone = PCInterruptController.lines.contains(line)
-            if isDone { change { $0.setLine(line, level, at: $1) } }
+            if isDone { change { $0.setLine(line, level, by: .debugger, at: $1) } }
         case .pulse(let line):
             isDone = PCInterruptController.lines.contains(line)
             guard isDone else { break }
-            change { $0.pulseLine(line, at: $1) }
-            change { $0.setLine(line, false, at: $1) }
+            change { $0.pulseLine(line, by: .debugger, at: $1) }
+            change { $0.setLine(line, false, by: .debugger, at: $1) }
         case .mask(let line, let isMasked):
             change { controllers, now in
                 let (isWired, outcome) = controllers.setMask(line, isMasked, at: now)

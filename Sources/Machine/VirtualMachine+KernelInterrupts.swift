@@ -1,5 +1,6 @@
 import Architecture
 import Debugger
+import Devices
 import Interrupts
 import KVM
 import Primitives
@@ -10,12 +11,9 @@ extension VirtualMachine {
         do throws(KVMError) {
             let state = try vm.interruptControllerState(withTimer: false)
             let (locals, pages) = try kernelAPICs()
-            guard let ioapic = IOAPIC(kernelState: state.bytes(ofChip: 2)),
-                let master = PIC8259(kernelState: state.bytes(ofChip: 0), isMaster: true),
-                let slave = PIC8259(kernelState: state.bytes(ofChip: 1), isMaster: false)
-            else { throw KVMError(request: "KVM_GET_IRQCHIP", errno: .invalid) }
-            let controllers = PCInterruptController(
-                locals: locals, ioapic: ioapic, pics: PICPair(master: master, slave: slave))
+            guard let controllers = kernelChips(state, locals: locals) else {
+                throw KVMError(request: "KVM_GET_IRQCHIP", errno: .invalid)
+            }
             return InterruptView(
                 controllers, locals: pages, facts: facts, now: Moment(nanoseconds: 0), record: .nothing)
         } catch {
@@ -28,19 +26,78 @@ extension VirtualMachine {
         var locals: [LocalAPIC] = []
         var pages: [LocalAPICRegisters] = []
         for processor in processors {
-            let base = X86.localAPICBase(processor.registers)
-            guard let page = LocalAPICRegisters(try processor.vcpu.get(.localAPIC), isX2APIC: base[bit: 10]) else {
-                throw KVMError(request: "KVM_GET_LAPIC", errno: .invalid)
-            }
-            let isRunning =
-                switch try processor.activity() {
-                case .uninitialized, .initReceived: false
-                case .runnable, .halted, .startupReceived, .stopped: true
-                }
-            locals.append(LocalAPIC(page, base: base, processor: processor.index, isRunning: isRunning))
+            let (local, page) = try kernelAPIC(of: processor)
+            locals.append(local)
             pages.append(page)
         }
         return (locals, pages)
+    }
+
+    private func kernelAPIC(of processor: Processor) throws(KVMError) -> (LocalAPIC, LocalAPICRegisters) {
+        let base = X86.localAPICBase(processor.registers)
+        guard let page = LocalAPICRegisters(try processor.vcpu.get(.localAPIC), isX2APIC: base[bit: 10]) else {
+            throw KVMError(request: "KVM_GET_LAPIC", errno: .invalid)
+        }
+        let isRunning =
+            switch try processor.activity() {
+            case .uninitialized, .initReceived: false
+            case .runnable, .halted, .startupReceived, .stopped: true
+            }
+        return (LocalAPIC(page, base: base, processor: processor.index, isRunning: isRunning), page)
+    }
+
+    /// Whether something wakes `processor`, which halts with interrupts off, or a device still may: on its own thread.
+    func mayWakeUnmaskably(_ processor: Processor) throws(KVMError) -> Bool {
+        guard architecture == .x86_64, configuration.interruptController != .gicv2 else { return false }
+        if processor.hasKernelAPIC {
+            let event = try processor.vcpu.nonMaskable()
+            if event.isPending, !event.isBlocked { return true }
+        } else if processor.hasCalls {
+            return true
+        }
+        var inputs: UInt32 = 1 << PCPlatform.Line.com1 | 1 << PCPlatform.Line.sci
+        if clockDue.load(ordering: .relaxed) != .max { inputs[bit: Int(PCPlatform.Line.clock)] = true }
+        guard let model else {
+            // Whether the kernel's timer counts is not asked.
+            inputs[bit: 0] = true
+            let state = try vm.interruptControllerState(withTimer: false)
+            let chips = kernelChips(state, locals: try localAPICs(knowing: processor))
+            return chips?.reachesUnmaskably(processor.index, from: inputs) ?? false
+        }
+        guard var controllers = model.look({ $0.pc }) else { return false }
+        inputs[bit: 0] = controllers.pit.due != nil
+        if processor.hasKernelAPIC { controllers = controllers.joined(by: try localAPICs(knowing: processor)) }
+        return controllers.reachesUnmaskably(processor.index, from: inputs)
+    }
+
+    /// The kernel's local APICs, but those of other processors as after power-up: they may be running.
+    private func localAPICs(knowing processor: Processor) throws(KVMError) -> [LocalAPIC] {
+        var locals = processors.indices.map { LocalAPIC(processor: $0, features: LocalAPIC.Features()) }
+        locals[processor.index] = try kernelAPIC(of: processor).0
+        return locals
+    }
+
+    private func kernelChips(_ state: InterruptControllerState, locals: [LocalAPIC]) -> PCInterruptController? {
+        guard let ioapic = IOAPIC(kernelState: state.bytes(ofChip: 2)),
+            let master = PIC8259(kernelState: state.bytes(ofChip: 0), isMaster: true),
+            let slave = PIC8259(kernelState: state.bytes(ofChip: 1), isMaster: false)
+        else { return nil }
+        return PCInterruptController(locals: locals, ioapic: ioapic, pics: PICPair(master: master, slave: slave))
+    }
+
+    /// Holds an input of the kernel's chips up, or lets go: KVM knows one source for all of this program.
+    func setKernelLine(_ line: Int, _ level: Bool, by source: LineLevels.Source) throws(KVMError) {
+        try kernelLines.withLock { (levels) throws(KVMError) in
+            levels.set(line, level, by: source)
+            try vm.setInterruptLine(UInt32(line), levels[line])
+        }
+    }
+
+    /// The debugger lets go of every input of the kernel's chips.
+    func releaseLines() throws(KVMError) {
+        for line in PCInterruptController.lines where kernelLines.withLock({ $0.isHeld(line, by: .debugger) }) {
+            try setKernelLine(line, false, by: .debugger)
+        }
     }
 
     func performInKernel(_ action: InterruptAction) throws(Refusal) -> Bool {
@@ -48,10 +105,10 @@ extension VirtualMachine {
             switch action {
             case .setLine(let line, let level):
                 guard PCInterruptController.lines.contains(line) else { return false }
-                try vm.setInterruptLine(UInt32(line), level)
+                try setKernelLine(line, level, by: .debugger)
             case .pulse(let line):
                 guard PCInterruptController.lines.contains(line) else { return false }
-                for level in [false, true, false] { try vm.setInterruptLine(UInt32(line), level) }
+                for level in [false, true, false] { try setKernelLine(line, level, by: .debugger) }
             case .mask(let line, let isMasked): return try change(line) { $0[bit: 16] = isMasked }
             case .route(let line, let destination):
                 return try change(line) { $0[bits: 56...63] = UInt64(destination) }

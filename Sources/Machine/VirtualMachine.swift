@@ -39,6 +39,8 @@ package final class VirtualMachine: @unchecked Sendable {
     private(set) var snapshot: MachineSnapshot!
     let haltWatch = HaltWatch()
     private let platform: Mutex<PCPlatform>
+    /// Who holds up the lines of the kernel's chips.
+    let kernelLines = Mutex(LineLevels())
     /// When the real-time clock next raises its line, in nanoseconds of model time.
     let clockDue = Atomic<UInt64>(.max)
     private let ending = Condition<Ending?>(nil)
@@ -133,7 +135,7 @@ package final class VirtualMachine: @unchecked Sendable {
         if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters(andUnknown: !kind.hasKernelAPICs) }
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
-            let answers = identify(features, as: index, of: configuration.processorCount)
+            let answers = identify(name(features), as: index, of: configuration.processorCount)
             switch kind {
             case .kernel, .split:
                 try vcpu.setProcessor(capabilities.hasDeadlineTimer ? offerDeadlineTimer(answers) : answers)
@@ -281,12 +283,13 @@ package final class VirtualMachine: @unchecked Sendable {
             return
         }
         if let wire { return try wire.follow(pulsed: line.action == .pulseLow) }
+        let number = Int(line.line)
         switch line.action {
-        case .raise: try vm.setInterruptLine(line.line, true)
-        case .lower: try vm.setInterruptLine(line.line, false)
+        case .raise: try setKernelLine(number, true, by: .device)
+        case .lower: try setKernelLine(number, false, by: .device)
         case .pulseLow:
-            try vm.setInterruptLine(line.line, false)
-            try vm.setInterruptLine(line.line, true)
+            try setKernelLine(number, false, by: .device)
+            try setKernelLine(number, true, by: .device)
         }
     }
 

@@ -324,4 +324,11 @@ import Testing
         let decimal = channel(4, 0, isDecimal: true)
         #expect(decimal.nextRise(after: 100) == 100 + 10_001 && decimal.current(at: 101) == 0x9999)
     }
+
+    @Test("the status shows the mode as it was written", arguments: 0..<8 as Range<UInt8>)
+    func modeAsWritten(bits: UInt8) {
+        var one = PITChannel(gate: true)
+        one.control(0x30 | bits << 1)
+        #expect(status(one, at: 1) & 0xe == bits << 1 && one.mode == [0, 1, 2, 3, 4, 5, 2, 3][Int(bits)])
+    }
 }

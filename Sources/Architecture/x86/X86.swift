@@ -35,6 +35,8 @@ package enum X86 {
 
     /// Offsets in a `RegisterFile` of what this file looks at.
     enum Field {
+        static let accumulator = Storage.general
+        static let dataRegister = Storage.general + 24
         static let stackPointer = Storage.general + 48
         static let instructionPointer = Storage.general + 128
         static let flags = Storage.general + 136
@@ -108,6 +110,11 @@ package enum X86 {
 
     /// CR8: 0 to 15.
     package static func taskPriority(_ file: RegisterFile) -> UInt8 { file.storage[Field.cr8] & 0xf }
+
+    /// EDX:EAX, where RDMSR puts what it read.
+    package static func modelSpecificResult(_ file: RegisterFile) -> UInt64 {
+        file.field(Field.dataRegister) << 32 | file.field(Field.accumulator) & 0xffff_ffff
+    }
 
     package static func setTaskPriority(_ file: inout RegisterFile, _ value: UInt8) { file.storage[Field.cr8] = value }
     /// RSI and RDI: where string instructions read and write, but for segment bases.

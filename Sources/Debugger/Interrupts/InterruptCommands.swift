@@ -50,7 +50,7 @@ extension MonitorCommand {
         MonitorCommand(name: "irq warnings", arguments: "[--json]", summary: "what the guest does wrong") {
             session, words throws(Refusal) in
             try session.show(words, recorded: true) {
-                ($0.controllers.journal.warnings.text, $0.controllers.journal.warnings.json)
+                ($0.controllers.warningText(at: $0.now), $0.controllers.warningJSON(at: $0.now))
             }
         },
     ]

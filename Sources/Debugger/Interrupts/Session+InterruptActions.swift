@@ -19,6 +19,11 @@ extension Session {
         case "edge", "pulse": isLevel = false
         case let word?: throw Refusal("\(word): expected edge, level or pulse")
         }
+        guard isLevel || !before.level(of: line) else {
+            throw Refusal(
+                "line \(line) is high already: a pulse would be no edge; lower-irq \(line) lowers what inject-irq raised"
+            )
+        }
         _ = try target.perform(isLevel ? .setLine(line, true) : .pulse(line))
         let done = isLevel ? "line \(line) is high; no device lowers it: lower-irq \(line) does" : "line \(line) pulsed"
         return "\(done)\n\(try prospect(of: line))"
@@ -37,7 +42,8 @@ extension Session {
     func lowerLine(_ words: [Substring]) throws(Refusal) -> String {
         let line = try parse(words).limited(to: 1).withoutProcessor().line()
         guard try target.perform(.setLine(line, false)) else { throw Refusal("no device can have input \(line)") }
-        return "line \(line) is low"
+        guard try target.interrupts().controllers.level(of: line) else { return "line \(line) is low" }
+        return "line \(line) is still high: a device holds it"
     }
 
     func clearVector(_ words: [Substring]) throws(Refusal) -> String {

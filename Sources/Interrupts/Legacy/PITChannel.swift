@@ -22,6 +22,8 @@ package struct PITChannel: Equatable, Sendable {
 
     /// 0 to 5.
     package private(set) var mode = 0
+    /// Bits 3 to 1 of the control word, which the status shows as written: 6 and 7 are modes 2 and 3 too.
+    private var modeBits: UInt8 = 0
     package private(set) var isDecimal = false
     package private(set) var access = Access.both
     package private(set) var gate: Bool
@@ -111,8 +113,8 @@ package struct PITChannel: Equatable, Sendable {
 
     /// A control word that chooses mode and access (bits 5 to 0). OUT goes to its initial level.
     mutating func control(_ value: UInt8) {
-        let bits = Int(value[bits: 1...3])
-        mode = bits > 5 ? bits - 4 : bits
+        modeBits = value[bits: 1...3]
+        mode = Int(modeBits > 5 ? modeBits - 4 : modeBits)
         isDecimal = value[bit: 0]
         access = Access(rawValue: value[bits: 4...5]) ?? .both
         count = nil
@@ -138,7 +140,7 @@ package struct PITChannel: Equatable, Sendable {
 
     private func status(at now: UInt64) -> UInt8 {
         let isNull = count == nil || waiting != nil || halfWrittenAfter == nil && elapsed(now) == nil
-        var value = access.rawValue << 4 | UInt8(mode) << 1 | (isDecimal ? 1 : 0)
+        var value = access.rawValue << 4 | modeBits << 1 | (isDecimal ? 1 : 0)
         value[bit: 7] = output(at: now)
         value[bit: 6] = isNull
         return value

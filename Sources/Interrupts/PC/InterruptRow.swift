@@ -113,7 +113,7 @@ extension PCInterruptController {
     /// The input at `pin`, as the I/O APIC has it.
     package func row(ofPin pin: Int) -> InterruptRow {
         let entry = ioapic.entries[pin]
-        let targets = self.targets(of: entry.message, .line(number(of: pin)))
+        let targets = self.targets(of: entry.message, .line(number(of: pin), by: .line))
         var row = InterruptRow(number: number(of: pin), controller: "IO-APIC")
         row.isLineHigh = ioapic.lines[bit: pin]
         row.isEnabled = !entry.isMasked

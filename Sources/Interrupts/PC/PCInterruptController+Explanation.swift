@@ -71,7 +71,7 @@ extension PCInterruptController {
                 stage, "vector = \(hexadecimal(entry.vector, digits: 2))", entry.vector < 16 ? .illegalVector : nil,
                 "vectors below 16 are refused with an APIC error")
         )
-        let targets = self.targets(of: entry.message, .line(number(of: pin)))
+        let targets = self.targets(of: entry.message, .line(number(of: pin), by: .line))
         let kind = entry.isLogical ? "logical" : "physical"
         checks.append(
             check(

@@ -6,18 +6,22 @@ extension PCInterruptController {
     /// Inputs that a device can have: 0 to 23, and the pin that the timer took away is none of them.
     package static let lines = 0..<IOAPIC.pins
 
-    /// A device raises or lowers input `line`. Several devices on one input are the caller's to combine.
-    package mutating func setLine(_ line: Int, _ level: Bool, at now: Moment) -> InterruptOutcome {
+    /// `source` holds input `line` up or lets go of it. Several devices on one input are the caller's to combine.
+    package mutating func setLine(
+        _ line: Int, _ level: Bool, by source: LineLevels.Source = .device, at now: Moment
+    ) -> InterruptOutcome {
         var out = begin(at: now)
-        change(line, level, at: now, &out)
+        change(line, level, by: source, at: now, &out)
         return out
     }
 
-    /// Low for a moment, then high again.
-    package mutating func pulseLine(_ line: Int, at now: Moment) -> InterruptOutcome {
+    /// `source` lets go for a moment, then holds the line up again.
+    package mutating func pulseLine(
+        _ line: Int, by source: LineLevels.Source = .device, at now: Moment
+    ) -> InterruptOutcome {
         var out = begin(at: now)
-        change(line, false, at: now, &out)
-        change(line, true, at: now, &out)
+        change(line, false, by: source, at: now, &out)
+        change(line, true, by: source, at: now, &out)
         return out
     }
 
@@ -41,9 +45,14 @@ extension PCInterruptController {
         line(of: pin).map { .line($0) } ?? .vector(ioapic.entries[pin].vector)
     }
 
-    mutating func change(_ line: Int, _ level: Bool, at now: Moment, _ out: inout InterruptOutcome) {
-        guard let pin = pin(of: line), level != ioapic.lines[bit: pin] else { return }
-        journal.record(InterruptEvent(level ? .raise : .lower, .line(line), cause: .line, at: now))
+    mutating func change(
+        _ line: Int, _ held: Bool, by source: LineLevels.Source, at now: Moment, _ out: inout InterruptOutcome
+    ) {
+        guard let pin = pin(of: line) else { return }
+        levels.set(line, held, by: source)
+        let level = levels[line]
+        guard level != ioapic.lines[bit: pin] else { return }
+        journal.record(InterruptEvent(level ? .raise : .lower, .line(line), cause: source.cause, at: now))
         if line < 16 {
             if level, !ioapic.entries[pin].isMasked, pics.isOpen(line), locals.contains(where: \.passesExternal) {
                 let mistake = GuestMistake(.twoWays, processor: nil, argument: UInt64(line))
@@ -51,10 +60,10 @@ extension PCInterruptController {
             }
             let before = pics.waiting
             pics.setLine(line, level)
-            notePended(since: before, at: now)
+            notePended(since: before, by: source.cause, at: now)
             settlePair(at: now, &out)
         }
-        if ioapic.setLine(pin, level) { service(pin, at: now, &out) }
+        if ioapic.setLine(pin, level) { service(pin, by: source.cause, at: now, &out) }
     }
 
     // MARK: I/O APIC
@@ -67,10 +76,12 @@ extension PCInterruptController {
         }
     }
 
-    /// Sends what `pin` has to send.
-    mutating func service(_ pin: Int, at now: Moment, _ out: inout InterruptOutcome) {
+    /// Sends what `pin` has to send; `cause` raised it.
+    mutating func service(
+        _ pin: Int, by cause: InterruptEvent.Cause = .line, at now: Moment, _ out: inout InterruptOutcome
+    ) {
         let message = ioapic.entries[pin].message
-        let isAccepted = send(message, from: .line(number(of: pin)), at: now, &out)
+        let isAccepted = send(message, from: .line(number(of: pin), by: cause), at: now, &out)
         if isAccepted, message.hasVector { ioapic.confirm(pin) }
     }
 
@@ -120,12 +131,12 @@ extension PCInterruptController {
     // MARK: 8259 pair
 
     /// Records the inputs that came to wait, unmasked, since `before`.
-    mutating func notePended(since before: UInt16, at now: Moment) {
+    mutating func notePended(since before: UInt16, by cause: InterruptEvent.Cause = .line, at now: Moment) {
         var new = pics.waiting & ~before
         while new != 0 {
             let input = new.trailingZeroBitCount
             journal.pend(
-                pairPlace(input), .line(input), processor: nil, vector: pics.vector(of: input), cause: .line, at: now
+                pairPlace(input), .line(input), processor: nil, vector: pics.vector(of: input), cause: cause, at: now
             )
             new &= new - 1
         }

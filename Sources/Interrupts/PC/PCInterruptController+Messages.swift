@@ -7,14 +7,14 @@ extension PCInterruptController {
     enum Sender: Hashable {
         case processor(Int)
         /// A pin of the I/O APIC, by the name of its input.
-        case line(InterruptNumber)
+        case line(InterruptNumber, by: InterruptEvent.Cause)
         case device
         case debugger
 
         var cause: InterruptEvent.Cause {
             switch self {
             case .processor: .otherProcessor
-            case .line: .line
+            case .line(_, let cause): cause
             case .device: .message
             case .debugger: .debugger
             }
@@ -82,7 +82,7 @@ extension PCInterruptController {
     mutating func drop(
         _ message: InterruptMessage, _ sender: Sender, _ kind: GuestMistake.Kind, at now: Moment
     ) -> Bool {
-        let number = if case .line(let number) = sender { number } else { InterruptNumber.vector(message.vector) }
+        let number = if case .line(let number, _) = sender { number } else { InterruptNumber.vector(message.vector) }
         journal.record(InterruptEvent(.drop, number, vector: message.vector, cause: sender.cause, at: now))
         let mistake = GuestMistake(kind, processor: sender.processor, argument: UInt64(message.vector))
         journal.warnings.add(mistake, at: now)
@@ -126,7 +126,8 @@ extension PCInterruptController {
     ) -> Bool {
         switch message.mode {
         case .fixed, .lowestPriority:
-            let number = if case .line(let number) = sender { number } else { InterruptNumber.vector(message.vector) }
+            let number =
+                if case .line(let number, _) = sender { number } else { InterruptNumber.vector(message.vector) }
             let acceptance = locals[cpu].accept(message.vector, isLevel: message.isLevel)
             return take(message.vector, acceptance, cpu, (number, sender.cause), at: now, &out)
         case .external:

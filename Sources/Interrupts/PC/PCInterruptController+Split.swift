@@ -19,13 +19,13 @@ extension PCInterruptController {
             return
         }
         guard message.hasVector else { return }
-        let number = if case .line(let number) = sender { number } else { InterruptNumber.vector(message.vector) }
+        let number = if case .line(let number, _) = sender { number } else { InterruptNumber.vector(message.vector) }
         journal.record(InterruptEvent(.pend, number, vector: message.vector, cause: sender.cause, at: now))
         if let pin = pin(of: sender) { ioapic.confirm(pin) }
     }
 
     private func pin(of sender: Sender) -> Int? {
-        guard case .line(let number) = sender else { return nil }
+        guard case .line(let number, _) = sender else { return nil }
         return number.line.flatMap { pin(of: $0) } ?? 0
     }
 

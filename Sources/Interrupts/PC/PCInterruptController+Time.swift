@@ -20,10 +20,10 @@ extension PCInterruptController {
     /// Gives counter 0's output to input 0.
     mutating func drive(_ output: PIT8254.Output, at now: Moment, _ out: inout InterruptOutcome) {
         if output.hasRisen {
-            change(0, false, at: now, &out)
-            change(0, true, at: now, &out)
+            change(0, false, by: .timer, at: now, &out)
+            change(0, true, by: .timer, at: now, &out)
         }
-        change(0, output.level, at: now, &out)
+        change(0, output.level, by: .timer, at: now, &out)
     }
 
     /// Looks for the nearest deadline anew.

@@ -30,6 +30,7 @@ package struct PCInterruptController: Sendable {
     package internal(set) var ioapic = IOAPIC()
     package internal(set) var pics = PICPair()
     package internal(set) var pit = PIT8254()
+    package internal(set) var levels = LineLevels()
     package var journal: InterruptJournal
     /// What each processor's interrupt input shows.
     var signals: [PendingInterrupt?]
@@ -48,8 +49,13 @@ package struct PCInterruptController: Sendable {
         journal = InterruptJournal(capacity: configuration.traceCapacity, rows: count + 1, slots: 256)
     }
 
-    /// A machine reset. The inputs stay as the devices hold them; what was recorded stays.
-    package mutating func reset() {
+    /// A machine reset. The inputs stay as the devices hold them, nobody else holds them; what was recorded stays.
+    package mutating func reset(at now: Moment) {
+        var out = InterruptOutcome()
+        for line in Self.lines {
+            change(line, false, by: .timer, at: now, &out)
+            change(line, false, by: .debugger, at: now, &out)
+        }
         for i in locals.indices {
             locals[i].reset()
             signals[i] = nil

@@ -34,6 +34,8 @@ package struct InterruptEvent: Hashable, Sendable {
     package enum Cause: UInt8, Sendable {
         case unknown
         case line
+        /// The 8254's counter 0.
+        case intervalTimer
         case message
         case otherProcessor
         case timer
@@ -117,6 +119,7 @@ extension InterruptEvent.Cause {
         switch self {
         case .unknown: ""
         case .line: "device line"
+        case .intervalTimer: "8254"
         case .message: "message (MSI)"
         case .otherProcessor: "IPI"
         case .timer: "local timer"

@@ -127,6 +127,12 @@ package struct InterruptJournal: Sendable {
         )
     }
 
+    /// When the interrupt in service at `place` was acknowledged, in nanoseconds; nil where that was not seen.
+    func acknowledged(_ place: InterruptPlace) -> UInt64? {
+        let moment = flights[index(place)].acknowledged
+        return moment == 0 ? nil : moment
+    }
+
     /// The interrupt that waits, or last waited, at `place`.
     func number(at place: InterruptPlace) -> InterruptNumber { flights[index(place)].number }
 

@@ -82,26 +82,31 @@ extension InterruptWarnings {
     /// One line each; times are in seconds of `Moment`.
     package var text: String {
         if entries.isEmpty { return "no mistakes seen\n" }
-        var lines = entries.map { entry in
+        var lines: [String] = []
+        for entry in entries {
             let place = entry.programCounter == 0 ? "" : ", last at \(hexadecimal(entry.programCounter))"
-            return "\(entry.count) x  \(entry.mistake)\(place)"
+            lines.append("\(entry.count) x  \(entry.mistake)\(place)")
+            // Behind the last of its kind.
+            guard let more = dropped[entry.mistake.kind],
+                entries.last(where: { $0.mistake.kind == entry.mistake.kind })?.mistake == entry.mistake
+            else { continue }
+            lines.append("\(more) x  more of this kind")
         }
-        if dropped > 0 { lines.append("and \(dropped) more of other kinds") }
         return lines.joined(separator: "\n") + "\n"
     }
 
-    package var json: JSON {
-        .array(
-            entries.map { entry in
-                .object([
-                    ("kind", .string(entry.mistake.kind.rawValue)),
-                    ("cpu", .optional(entry.mistake.processor) { .number($0) }),
-                    ("argument", .number(entry.mistake.argument)),
-                    ("count", .number(entry.count)), ("text", .string("\(entry.mistake)")),
-                    ("first", .number(entry.first)), ("last", .number(entry.last)),
-                    ("pc", .string(hexadecimal(entry.programCounter))),
-                ])
-            }
-        )
+    package var json: JSON { .array(rows) }
+
+    var rows: [JSON] {
+        entries.map { entry in
+            .object([
+                ("kind", .string(entry.mistake.kind.rawValue)),
+                ("cpu", .optional(entry.mistake.processor) { .number($0) }),
+                ("argument", .number(entry.mistake.argument)),
+                ("count", .number(entry.count)), ("text", .string("\(entry.mistake)")),
+                ("first", .number(entry.first)), ("last", .number(entry.last)),
+                ("pc", .string(hexadecimal(entry.programCounter))),
+            ])
+        }
     }
 }

@@ -78,9 +78,10 @@ package struct GuestMistake: Hashable, Sendable {
     }
 }
 
-/// Mistakes, each kept once with how often it was made. Beyond `limit` different ones only their number is kept.
+/// Mistakes, each kept once with how often it was made. Beyond `limit` different ones of a kind only their number is kept,
+/// so that none of one kind hides another.
 package struct InterruptWarnings: Sendable {
-    package static let limit = 64
+    package static let limit = 16
 
     package struct Entry: Equatable, Sendable {
         package let mistake: GuestMistake
@@ -94,8 +95,8 @@ package struct InterruptWarnings: Sendable {
 
     /// In the order of their first time.
     package private(set) var entries: [Entry] = []
-    /// Mistakes that found no room.
-    package private(set) var dropped: UInt64 = 0
+    /// Mistakes that found no room, by kind.
+    package private(set) var dropped: [GuestMistake.Kind: UInt64] = [:]
 
     package init() {}
 
@@ -104,7 +105,7 @@ package struct InterruptWarnings: Sendable {
             entries[i].count += 1
             entries[i].last = now.nanoseconds
             entries[i].programCounter = now.programCounter
-        } else if entries.count < Self.limit {
+        } else if entries.reduce(0, { $0 + ($1.mistake.kind == mistake.kind ? 1 : 0) }) < Self.limit {
             entries.append(
                 Entry(
                     mistake: mistake, count: 1, first: now.nanoseconds, last: now.nanoseconds,
@@ -112,7 +113,7 @@ package struct InterruptWarnings: Sendable {
                 )
             )
         } else {
-            dropped += 1
+            dropped[mistake.kind, default: 0] += 1
         }
     }
 

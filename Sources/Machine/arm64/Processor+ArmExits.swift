@@ -11,7 +11,6 @@ extension Processor {
     private enum SystemEvent {
         static let shutdown: UInt32 = 1
         static let reset: UInt32 = 2
-        static let crash: UInt32 = 3
     }
 
     func handleArm(_ exit: Exit) throws(KVMError) -> Outcome {
@@ -34,9 +33,7 @@ extension Processor {
         case .systemEvent(SystemEvent.shutdown): return .stop(StopEvent(.ended(.poweredOff), on: index))
         case .systemEvent(SystemEvent.reset):
             return .stop(StopEvent(.reset, on: index, account: "vCPU \(index) asked for a reset"))
-        case .systemEvent(let type):
-            let what = type == SystemEvent.crash ? "the guest says that it has crashed" : "system event \(type)"
-            return .stop(failure(what))
+        case .systemEvent: return .stop(failure(exit))
         case .undecodedAccess(let address, _):
             try fetchRegisters()
             // As an access that nothing answers: the guest gets an external abort.
@@ -45,12 +42,12 @@ extension Processor {
                 .undecodedAccess,
                 "vCPU \(index) accessed \(address) at \(programCounter) in a way that cannot be told: aborted")
             return .goOn
-        case .internalError(let suberror, _): return .stop(failure("KVM gave up: internal error \(suberror)"))
-        case .failEntry(let reason):
-            return .stop(failure("the processor refused to enter the guest: hardware reason \(hexadecimal(reason))"))
-        case .io, .halt, .shutdown, .interruptWindowOpen, .endOfInterrupt, .registerRead, .registerWrite:
-            return .stop(failure("KVM came back for a reason of x86's: \(exit)"))
-        case .unknown(let reason): return .stop(failure("KVM came back for an unknown reason, \(reason)"))
+        case .io, .halt, .shutdown, .interruptWindowOpen, .endOfInterrupt, .registerRead, .registerWrite,
+            .taskPriorityLowered, .taskPriorityAccess, .hypercall, .busLock, .notify(isContextLost: false):
+            return .stop(failure("KVM came back for a reason that arm64 does not have: \(exit)"))
+        case .internalError, .failEntry, .notify, .exception, .hyperV, .xen, .trustDomain, .resetHold,
+            .certificateRequest, .dirtyRingFull, .memoryFault, .externalAbort, .hardwareUnknown, .unknown:
+            return .stop(failure(exit))
         }
     }
 

@@ -44,7 +44,7 @@ extension VirtualMachine {
     func resetArm() throws(KVMError) {
         let kind = try vm.hostProcessor()
         guestMemory.place(configuration.placements)
-        armBus { $0.reset() }
+        for line in armBus({ $0.reset() }) where wire == nil { try change(line) }
         model?.reset()
         try resetVGIC()
         for processor in processors {
