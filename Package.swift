@@ -47,7 +47,13 @@ let tests: [(name: String, of: [String])] = [
             "Primitives", "TestSupport",
         ]
     ),
-    ("FuzzTests", ["RemoteProtocol", "Debugger", "Boot", "Architecture", "Interrupts", "Primitives", "TestSupport"]),
+    (
+        "FuzzTests",
+        [
+            "RemoteProtocol", "Debugger", "Boot", "Architecture", "Interrupts", "KVM", "Machine", "Primitives",
+            "TestSupport",
+        ]
+    ),
     ("LiveTests", ["stubvisor", "stubvisor-bench", "Interrupts", "TestSupport"]),
 ]
 

@@ -107,7 +107,7 @@ package struct PlantedTable: Equatable, Sendable {
     private func sites(near start: PhysicalAddress, _ count: Int) -> [PhysicalAddress] {
         guard count > 0, !sites.isEmpty else { return [] }
         let first = (start.rawValue - min(start.rawValue, Self.longest - 1)) >> Self.pageBits
-        let last = (start.rawValue + UInt64(count - 1)) >> Self.pageBits
+        let last = (start.upTo(count).upperBound.rawValue - 1) >> Self.pageBits
         guard last - first < UInt64(pages.count) else {
             return pages.filter { (first...last).contains($0.key) }.flatMap(\.value)
         }

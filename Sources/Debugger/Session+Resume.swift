@@ -51,6 +51,7 @@ extension Session {
             reply.error(.invalid, "no thread was told to move")
             return true
         }
+        if isInterruptPending { return answerPendingInterrupt(plan) }
         // It places the image anew: what is planted comes after. Where it fails, the machine says so as it goes on.
         try? target.completeReset()
         // Someone who only steps cannot run into what is not planted under it.
@@ -58,6 +59,17 @@ extension Session {
         settle()
         make(.resume(plan))
         return false
+    }
+
+    /// Reports the Ctrl-C that came before this resume, on a vCPU that was to step or move, and moves none. As gdbserver does.
+    private func answerPendingInterrupt(_ plan: ResumePlan) -> Bool {
+        isInterruptPending = false
+        let movers = plan.actions.indices.filter { plan.actions[$0] != .stay }
+        let stepper = movers.first { plan.actions[$0] != .run }
+        let processor = stepper ?? (movers.contains(stop.processor) ? stop.processor : movers[0])
+        becomeStopped(by: StopEvent(.interrupted, on: processor))
+        writeStop(stop)
+        return true
     }
 
     /// Signals mean nothing to a machine: it goes on without them.

@@ -40,6 +40,9 @@ package final class Session {
     /// Nil in all-stop mode, where one stop is the whole machine's.
     var nonStop: NonStop?
     let layout: RegisterLayout
+    /// A Ctrl-C that no stop has answered: it came while the machine was stopped, or crossed another stop. It answers the
+    /// next resume. All-stop mode only.
+    var isInterruptPending = false
     private var demand: Demand?
     /// Packets that came while the machine ran: answered when it has stopped.
     private var early: [[UInt8]] = []
@@ -91,7 +94,11 @@ package final class Session {
     private func nextPacket() -> ArraySlice<UInt8>? {
         if !early.isEmpty { return early.removeFirst()[...] }
         while let event = framer.next() {
-            if case .packet(let packet) = event { return packet }
+            switch event {
+            case .packet(let packet): return packet
+            case .interrupt: isInterruptPending = nonStop == nil && !isDetached
+            case .ack, .nak, .badChecksum, .oversized: continue
+            }
         }
         return nil
     }
@@ -101,14 +108,15 @@ package final class Session {
     package func interrupts() -> Bool {
         while let event = framer.next() {
             switch event {
-            case .interrupt:
-                if isDetached { continue }
+            case .interrupt where isDetached: continue
+            case .interrupt where nonStop != nil:
                 interruptFirst()
                 sendNotification()
                 return true
+            case .interrupt: isInterruptPending = true
             case .packet(let packet) where nonStop == nil && packet.elementsEqual("vCtrlC".utf8):
                 framer.frame(Array("OK".utf8))
-                return true
+                isInterruptPending = true
             case .packet(let packet):
                 early.append(Array(packet))
                 // Nobody asks so much of a machine that runs: it stops and answers.
@@ -116,7 +124,7 @@ package final class Session {
             case .ack, .nak, .badChecksum, .oversized: continue
             }
         }
-        return false
+        return isInterruptPending
     }
 
     /// The client has been sent the first `count` bytes of `framer.outgoing`.
@@ -132,13 +140,19 @@ package final class Session {
         }
         // A state that the guest cannot leave by itself is explained once, not at each step in it.
         let isKnown = event == stop && event.cause.persists
-        stop = event
-        selected = event.processor
-        selectedToResume = nil
+        if event.cause == .interrupted { isInterruptPending = false }
+        becomeStopped(by: event)
         if let account = event.account, !isKnown { console(account + "\n") }
         reply.clear()
         writeStop(event)
         framer.frame(reply.bytes)
+    }
+
+    /// All-stop mode: `event` is why the machine is stopped now, and its vCPU is the one that packets mean.
+    func becomeStopped(by event: StopEvent) {
+        stop = event
+        selected = event.processor
+        selectedToResume = nil
     }
 
     /// Whether text may be sent to the client while the machine moves: a client in non-stop mode, or without a process,
@@ -245,16 +259,14 @@ package final class Session {
     /// Brings the machine back to its first instruction, where it stands still.
     func reset() throws(Refusal) {
         try target.reset()
-        stop = StopEvent(.held, on: 0)
+        becomeStopped(by: StopEvent(.held, on: 0))
         nonStop?.restart(at: stop)
-        selected = 0
-        selectedToResume = nil
     }
 
     /// vCtrlC while the machine stands still, or in non-stop mode.
     private func answerInterrupt() {
         reply.ok()
-        interruptFirst()
+        if nonStop == nil { isInterruptPending = true } else { interruptFirst() }
     }
 
     private func setPhysicalMemory(_ on: Bool) {

@@ -27,6 +27,8 @@ package enum StopCause: Equatable, Sendable {
     /// The client asked for this vCPU to stand still, in non-stop mode.
     case paused
     case tripleFault
+    /// Exceptions without end: their handler faults as well.
+    case exceptionLoop
     /// KVM could not emulate an instruction.
     case emulationFailure
     /// The processor or KVM gave up.
@@ -67,7 +69,7 @@ extension StopCause {
         case .held, .breakpoint, .watchpoint, .stepped, .haltedForGood, .caught, .ended: .trap
         case .interrupted: .interrupt
         case .paused: .none
-        case .tripleFault: .segmentationFault
+        case .tripleFault, .exceptionLoop: .segmentationFault
         case .emulationFailure: .illegalInstruction
         case .hostFailure, .reset: .abort
         case .memoryFault: .emulationTrap
@@ -77,7 +79,7 @@ extension StopCause {
     /// Whether going on leads to the same stop again, where nobody changes anything.
     var persists: Bool {
         switch self {
-        case .tripleFault, .emulationFailure, .hostFailure, .haltedForGood, .memoryFault: true
+        case .tripleFault, .exceptionLoop, .emulationFailure, .hostFailure, .haltedForGood, .memoryFault: true
         case .held, .breakpoint, .watchpoint, .stepped, .interrupted, .paused, .caught, .reset, .ended: false
         }
     }
@@ -94,6 +96,7 @@ extension StopCause {
         case .interrupted: "interrupted by the user"
         case .paused: "paused by the debugger"
         case .tripleFault: "triple fault"
+        case .exceptionLoop: "exceptions without end"
         case .emulationFailure: "KVM could not emulate an instruction"
         case .hostFailure: "the host could not go on"
         case .haltedForGood: "halted for good"

@@ -31,7 +31,11 @@ final class HaltWatch: Sendable {
     func live(_ machine: VirtualMachine) {
         while wait() {
             asks.store(true, ordering: .releasing)
-            for processor in machine.gate.moving { machine.processors[processor].kick() }
+            let moving = machine.gate.moving
+            for processor in machine.processors
+            where moving.contains(processor.index) || processor.mayBeStuck.load(ordering: .relaxed) {
+                processor.kick()
+            }
         }
     }
 

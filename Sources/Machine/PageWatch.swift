@@ -75,7 +75,7 @@ struct PageWatch {
     /// What an access of `size` bytes touches, ascending by address.
     func touches(of size: Int, at place: PhysicalAddress, isWrite: Bool) -> [Touch] {
         var result: [Touch] = []
-        let accessed = place..<(place + size)
+        let accessed = place.upTo(size)
         index.forEach(overlapping: accessed) { range, piece in
             guard piece.watchpoint.access != (isWrite ? .read : .write) else { return }
             let first = max(range.lowerBound.rawValue, accessed.lowerBound.rawValue)

@@ -60,8 +60,11 @@ final class Processor: @unchecked Sendable {
     private var order = ResumePlan.Action.stay
     /// Where the guest's own instruction lies in place of a planted one now.
     var lifted: VirtualAddress?
-    /// A breakpoint that does not stop is being passed: that is one step, and nothing comes between.
-    var isPassing = false
+    /// Set while one instruction is being passed: that is one step, and nothing comes between until the limit is reached.
+    private var passLimit: PassLimit?
+    var isPassing: Bool { passLimit != nil }
+    /// The same for other threads: HaltWatch calls a vCPU that passes an instruction, so that the limit is looked at.
+    let mayBeStuck = Atomic<Bool>(false)
     /// The registers in the run page are older than KVM's: also before the first exit, which brings some.
     var isPageStale = true
     /// `registers` has the general and system ones of the last exit.
@@ -224,10 +227,12 @@ final class Processor: @unchecked Sendable {
 
     /// Runs `body` with kicks put off until it is done.
     private func withoutLooking<R>(_ body: () throws(KVMError) -> R) throws(KVMError) -> R {
-        isPassing = true
+        passLimit = PassLimit()
+        mayBeStuck.store(true, ordering: .relaxed)
         reported = nil
         defer {
-            isPassing = false
+            passLimit = nil
+            mayBeStuck.store(false, ordering: .relaxed)
             if owesLook { vcpu.repeatKick() }
             owesLook = false
         }
@@ -368,15 +373,24 @@ final class Processor: @unchecked Sendable {
     func interrupted() throws(KVMError) -> Outcome {
         vcpu.clearKick()
         try machine.advance(on: self)
-        if isPassing {
+        if let passLimit {
             owesLook = true
-            return .goOn
+            return passLimit.isReached ? .stop(stuckEvent) : .goOn
         }
         if machine.gate.isStopping { return .park }
         machine.gate.makeWay(index)
         if isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
         if let event = try caughtHalt() { return .stop(event) }
         return try machine.haltWatch.examine(self).map { .stop($0) } ?? .goOn
+    }
+
+    /// The stop for an instruction that is never done.
+    private var stuckEvent: StopEvent {
+        try? fetchRegisters()
+        let account =
+            "vCPU \(index) does not get past one instruction: it takes exceptions without end, and is at "
+            + "\(programCounter) now; monitor catch exception all stops at each"
+        return StopEvent(.exceptionLoop, on: index, account: account)
     }
 
     // MARK: - Registers

@@ -110,7 +110,7 @@ struct TripleFault {
             ?? ""
     }
 
-    private var entries: Range<VirtualAddress> { table.base..<(table.base + Int(table.limit) + 1) }
+    private var entries: VirtualSpan { VirtualSpan(table.base, limit: UInt32(table.limit)) }
 
     private func translationFault(_ address: VirtualAddress) -> TranslationFault? {
         do throws(TranslationFault) {

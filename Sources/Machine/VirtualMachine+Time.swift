@@ -17,7 +17,9 @@ extension VirtualMachine {
     func setAlarm(of processor: Processor) {
         let due = min(model?.nextDeadline ?? .max, clockDue.load(ordering: .relaxed))
         guard due != .max else { return }
-        processor.setAlarm(due &+ (model?.pausedTime ?? 0))
+        // A guest may ask for the last nanosecond there is.
+        let (moment, isBeyond) = due.addingReportingOverflow(model?.pausedTime ?? 0)
+        processor.setAlarm(isBeyond ? .max : moment)
     }
 
     /// Timers that are due: after any call of the vCPU out of the guest.

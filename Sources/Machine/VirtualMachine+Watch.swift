@@ -84,7 +84,7 @@ extension VirtualMachine {
                 do throws(TranslationFault) {
                     let there = try paging.translate(next, in: guestMemory)
                     part = min(rest, there.pageSize - next.rawValue & (there.pageSize - 1))
-                    let range = there.physical..<(there.physical + Int(part))
+                    let range = there.physical.upTo(Int(part))
                     if !guestMemory.contains(range.lowerBound, count: Int(part)) {
                         found.outside = found.outside ?? range.lowerBound
                         found.isWaiting = true
@@ -96,7 +96,7 @@ extension VirtualMachine {
                         own.append(PageWatch.Part(address: next, range: range))
                     }
                 } catch {
-                    part = min(rest, error.span - next.rawValue & (error.span - 1))
+                    part = min(rest, error.span &- next.rawValue & (error.span &- 1))
                     found.isWaiting = true
                 }
                 next = next + Int(part)
@@ -135,9 +135,8 @@ extension VirtualMachine {
                 }
             }
             for table in X86.systemTables(processor.registers) {
-                let first = MemorySlots.page(of: table.lowerBound.rawValue)
-                for page in stride(from: first, to: table.upperBound.rawValue, by: Int(MemorySlots.pageSize)) {
-                    let there = try? paging.translate(VirtualAddress(page), in: guestMemory).physical
+                for page in table.pages(of: MemorySlots.pageSize) {
+                    let there = try? paging.translate(page, in: guestMemory).physical
                     if let there { pages.insert(MemorySlots.page(of: there.rawValue)) }
                 }
             }

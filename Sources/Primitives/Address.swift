@@ -21,6 +21,14 @@ package struct PhysicalAddress: Hashable, Comparable, Sendable {
     package static func + (a: Self, offset: Int) -> Self { Self(a.rawValue &+ UInt64(bitPattern: Int64(offset))) }
 }
 
+extension PhysicalAddress {
+    /// `count` bytes from here on, as many of them as there are addresses.
+    package func upTo(_ count: Int) -> Range<PhysicalAddress> {
+        let (end, isBeyond) = rawValue.addingReportingOverflow(UInt64(count))
+        return self..<PhysicalAddress(isBeyond ? .max : end)
+    }
+}
+
 extension VirtualAddress: CustomStringConvertible {
     package var description: String { hexadecimal(rawValue) }
 }

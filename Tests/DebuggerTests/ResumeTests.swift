@@ -102,12 +102,50 @@ struct ResumeTests {
         #expect(client.stop(StopEvent(.interrupted, on: 0))[0].hasPrefix("T02thread:p1.1;"))
     }
 
-    @Test("Ctrl-C while the machine stands still does nothing")
-    func lateInterrupt() {
+    @Test(
+        "Ctrl-C while the machine is stopped has no reply, and answers the next resume",
+        arguments: ["vCont;c", "c", "s", "vCont;r1000,1010"])
+    func lateInterrupt(resume: String) {
         let client = Conversation()
         #expect(client.exchange([0x03]).isEmpty)
-        #expect(client.demands.isEmpty)
         #expect(client.ask("qC") == "QCp1.1")
+        #expect(client.ask(resume).hasPrefix("T02thread:p1.1;"))
+        #expect(client.demands.isEmpty, "nothing moved")
+        // Once.
+        #expect(client.replies(resume).isEmpty)
+        #expect(client.demands.count == 1)
+    }
+
+    @Test("Ctrl-C that crosses a stop is not lost, by 0x03 and by vCtrlC", arguments: [[0x03], Array(frame("vCtrlC"))])
+    func crossing(interrupt: [UInt8]) {
+        let client = Conversation()
+        #expect(client.replies("vCont;c").isEmpty)
+        client.session.feed(interrupt[...])
+        #expect(client.session.interrupts())
+        // A breakpoint was hit before the vCPUs were called.
+        #expect(client.stop(StopEvent(.breakpoint(VirtualAddress(0x1000)), on: 0)).last!.hasPrefix("T05"))
+        #expect(client.ask("vCont;c").hasPrefix("T02"))
+        #expect(client.replies("vCont;c").isEmpty)
+    }
+
+    @Test("a remembered Ctrl-C is reported on the vCPU that was to step")
+    func crossingStep() {
+        let client = Conversation(SimulatedTarget(processors: 8))
+        #expect(client.exchange([0x03]).isEmpty)
+        #expect(client.ask("vCont;s:p1.5;c").hasPrefix("T02thread:p1.5;"))
+        #expect(client.ask("qC") == "QCp1.5")
+        #expect(client.exchange([0x03]).isEmpty)
+        #expect(client.ask("vCont;c:p1.3").hasPrefix("T02thread:p1.3;"))
+    }
+
+    @Test("Ctrl-C twice before the stop is one")
+    func twice() {
+        let client = Conversation()
+        #expect(client.replies("vCont;c").isEmpty)
+        client.session.feed([0x03, 0x03])
+        #expect(client.session.interrupts())
+        #expect(client.stop(StopEvent(.interrupted, on: 0))[0].hasPrefix("T02"))
+        #expect(client.replies("vCont;c").isEmpty)
     }
 
     @Test("packets that come while the machine runs are answered after the stop, in their order")

@@ -12,6 +12,11 @@ import Testing
         if let path = Fuzzer.replayed { try fuzzer.replay(path) } else { fuzzer.run() }
     }
 
+    @Test(
+        "registers set at random end no stop, report or command",
+        .enabled(if: FuzzEntry.whyNoRegisters == nil, Comment(rawValue: FuzzEntry.whyNoRegisters ?? "")))
+    func registers() throws { try spoiled(entry: .registers) }
+
     @Test("the inputs that are spoiled are good ones", arguments: entries)
     func seeds(entry: FuzzEntry) {
         for seed in entry.seeds {

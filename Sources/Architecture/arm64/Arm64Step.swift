@@ -71,6 +71,6 @@ extension Arm64 {
         new[bit: 12] = control[bit: 44]
         setState(&file, to: Arm64State(rawValue: new))
         let vector = Arm64ExceptionVector(.synchronous, from: origin)
-        setProgramCounter(&file, to: VirtualAddress(vectorBase(file).rawValue + vector.offset))
+        setProgramCounter(&file, to: VirtualAddress(vectorBase(file).rawValue &+ vector.offset))
     }
 }

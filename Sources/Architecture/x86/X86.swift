@@ -143,14 +143,15 @@ package enum X86 {
 
     /// What the processor reads by itself when it loads segments and delivers events: GDT, IDT, and outside of real
     /// mode LDT and task state. Linear addresses, without those that are empty.
-    package static func systemTables(_ file: RegisterFile) -> [Range<VirtualAddress>] {
-        var tables = [descriptorTable(file), interruptTable(file)].map { ($0.base, Int($0.limit)) }
+    package static func systemTables(_ file: RegisterFile) -> [VirtualSpan] {
+        var tables = [descriptorTable(file), interruptTable(file)].map { VirtualSpan($0.base, limit: UInt32($0.limit)) }
         if mode(file) != .real {
             tables += [Field.localTable, Field.taskSegment].map { segment in
-                (VirtualAddress(file.field(segment)), file.storage.number(at: segment + 8, count: 4))
+                let limit: UInt32 = file.storage.number(at: segment + 8, count: 4)
+                return VirtualSpan(VirtualAddress(file.field(segment)), limit: min(limit, 0xffff))
             }
         }
-        return tables.filter { $0.1 > 0 }.map { $0.0..<($0.0 + min($0.1, 0xffff) + 1) }
+        return tables.filter { $0.limit > 0 }
     }
 
     package static func paging(_ file: RegisterFile) -> X86Paging {

@@ -25,7 +25,7 @@ extension Processor {
         let base = Arm64.vectorBase(registers)
         handlers.slots = kinds.flatMap { kind in
             Self.exceptionOrigins.map {
-                VirtualAddress(base.rawValue + Arm64ExceptionVector(kind, from: $0).offset)
+                VirtualAddress(base.rawValue &+ Arm64ExceptionVector(kind, from: $0).offset)
             }
         }
     }
