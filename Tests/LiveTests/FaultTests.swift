@@ -175,7 +175,7 @@ extension Live {
             #expect(try guest.insert(kind, at: 0x7c01) == "OK")
             #expect(try guest.resume().kind == "T05")
             #expect(try guest.register("eip") == 0x7c01)
-            _ = try guest.resume(within: 10)
+            _ = try guest.resume()
             #expect(try guest.register("eip") == 0x7c02)
             #expect(try guest.monitor("why").contains("halted for good"))
         }

@@ -42,7 +42,7 @@ extension Live.Interrupts {
         /// Waits until the guest has counted each of this round's once; more is a failure at once.
         private func count() throws {
             done += 1
-            let deadline = ContinuousClock.now + .seconds(30)
+            let deadline = Patience.deadline(60)
             while true {
                 // Each look calls the guest out, which would get nothing done between two.
                 usleep(1000)

@@ -1,3 +1,5 @@
+import Glibc
+
 // What tests ask of a machine through the protocol.
 extension RemoteClient {
     // MARK: - Running
@@ -37,6 +39,17 @@ extension RemoteClient {
 
     func word(at address: UInt64) throws -> UInt64 {
         try memory(at: address, count: 8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The word once a running guest has changed it from `old`; `old` where it does not in half a minute. Between two looks
+    /// the guest has time of its own, however busy the host is: each look calls it out.
+    func word(at address: UInt64, differingFrom old: UInt64) throws -> UInt64 {
+        let deadline = Patience.deadline(30)
+        while true {
+            let now = try word(at: address)
+            if now != old || ContinuousClock.now > deadline { return now }
+            usleep(1000)
+        }
     }
 
     func write(_ bytes: [UInt8], at address: UInt64) throws -> String {
