@@ -134,13 +134,14 @@ extension Live {
             var last: UInt64 = 0
             for _ in 0..<5 {
                 let client = try stubvisor.attach()
+                #expect(try client.insert(0, at: target) == "OK")
+                // The first stop may be in the round that the guest was in already; before it EAX may be the boot loader's.
+                #expect(try client.resume().kind == "T05")
                 let count = try client.register("eax")
                 #expect(count >= last)
-                last = count
-                #expect(try client.insert(0, at: target) == "OK")
-                // The first stop may be in the round that the guest was in already.
-                for _ in 0..<2 { #expect(try client.resume().kind == "T05") }
-                #expect(try client.register("eax") > last)
+                #expect(try client.resume().kind == "T05")
+                last = try client.register("eax")
+                #expect(last > count)
                 #expect(try client.request("D") == "OK")
             }
         }
