@@ -37,6 +37,8 @@ package struct InterruptTable: Hashable, Sendable {
         package let errorCode: UInt32?
         /// "IDT limit 0x0fff leaves out vector 14".
         package let reason: String
+        /// The table's entry that cannot be read: a page fault's address.
+        package var entry: VirtualAddress?
     }
 
     /// Where the entry of `vector` is: `mode.entrySize` bytes.
@@ -53,7 +55,10 @@ package struct InterruptTable: Hashable, Sendable {
             return fail(.generalProtection, code, "IDT limit \(shown) leaves out vector \(vector)")
         }
         guard let entry, let gate = InterruptGate(entry, mode: mode) else {
-            return fail(.pageFault, 0, "the IDT entry of vector \(vector) at \(entryAddress(of: vector)) is not mapped")
+            let place = entryAddress(of: vector)
+            var failure = failure(.pageFault, 0, "the IDT entry of vector \(vector) at \(place) is not mapped")
+            failure.entry = place
+            return .failure(failure)
         }
         if case .invalid(let type) = gate.kind {
             let what = entry.prefix(mode.entrySize).allSatisfy { $0 == 0 } ? "empty" : "of type \(hexadecimal(type))"

@@ -59,6 +59,14 @@ package enum Exit: Equatable, Sendable {
     /// A number that api.rst did not have when this was written.
     case unknown(reason: UInt32)
 
+    /// Whether it is an access to a model-specific register.
+    package var isRegisterAccess: Bool {
+        switch self {
+        case .registerRead, .registerWrite: true
+        default: false
+        }
+    }
+
     /// Whether an instruction waits for the answer of a device, a register, or of memory that the VMM writes.
     package var isAccess: Bool {
         switch self {

@@ -26,6 +26,9 @@ struct HandlerWatch {
         /// Bytes of a word on the handler's stack.
         let wordSize: Int
 
+        /// #DE, #DB, #UD, #GP or #PF.
+        var isCommon: Bool { [0, 1, 6, 13, 14].contains(vector) }
+
         var hasErrorCode: Bool { wordSize != 2 && ExceptionVector(arrivesAs).pushesErrorCode }
     }
 

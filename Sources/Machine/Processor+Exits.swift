@@ -228,7 +228,7 @@ extension Processor {
         let place = event.programCounter
         if event.code == 3 {
             if let outcome = try reachedHandler(place) { return outcome }
-            if stopsAtPlanted(place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
+            if let outcome = reachedPlanted(at: place) { return outcome }
             // The guest's own: KVM keeps its length, so RIP stays where it is.
             try vcpu.injectSoftware(vector: 3, asException: true)
             return .goOn
@@ -248,7 +248,7 @@ extension Processor {
         }
         if armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
         // The guest's own trap flag or debug registers.
-        try vcpu.injectSoftware(vector: 1, asException: true)
+        try queueDebugException(status: event.status)
         return .goOn
     }
 
@@ -260,70 +260,17 @@ extension Processor {
         }.map { PageWatch.Touch(watchpoint: $0, address: slot.address) }
     }
 
-    // MARK: - Instructions KVM does not emulate
+    // MARK: - What is planted
 
-    /// Completes the guest's own INT3 and INT n on hosts that cannot; a planted INT3 is a breakpoint.
-    private func completeInstruction() throws(KVMError) -> Outcome {
-        try fetchRegisters()
-        let place = programCounter
-        // The kernel's local APIC has had INIT: the processor begins where no firmware is.
-        if hasKernelAPIC, index == 0, X86.isAtReset(registers) { return .stop(resetByInit) }
-        if let outcome = try reachedHandler(place) { return outcome }
+    /// What a planted instruction at `place` comes to; nil where it is the guest's own.
+    func reachedPlanted(at place: VirtualAddress) -> Outcome? {
         if stopsAtPlanted(place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
-        let bytes = machine.instruction(at: place, seenBy: self)
-        let instruction = X86Instruction(bytes)
-        switch instruction {
-        case .breakpoint: try complete(instruction, vector: 3, asException: true)
-        case .softwareInterrupt(let vector): try complete(instruction, vector: vector, asException: false)
-        case .halt, .other:
-            guard !bytes.isEmpty else {
-                let account = "vCPU \(index) ran to \(place), where there is no memory to fetch instructions from"
-                return .stop(StopEvent(.memoryFault, on: index, account: account))
-            }
-            let text = bytes.map { hexadecimal($0, digits: 2).dropFirst(2) }.joined(separator: " ")
-            return .stop(
-                StopEvent(
-                    .emulationFailure, on: index,
-                    account: "vCPU \(index): KVM could not emulate the instruction at \(place): \(text)"))
-        }
-        return .goOn
+        // Else it is hidden there for another vCPU.
+        return place != lifted && machine.isHidden(at: place, seenBy: self) ? .pass : nil
     }
 
     /// Whether what is planted at `place` is a client's, and not the guest's own under a lifted one.
     func stopsAtPlanted(_ place: VirtualAddress) -> Bool {
         place != journey?.from && machine.isPlanted(at: place, seenBy: self)
-    }
-
-    func complete(_ instruction: X86Instruction, vector: UInt8, asException: Bool) throws(KVMError) {
-        completed = (instruction, programCounter)
-        X86.advance(&registers, by: instruction.length)
-        try storeChangedRegisters()
-        try vcpu.injectSoftware(vector: vector, asException: asException)
-    }
-
-    /// Forgets the interrupt instruction that was completed here, once the guest has gone on.
-    func forgetCompleted(_ exit: Exit) throws(KVMError) {
-        guard let (instruction, place) = completed, exit != .shutdown else { return }
-        if exit == .interrupted {
-            // It may not have been delivered yet.
-            try fetchRegisters()
-            if programCounter == place + instruction.length { return }
-        }
-        completed = nil
-    }
-
-    /// An interrupt instruction whose delivery failed stands where it stood: RIP was moved past it too soon.
-    private func takeBackCompleted() throws(KVMError) {
-        guard let (instruction, place) = completed, programCounter == place + instruction.length else { return }
-        let vector: UInt8
-        switch instruction {
-        case .breakpoint: vector = 3
-        case .softwareInterrupt(let number): vector = number
-        case .halt, .other: return
-        }
-        // One that was delivered has returned, and it is the next instruction that failed.
-        guard TripleFault(self).cannotDeliver(vector) else { return }
-        X86.advance(&registers, by: -instruction.length)
-        try storeChangedRegisters()
     }
 }

@@ -12,6 +12,7 @@ extension Processor {
         var vectors = machine.caughtVectors
         let capabilities = machine.capabilities
         if let arriving { vectors.insert(arriving.vector) }
+        if isLanding { vectors.formUnion(ExceptionVector.exceptions) }
         vectors.formUnion(machine.caughtLines.keys)
         // Nothing leaves user mode before there is a task state segment.
         guard X86.mode(registers) != .real, X86.taskSelector(registers) & ~3 != 0 else { return vectors }
@@ -19,8 +20,8 @@ extension Processor {
             vectors.insert(vector.rawValue)
         }
         if trapStep != nil || owesTrap { vectors.insert(ExceptionVector.debug.rawValue) }
-        // An instruction that faults while it is passed is not waited for.
-        if trapStep?.passes == true { vectors.formUnion(ExceptionVector.exceptions) }
+        // An instruction that faults is not waited for.
+        if trapStep != nil { vectors.formUnion(ExceptionVector.exceptions) }
         if !capabilities.userInterrupts { vectors.insert(ExceptionVector.invalidOpcode.rawValue) }
         if !capabilities.userSystemCalls { vectors.insert(ExceptionVector.pageFault.rawValue) }
         return vectors
@@ -29,7 +30,7 @@ extension Processor {
     /// Follows the guest's interrupt table: called before each entry, with the registers of the last exit.
     func watchInterruptTable() throws(KVMError) {
         guard
-            machine.watchesHandlers || arriving != nil || trapStep != nil || owesTrap
+            machine.watchesHandlers || arriving != nil || trapStep != nil || owesTrap || isLanding
                 || !handlers.source.vectors.isEmpty
         else { return }
         // Those that were just stored are the newest.
@@ -54,7 +55,9 @@ extension Processor {
         let level = X86.mode(registers) == .real ? machine.capabilities.real : machine.capabilities.kernel
         let canPlant = machine.capabilities.trap(in: level) != nil
         let free = machine.debugRegisters.free - (canPlant ? 1 : 0)
-        let sorted = addresses.sorted()
+        // Where there are too few debug registers and nothing can be planted, the common faults come first.
+        let common = Set(handlers.entries.filter { $0.isCommon }.map(\.address))
+        let sorted = common.sorted() + addresses.subtracting(common).sorted()
         handlers.slots = Array(sorted.prefix(max(0, free)))
         let rest = canPlant ? sorted.dropFirst(max(0, free)) : []
         machine.hidden.set(
@@ -120,7 +123,7 @@ extension Processor {
                 read: { self.read($0, count: $1) })
             guard let frame else { continue }
             if let expected = entry.errorCode, let code = frame.errorCode, code | 1 != expected | 1 { continue }
-            if frame.isUser, let outcome = try tookBack(entry.vector, frame) ?? interruptPass(frame) { return outcome }
+            if frame.isUser, let outcome = try tookBack(entry.vector, frame) ?? interruptStep(frame) { return outcome }
             if let line = machine.caughtLines[entry.vector], try vcpu.lastInterrupt() == entry.vector {
                 let text = "vCPU \(index): interrupt \(line) (vector \(hexadecimal(entry.vector))) reached its handler"
                 caught = caught ?? StopEvent(.caught, on: index, account: text)

@@ -35,7 +35,7 @@ extension Processor {
             X86.setFlags(&registers, to: after | X86.interruptFlag)
             return try storeChangedRegisters()
         }
-        if let frame = faultFrame(of: hold) {
+        if let frame = interruptFrame(of: X86InterruptFrame.Origin(hold.registers)) {
             setInterruptBit(in: frame.flagsAddress)
             return
         }
@@ -49,21 +49,6 @@ extension Processor {
         default: break
         }
         try storeChangedRegisters()
-    }
-
-    /// What a handler finds on its stack, where the step ended on its first instruction.
-    private func faultFrame(of hold: InterruptHold) -> X86InterruptFrame? {
-        let wordSize = interruptTable.mode == .long ? 8 : interruptTable.mode == .protected ? 4 : 2
-        let old = hold.registers
-        let frames = [false, true].compactMap {
-            X86InterruptFrame(
-                at: X86.stackTop(registers), wordSize: wordSize, hasErrorCode: $0, read: { self.read($0, count: $1) })
-        }
-        let flags = X86.flagsRegister(old) & ~X86.interruptFlag
-        return frames.first {
-            $0.instructionOffset == X86.instructionOffset(old) && $0.codeSelector == X86.codeSelector(old)
-                && $0.flags & ~X86.resumeFlag == flags & (wordSize == 2 ? 0xffff : .max)
-        }
     }
 
     private func setInterruptBit(in flags: VirtualAddress) {

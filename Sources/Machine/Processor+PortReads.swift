@@ -19,8 +19,7 @@ extension Processor {
         noteReplacement()
         if place == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
         if let outcome = try reachedHandler(place) { return outcome }
-        // Else it is hidden there for another vCPU.
-        return stopsAtPlanted(place) ? .stop(StopEvent(.breakpoint(place), on: index)) : .pass
+        return reachedPlanted(at: place) ?? .pass
     }
 }
 

@@ -22,7 +22,8 @@ extension Processor {
         if !failedDelivery {
             if machine.isPlanted(at: place, seenBy: self), lifted != place { return nil }
             // An interrupt instruction is not emulated anyway, on some hosts, and completed here.
-            if code.isEmpty, X86Instruction(bytes) != .other, !hasTrappedStack() { return nil }
+            let isInterrupt = X86InterruptInstruction(bytes, registers) != nil || X86Instruction(bytes) == .halt
+            if code.isEmpty, isInterrupt, !hasTrappedStack() { return nil }
         }
         return try undisturbed { () throws(KVMError) in
             if !code.isEmpty, keepsCode(code) { return .goOn }
@@ -96,6 +97,8 @@ extension Processor {
             }
             touch(failedDelivery ? pushes(start) : accesses(of: instruction, start, on: open))
             touch(machine.changes(since: before))
+            // Where an outer step is under way, it asks for the exception itself.
+            if isTrapDue, !outer.singleStep { try queueTrap() }
             break
         }
         if !touched.isEmpty, !isGathering { return tellTouched(and: nil) }

@@ -11,40 +11,61 @@ extension Processor {
         if isUnseenUser { return try stepInUserMode() }
         if try returnToUserMode() { return StopEvent(.stepped, on: index) }
         let start = programCounter
-        let instruction = nextInstruction()
-        switch instruction {
-        case .halt where X86.privilege(registers) == 0:
+        let bytes = machine.instruction(at: start, seenBy: self)
+        if isHalt(bytes) {
             // It ends with an interrupt, and the step behind its handler.
             try sleepBehindHalt()
-            return try run(from: start, to: start + instruction.length)
-        case .breakpoint, .softwareInterrupt:
-            return try lifting { () throws(KVMError) in try run(from: start, to: start + instruction.length) }
-        case .halt, .other:
-            return try lifting { () throws(KVMError) in try enterStepping() }
+            return try run(from: start, to: start + X86Instruction.halt.length)
         }
+        if let instruction = X86InterruptInstruction(bytes, registers), instruction.kind != .invalid,
+            deliveryFailure(of: instruction) == nil
+        {
+            return try lifting { () throws(KVMError) in try run(from: start, to: start + instruction.length) }
+        }
+        return try stepOnce(bytes)
     }
 
     /// Goes past a breakpoint's instruction, into the handler where it calls one; nil when that is done.
     func passX86() throws(KVMError) -> StopEvent? {
         if isUnseenUser { return try passInUserMode() }
         if try returnToUserMode() { return nil }
-        let instruction = nextInstruction()
+        let bytes = machine.instruction(at: programCounter, seenBy: self)
+        if isHalt(bytes) {
+            try sleepBehindHalt()
+            return nil
+        }
         let isEmulated =
             machine.capabilities.emulatesKernelMode && X86.mode(registers) != .real && !hasTrappedStack()
-        switch instruction {
-        case .halt where X86.privilege(registers) == 0: try sleepBehindHalt()
-        case .breakpoint where isEmulated: try complete(instruction, vector: 3, asException: true)
-        case .softwareInterrupt(let vector) where isEmulated:
-            try complete(instruction, vector: vector, asException: false)
-        case .breakpoint, .softwareInterrupt, .halt, .other:
-            let event = try lifting { () throws(KVMError) in try enterStepping() }
-            return event?.cause == .stepped ? nil : event
+        if isEmulated, let instruction = X86InterruptInstruction(bytes, registers) {
+            try perform(instruction)
+            return nil
         }
-        return nil
+        let event = try stepOnce(bytes)
+        return event?.cause == .stepped ? nil : event
     }
 
-    private func nextInstruction() -> X86Instruction {
-        X86Instruction(machine.instruction(at: programCounter, count: 2, seenBy: self))
+    private func isHalt(_ bytes: [UInt8]) -> Bool {
+        X86Instruction(bytes) == .halt && X86.privilege(registers) == 0
+    }
+
+    /// Executes one instruction, or what it comes to: the first instruction of its fault's handler, or of the handler of
+    /// the debug exception that the guest's own trap flag asks for.
+    private func stepOnce(_ bytes: [UInt8]) throws(KVMError) -> StopEvent? {
+        // Where KVM steps by the trap flag, an instruction that faults while it is passed is passed all the same: it is
+        // done when its handler has returned.
+        isLanding = machine.capabilities.emulatesKernelMode || !isPassing
+        defer { isLanding = false }
+        if isLanding, !X86Instruction.neverFaults(bytes, isLong: X86.mode(registers) == .long) { try watchHandlers() }
+        // An emulated IRET ends a step one instruction too late.
+        if machine.capabilities.emulatesKernelMode, let target = interruptReturnTarget(bytes) {
+            let start = programCounter
+            return try lifting { () throws(KVMError) in try run(from: start, to: target) }
+        }
+        let event = try lifting { () throws(KVMError) in try enterStepping() }
+        guard isTrapDue else { return event }
+        try queueTrap()
+        isLanding = true
+        return event?.cause == .stepped ? try enter(.running) : event
     }
 
     /// What HLT does, without executing it: so a breakpoint on it need not be lifted while the processor sleeps.
@@ -52,6 +73,24 @@ extension Processor {
         X86.advance(&registers, by: X86Instruction.halt.length)
         try storeChangedRegisters()
         try setActivity(.halted)
+    }
+
+    /// Where the IRET that is next goes, as far as its frame and the descriptor table say.
+    private func interruptReturnTarget(_ bytes: [UInt8]) -> VirtualAddress? {
+        guard case .interruptReturn(let wordSize) = X86StepInstruction(bytes, registers),
+            let frame = X86InterruptFrame(
+                at: X86.stackTop(registers), wordSize: wordSize, hasErrorCode: false, read: { self.read($0, count: $1) }
+            )
+        else { return nil }
+        let target: VirtualAddress
+        switch X86.mode(registers) {
+        case .real, .virtual8086:
+            target = VirtualAddress(UInt64(frame.codeSelector) << 4 &+ frame.instructionOffset)
+        case .long, .compatibility, .protected16, .protected32:
+            guard let segment = descriptor(frame.codeSelector) else { return nil }
+            target = X86.linearAddress(of: frame.instructionOffset, inCode: segment)
+        }
+        return target == programCounter ? nil : target
     }
 
     /// Runs `body` with the guest's own instruction in place of one planted or hidden here.
@@ -68,13 +107,11 @@ extension Processor {
     }
 
     func enterStepping() throws(KVMError) -> StopEvent? {
-        let stored = flagsStored()
-        // Only where they are needed: a copy of them all is made.
-        let before = stored == nil ? nil : registers
+        let start = stepStart()
         let hold = try holdInterrupts()
         let event = try enter(.stepping)
-        if let stored, let before, event?.cause == .stepped { try hideTrapFlag(stored, before) }
         if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
+        try keepTrapFlag(start, event)
         return event
     }
 

@@ -13,25 +13,26 @@ extension Processor {
         let old = registers
         guard restore(frame) else { return nil }
         X86.setFlags(&registers, to: frame.flags & ~X86.resumeFlag)
-        let instruction = X86Instruction(machine.instruction(at: programCounter, count: 2, seenBy: self))
-        guard case .softwareInterrupt(let vector) = instruction else {
+        guard let instruction = nextInterruptInstruction, case .interrupt = instruction.kind else {
             registers = old
             return nil
         }
         try storeAll()
-        try interruptFromUser(vector, length: instruction.length)
+        try interruptFromUser(instruction)
         return .goOn
     }
 
     /// What INT n does: its handler, or what the guest's tables have against that.
-    func interruptFromUser(_ vector: UInt8, length: Int) throws(KVMError) {
-        let failure = TripleFault(self).failure(delivering: ExceptionVector(vector), for: .instruction(cpl: 3))
-        if let failure, let code = failure.errorCode {
-            return try vcpu.inject(exception: failure.raises.rawValue, errorCode: code)
-        }
-        X86.advance(&registers, by: length)
+    func interruptFromUser(_ instruction: X86InterruptInstruction) throws(KVMError) {
+        if let failure = deliveryFailure(of: instruction) { return try raise(failure) }
+        X86.advance(&registers, by: instruction.length)
         try storeChangedRegisters()
-        try vcpu.injectSoftware(vector: vector, asException: false)
+        try vcpu.injectSoftware(vector: instruction.vector, asException: false)
+    }
+
+    /// INT n or one of its like, where that is the next instruction.
+    var nextInterruptInstruction: X86InterruptInstruction? {
+        X86InterruptInstruction(machine.instruction(at: programCounter, seenBy: self), registers)
     }
 
     /// SYSCALL in user mode that jumped to the kernel's entry without becoming the kernel, and so could not fetch there

@@ -55,6 +55,8 @@ extension Processor {
 
     private func takeBackTrap(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
         if let trapStep {
+            // The guest steps this program itself: the exception is its own, and its handler is next.
+            if trapStep.hadTrapFlag { return .stop(StopEvent(.stepped, on: index)) }
             guard try leave(frame, { self.settle(trapStep) }) else { return nil }
             try clearStepStatus()
             return .stop(StopEvent(.stepped, on: index))
@@ -110,11 +112,11 @@ extension Processor {
         return .stop(event)
     }
 
-    /// A breakpoint's instruction faulted instead of being passed: the guest's handler comes first, and the instruction
-    /// will be tried again.
-    func interruptPass(_ frame: X86InterruptFrame) -> Outcome? {
-        guard let trapStep, trapStep.passes else { return nil }
-        interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
+    /// The stepped instruction faulted: the guest's handler comes first, and the instruction will be tried again, which
+    /// is no new hit of a breakpoint that was being passed.
+    func interruptStep(_ frame: X86InterruptFrame) -> Outcome? {
+        guard let trapStep else { return nil }
+        if trapStep.passes { interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0) }
         if !trapStep.hadTrapFlag, let place = machine.physical(frame.flagsAddress + 1, seenBy: self),
             let high = read(frame.flagsAddress + 1, count: 1)
         {
@@ -156,7 +158,9 @@ extension Processor {
         guard isUnseenUser else { return nil }
         let fault = TripleFault(self)
         let outcome: Outcome
-        if let trapStep, fault.cannotDeliver(ExceptionVector.debug.rawValue), programCounter != trapStep.start {
+        if let trapStep, !trapStep.hadTrapFlag, fault.cannotDeliver(ExceptionVector.debug.rawValue),
+            programCounter != trapStep.start
+        {
             settle(trapStep)
             outcome = .stop(StopEvent(.stepped, on: index))
         } else if machine.capabilities.user.breakpoint == .guest,
@@ -166,11 +170,11 @@ extension Processor {
             X86.advance(&registers, by: -1)
             outcome = .stop(event)
         } else if !machine.capabilities.userInterrupts, fault.cannotDeliver(ExceptionVector.invalidOpcode.rawValue),
-            case .softwareInterrupt(let vector) = X86Instruction(read(programCounter, count: 2) ?? [])
+            let instruction = nextInterruptInstruction, case .interrupt = instruction.kind
         {
             X86.setFlags(&registers, to: X86.flagsRegister(registers) & ~X86.resumeFlag)
             try vcpu.returnFromHandler()
-            try interruptFromUser(vector, length: 2)
+            try interruptFromUser(instruction)
             return .goOn
         } else {
             return nil
@@ -201,17 +205,18 @@ extension Processor {
     /// Goes past a breakpoint's instruction in user mode; nil when that is done, or the instruction faulted.
     func passInUserMode() throws(KVMError) -> StopEvent? {
         let bytes = machine.instruction(at: programCounter, seenBy: self)
-        switch X86Instruction(bytes) {
+        let interrupt = nextInterruptInstruction
+        switch interrupt?.kind {
         case .breakpoint:
-            ownBreakpoint = programCounter
-            X86.advance(&registers, by: 1)
+            if interrupt!.length == 1 { ownBreakpoint = programCounter }
+            X86.advance(&registers, by: interrupt!.length)
             try storeChangedRegisters()
             try vcpu.injectSoftware(vector: ExceptionVector.breakpoint.rawValue, asException: true)
             return nil
-        case .softwareInterrupt(let vector):
-            try interruptFromUser(vector, length: 2)
+        case .interrupt:
+            try interruptFromUser(interrupt!)
             return nil
-        case .halt, .other:
+        case .debug, .overflow, .invalid, nil:
             let instruction = X86StepInstruction(bytes, registers)
             let event = try lifting { () throws(KVMError) in try stepByTrapFlag(instruction, passes: true) }
             return event?.cause == .stepped ? nil : event

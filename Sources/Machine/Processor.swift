@@ -69,8 +69,12 @@ final class Processor: @unchecked Sendable {
     var isPageStale = true
     /// `registers` has the general and system ones of the last exit.
     var isCurrent = false
+    /// A step under way ends at the first instruction of any exception's handler.
+    var isLanding = false
+    /// The guest's own trap flag asks for a debug exception behind the instruction that was stepped.
+    var isTrapDue = false
     /// An INT n that was completed here, until the guest is seen to have gone on.
-    var completed: (instruction: X86Instruction, at: VirtualAddress)?
+    var completed: (instruction: X86InterruptInstruction, at: VirtualAddress)?
     /// Hidden breakpoints on the guest's exception handlers.
     var handlers = HandlerWatch()
     /// The user-mode step that waits for the trap flag's exception.
@@ -281,7 +285,7 @@ final class Processor: @unchecked Sendable {
                 guard case .stop(let event) = outcome else { return nil }
                 return event
             }
-            // One instruction needs no other handlers than before, and its own breakpoint may be lifted.
+            // A step has looked already: its own breakpoint may be lifted.
             if pace == .running { try watchHandlers() }
             try arm(guestDebug(pace))
             statistics.entering()
@@ -292,8 +296,8 @@ final class Processor: @unchecked Sendable {
             switch try handle(exit) {
             case .goOn:
                 // KVM forgets a step when the instruction needed the VMM: it ends here, not one instruction later.
-                if pace == .stepping, exit.isAccess, let event = try finishStep() { return event }
-            case .pass where pace == .stepping:
+                if pace == .stepping, exit.isAccess, let event = try finishStep(exit) { return event }
+            case .pass where pace == .stepping || isLanding:
                 // The instruction faulted: its handler is next.
                 return StopEvent(.stepped, on: index)
             case .pass:
@@ -301,6 +305,8 @@ final class Processor: @unchecked Sendable {
             case .park: return nil
             case .stop(let event):
                 guard case .breakpoint(let address) = event.cause else { return event }
+                // One that a step leads to is reported when the guest goes on from it.
+                if pace == .stepping || isLanding && isHandler(address) { return StopEvent(.stepped, on: index) }
                 hits.breakpoints[address, default: HitCounts.Breakpoint()].hits += 1
                 guard let programs = machine.arrangement.programs[address], try verdict(of: programs) == .goOn else {
                     return event
@@ -312,10 +318,16 @@ final class Processor: @unchecked Sendable {
     }
 
     /// Completes a stepped instruction that accessed a device; nil where it came to nothing yet.
-    private func finishStep() throws(KVMError) -> StopEvent? {
+    private func finishStep(_ exit: Exit) throws(KVMError) -> StopEvent? {
+        let start = exit.isRegisterAccess ? programCounter : nil
         while true {
             let exit = try complete()
-            if exit == .interrupted { return StopEvent(.stepped, on: index) }
+            if exit == .interrupted {
+                guard let start else { return StopEvent(.stepped, on: index) }
+                // Behind a refused register the fault is still to come.
+                try fetchRegisters()
+                return programCounter == start ? nil : StopEvent(.stepped, on: index)
+            }
             switch try handle(exit) {
             case .goOn where exit.isAccess: continue
             case .goOn: return nil
@@ -338,7 +350,8 @@ final class Processor: @unchecked Sendable {
             debug.control = slots.control(executing: { self.handlers.slots.contains($0) && $0 != place })
             debug.singleStep = true
         }
-        let holds = pace == .stepping ? machine.arrangement.stepsHoldInterrupts : trapStep?.passes == true
+        let isStep = pace == .stepping || isLanding
+        let holds = isStep ? machine.arrangement.stepsHoldInterrupts : trapStep?.passes == true
         debug.blockInterrupts = holds && machine.capabilities.blocksInterrupts
         return debug
     }
@@ -356,8 +369,14 @@ final class Processor: @unchecked Sendable {
             (owesDisarm, isArmed) = (false, false)
         }
         guard !isArmed || debug != armed || (debug.singleStep && !machine.capabilities.stepPersists) else { return }
+        // KVM takes the guest's trap flag away with its own.
+        let dropsTrapFlag = armed.singleStep && !debug.singleStep && isCurrent && hasTrapFlag
         try vcpu.setGuestDebug(debug)
         armed = debug
+        if dropsTrapFlag {
+            registers.changed.formUnion(.general)
+            try storeChangedRegisters()
+        }
         isArmed = true
     }
 

@@ -53,13 +53,17 @@ struct TripleFault {
         if instruction.isEmpty {
             return (.pageFault, "\(ExceptionVector.pageFault): the instruction could not be fetched")
         }
-        switch X86Instruction(instruction) {
-        case .breakpoint: return (.breakpoint, "\(ExceptionVector.breakpoint): an INT3")
-        case .softwareInterrupt(let vector): return (ExceptionVector(vector), "INT \(vector)")
-        case .halt, .other: break
-        }
-        if instruction.starts(with: [0x0f, 0x0b]) {
-            return (.invalidOpcode, "\(ExceptionVector.invalidOpcode): a UD2")
+        if let found = interruptInstruction {
+            let vector = ExceptionVector(found.vector)
+            switch found.kind {
+            case .breakpoint: return (vector, "\(vector): an INT3")
+            case .interrupt(let number): return (vector, "INT \(number)")
+            case .debug: return (vector, "\(vector): an INT1")
+            case .overflow: return (vector, "\(vector): an INTO")
+            case .invalid:
+                let isUD2 = instruction.starts(with: [0x0f, 0x0b])
+                return (vector, "\(vector): \(isUD2 ? "a UD2" : "an invalid opcode")")
+            }
         }
         if let operand = X86MemoryOperand(instruction, processor.registers), let found = origin(of: operand) {
             return found
@@ -133,7 +137,8 @@ struct TripleFault {
         var lines: [String] = []
         var vector = first
         for round in 0..<3 {
-            let cause: InterruptTable.Cause = round == 0 && isInterruptInstruction ? .instruction(cpl: level) : .event
+            let cause: InterruptTable.Cause =
+                round == 0 && interruptInstruction?.isSoftware == true ? .instruction(cpl: level) : .event
             guard let failure = failure(delivering: vector, for: cause) else {
                 return lines + ["  \(vector) could be delivered; its handler's stack or code must have faulted"]
             }
@@ -153,11 +158,8 @@ struct TripleFault {
 
     private var level: UInt8 { UInt8(X86.privilege(processor.registers)) }
 
-    private var isInterruptInstruction: Bool {
-        switch X86Instruction(instruction) {
-        case .breakpoint, .softwareInterrupt: true
-        case .halt, .other: false
-        }
+    private var interruptInstruction: X86InterruptInstruction? {
+        X86InterruptInstruction(instruction, processor.registers)
     }
 
     /// Why the guest's tables cannot deliver `vector`, if so.

@@ -128,6 +128,14 @@ package enum X86 {
     /// CR2: the address of the last page fault.
     package static func faultAddress(_ file: RegisterFile) -> VirtualAddress { VirtualAddress(file.field(Field.cr2)) }
 
+    package static func setFaultAddress(_ file: inout RegisterFile, to address: VirtualAddress) {
+        file.storage.store(address.rawValue, at: Field.cr2, count: 8)
+        file.changed.formUnion(.system)
+    }
+
+    /// RFLAGS.OF.
+    package static func hasOverflow(_ file: RegisterFile) -> Bool { file.field(Field.flags)[bit: 11] }
+
     /// IDTR: where the interrupt descriptor table is, and its last byte's offset.
     package static func interruptTable(_ file: RegisterFile) -> (base: VirtualAddress, limit: UInt16) {
         (VirtualAddress(file.field(Field.idtBase)), file.storage.number(at: Field.idtLimit, count: 2))

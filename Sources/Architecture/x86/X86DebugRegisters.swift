@@ -70,6 +70,12 @@ package struct X86DebugRegisters: Equatable, Sendable {
         slots.enumerated().filter { status[bit: $0.offset] }.map(\.element)
     }
 
+    /// DR6.BS.
+    package static let stepStatus: UInt64 = 1 << 14
+
+    /// DR6 with the causes of one more debug exception: B0 to B3, BD, BS and BT.
+    package static func status(_ old: UInt64, adding new: UInt64) -> UInt64 { old | new & 0xe00f }
+
     /// Whether DR6 says that it was the trap flag: BS.
     package static func isStep(_ status: UInt64) -> Bool { status[bit: 14] }
 

@@ -38,10 +38,10 @@ package enum X86Instruction: Equatable, Sendable {
 }
 
 extension X86Instruction {
-    private static let prefixes: Set<UInt8> = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]
+    static let prefixes: Set<UInt8> = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]
 
     /// Bytes before the opcode: legacy prefixes, and in 64-bit code one REX prefix.
-    private static func prefixCount(_ bytes: [UInt8], isLong: Bool) -> Int {
+    static func prefixCount(_ bytes: [UInt8], isLong: Bool) -> Int {
         let legacy = bytes.prefix { prefixes.contains($0) }.count
         return isLong && legacy < bytes.count && bytes[legacy] & 0xf0 == 0x40 ? legacy + 1 : legacy
     }

@@ -45,6 +45,30 @@ package struct X86InterruptFrame: Equatable, Sendable {
         }
     }
 
+    /// What a frame says of the place where it was pushed.
+    package struct Origin: Sendable {
+        /// The linear address.
+        package let place: VirtualAddress
+        private let offset: UInt64
+        private let codeSelector: UInt16
+        private let flags: UInt64
+
+        package init(_ file: RegisterFile) {
+            place = X86.programCounter(file)
+            offset = X86.instructionOffset(file)
+            codeSelector = X86.codeSelector(file)
+            flags = X86.flagsRegister(file)
+        }
+
+        /// Whether `frame` was pushed there, but for the flags that a step may change: IF, TF and RF.
+        package func matches(_ frame: X86InterruptFrame, wordSize: Int) -> Bool {
+            let ignored = X86.interruptFlag | X86.trapFlag | X86.resumeFlag
+            let mask = (wordSize == 2 ? 0xffff : UInt64.max) & ~ignored
+            return frame.instructionOffset == offset && frame.codeSelector == codeSelector
+                && (frame.flags ^ flags) & mask == 0
+        }
+    }
+
     /// Whether it is user mode's: CPL 3, which the selectors' privilege bits say.
     package var isUser: Bool {
         guard codeSelector & 3 == 3, flags[bit: 1], !flags[bit: 17] else { return false }
@@ -162,6 +186,13 @@ extension X86 {
         let selector = UInt16(star[bits: 48...63])
         load(&file, Field.codeSegment, (selector &+ 16) | 3, 0x00af_fb00_0000_ffff)
         load(&file, Field.stackSegment, (selector &+ 8) | 3, 0x00cf_f300_0000_ffff)
+    }
+
+    /// The linear address of an offset in a code segment: 64-bit code has no base.
+    package static func linearAddress(of offset: UInt64, inCode descriptor: UInt64) -> VirtualAddress {
+        if descriptor[bit: 53] { return VirtualAddress(offset) }
+        let base = descriptor[bits: 16...39] | descriptor[bits: 56...63] << 24
+        return VirtualAddress((base &+ offset) & 0xffff_ffff)
     }
 
     private static func isCode(_ descriptor: UInt64) -> Bool { descriptor[bits: 43...44] == 3 && descriptor[bit: 47] }

@@ -34,7 +34,7 @@ package struct X86MemoryOperand: Sendable {
         isLong = X86.mode(file) == .long
         guard isLong || X86.mode(file) == .protected32 || X86.mode(file) == .compatibility else { return nil }
         var segmentBase: UInt64 = 0
-        while let prefix = bytes.first, Self.prefixes.contains(prefix) {
+        while let prefix = bytes.first, X86Instruction.prefixes.contains(prefix) {
             if prefix == 0x64 { segmentBase = file.field(X86.Field.codeSegment + 72) }
             if prefix == 0x66 { hasOperandPrefix = true }
             if prefix == 0x65 { segmentBase = file.field(X86.Field.codeSegment + 96) }
@@ -68,8 +68,6 @@ package struct X86MemoryOperand: Sendable {
         let place = number < 8 ? order[Int(number)] : Int(number)
         return file.field(X86.Storage.general + place * 8)
     }
-
-    private static let prefixes: Set<UInt8> = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]
 
     private static func hasModRM(_ opcode: UInt16) -> Bool {
         switch opcode {

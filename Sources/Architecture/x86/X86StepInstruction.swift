@@ -24,7 +24,7 @@ package enum X86StepInstruction: Equatable, Sendable {
         var rest = bytes[...]
         var size = defaultSize
         var prefixes = 0
-        while let prefix = rest.first, Self.prefixes.contains(prefix) {
+        while let prefix = rest.first, X86Instruction.prefixes.contains(prefix) {
             if prefix == 0x66 { size = defaultSize == 2 ? 4 : 2 }
             rest.removeFirst()
             prefixes += 1
@@ -48,11 +48,12 @@ package enum X86StepInstruction: Equatable, Sendable {
         default: self = .other
         }
     }
-
-    private static let prefixes: Set<UInt8> = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]
 }
 
 extension X86StepInstruction {
+    /// Whether the flags can be read afterwards where it has stored them.
+    package var storesFlags: Bool { self == .pushFlags || self == .systemCall }
+
     /// Decodes by the mode that `file` says the processor is in.
     package init(_ bytes: [UInt8], _ file: RegisterFile) {
         let mode = X86.mode(file)
