@@ -24,6 +24,8 @@ struct BreakpointTable {
 
     /// Software breakpoints by page number.
     private(set) var softwarePages: [UInt64: SoftwarePage] = [:]
+    /// Addresses of software breakpoints.
+    private(set) var softwareAddresses: Set<VirtualAddress> = []
     /// All that are no software breakpoints, in the order of their insertion.
     private(set) var hardware: [BreakpointRequest] = []
     /// By address, where at least one breakpoint has something to evaluate.
@@ -46,6 +48,7 @@ struct BreakpointTable {
                 let page = Self.page(request.address)
                 softwarePages[page, default: SoftwarePage()].addresses.insert(request.address)
                 softwarePages[page]!.frame = nil
+                softwareAddresses.insert(request.address)
             } else {
                 hardware.append(request)
             }
@@ -64,6 +67,7 @@ struct BreakpointTable {
         } else if !has(.software, at: request.address) {
             let page = Self.page(request.address)
             softwarePages[page]!.addresses.remove(request.address)
+            softwareAddresses.remove(request.address)
             if softwarePages[page]!.addresses.isEmpty { softwarePages[page] = nil }
         }
         gatherPrograms(at: request.address)

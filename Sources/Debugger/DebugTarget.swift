@@ -26,6 +26,11 @@ package protocol DebugTarget: AnyObject {
     /// without what a read does to them. Refuses where there is no device.
     func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8]
 
+    /// The breakpoint at `address` is to be planted elsewhere, since the page tables in use now lead there. True where
+    /// the instruction planted at `place` over `original` stays, for page tables that still lead to it, and is the
+    /// target's from now on.
+    func keep(_ place: PhysicalAddress, original: [UInt8], for address: VirtualAddress) -> Bool
+
     /// Makes this all that is armed from the next resume on; refuses, and changes nothing, where the host cannot.
     func arrange(_ arrangement: Arrangement) throws(Refusal)
 
@@ -56,6 +61,8 @@ package protocol DebugTarget: AnyObject {
 }
 
 extension DebugTarget {
+    package func keep(_ place: PhysicalAddress, original: [UInt8], for address: VirtualAddress) -> Bool { false }
+
     package func gic() throws(Refusal) -> GICView { throw Refusal("this machine has no GIC") }
 
     package func perform(_ request: GICRequest) throws(Refusal) -> String {
@@ -130,6 +137,8 @@ package struct Arrangement: Equatable, Sendable {
     }
 
     package var planted = PlantedTable()
+    /// Addresses of breakpoints for which something is planted, also where an address leads nowhere now.
+    package var software: Set<VirtualAddress> = []
     /// Breakpoints that need a debug register.
     package var execution: [VirtualAddress] = []
     package var watchpoints: [Watchpoint] = []

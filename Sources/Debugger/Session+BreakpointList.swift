@@ -25,7 +25,7 @@ extension Session {
         if let watchpoint = watchpoint(request) { return target.report(.watchpoint(watchpoint)) }
         let account = target.report(.breakpoint(request.address))
         guard request.kind == .software, target.traits.breakpointInstruction != nil else { return account }
-        return breakpoints.planted.contains(request.address)
-            ? "planted, " + account : "waiting for the address to be mapped"
+        return (breakpoints.planted.contains(request.address) ? "planted, " : "waiting for the address to be mapped, ")
+            + account
     }
 }

@@ -97,10 +97,13 @@ extension Session {
         for address in breakpoints.softwarePages[page]?.addresses ?? [] {
             guard let entry = breakpoints.planted[address] else { continue }
             let frame = PhysicalAddress(entry.physical.rawValue & ~Self.offsetMask)
-            if frames.contains(frame), target.memory.read(entry.physical, into: &there), there == instruction {
-                continue
+            let stands = target.memory.read(entry.physical, into: &there) && there == instruction
+            if stands, frames.contains(frame) { continue }
+            if stands, !frames.isEmpty, target.keep(entry.physical, original: entry.original, for: address) {
+                _ = breakpoints.planted.forget(address)
+            } else {
+                lift(address)
             }
-            lift(address)
             isArrangementStale = true
         }
     }
@@ -169,7 +172,9 @@ extension Session {
         result.catches = catches
         result.stepsHoldInterrupts = stepMask.contains(.withoutInterrupts)
         if target.traits.breakpointInstruction == nil {
-            result.execution = breakpoints.softwarePages.values.flatMap(\.addresses).sorted()
+            result.execution = breakpoints.softwareAddresses.sorted()
+        } else {
+            result.software = breakpoints.softwareAddresses
         }
         for request in breakpoints.hardware {
             if let watchpoint = watchpoint(request) {

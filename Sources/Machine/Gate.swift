@@ -15,6 +15,10 @@ import Synchronization
 /// will look, and step, next. So there is one crossing between threads a resume and one a stop, and none at all where
 /// only one vCPU moves.
 ///
+/// Of several vCPUs that reach breakpoints the same one could be the first each time, and the others called back before
+/// they have executed anything. So a vCPU that got nowhere goes first the next time: the others enter the guest once it has
+/// executed something, stopped, or taken too long.
+///
 /// A vCPU that must do something while no other runs, such as stepping over a breakpoint that is lifted meanwhile, does
 /// it `exclusively`: the others are called out, wait, and go on.
 final class Gate: Sendable {
@@ -30,6 +34,8 @@ final class Gate: Sendable {
         /// How many moved at its beginning.
         var count = 0
         var first: StopEvent?
+        /// vCPUs that were called out before they got anywhere, or whose stop came second.
+        var starved: Set<Int> = []
     }
 
     private let round = Mutex(Round())
@@ -40,7 +46,12 @@ final class Gate: Sendable {
         var holder: Int?
         /// vCPUs that may be in the guest.
         var inside: Set<Int> = []
+        /// Those that the others let go first, until they have got somewhere.
+        var ahead: Set<Int> = []
     }
+
+    /// How often, and how many milliseconds each time, the others wait for those that go first.
+    private static let (turns, turn) = (4, 1)
 
     private let presence = Condition(Presence())
     /// Somebody wants to be alone: wait at the next opportunity.
@@ -80,7 +91,11 @@ final class Gate: Sendable {
         guard let listener = movers.contains(holder) ? holder : movers.first else {
             return post(.attend(StopEvent(.held, on: holder)), to: holder)
         }
-        round.withLock { $0 = Round(moving: Set(movers), count: movers.count) }
+        let starved = round.withLock { round in
+            defer { round = Round(moving: Set(movers), count: movers.count) }
+            return round.starved.intersection(movers)
+        }
+        if movers.count > 1 { presence.update { $0.ahead = starved.count < movers.count ? starved : [] } }
         stopping.store(false, ordering: .releasing)
         for mover in movers {
             post(.move(plan.actions[mover], listening: mover == listener), to: mover)
@@ -90,11 +105,32 @@ final class Gate: Sendable {
     /// Waits until nobody is or wants to be alone, and goes in.
     func enter(_ processor: Int) {
         guard mailboxes.count > 1 else { return }
-        presence.wait { presence -> Void? in
-            guard presence.holder == nil else { return nil }
+        let enter = { (presence: inout Presence) -> Void? in
+            guard presence.holder == nil, presence.ahead.isEmpty || presence.ahead.contains(processor) else {
+                return nil
+            }
             presence.inside.insert(processor)
             return ()
         }
+        for _ in 0..<Self.turns {
+            if presence.look({ $0.ahead.isEmpty || $0.ahead.contains(processor) }) { break }
+            if presence.wait(milliseconds: Self.turn, until: enter) != nil { return }
+            // They say whether they have got somewhere.
+            presence.look(\.ahead).forEach(kick)
+        }
+        presence.update { if !$0.ahead.contains(processor) { $0.ahead = [] } }
+        presence.wait(until: enter)
+    }
+
+    /// Whether others wait until this vCPU has got somewhere.
+    func goesFirst(_ processor: Int) -> Bool {
+        mailboxes.count > 1 && presence.look { $0.ahead.contains(processor) }
+    }
+
+    /// The vCPU has got somewhere, or never will: the others need not wait for it.
+    func letOthersGo(_ processor: Int) {
+        guard goesFirst(processor) else { return }
+        presence.update { _ = $0.ahead.remove(processor) }
     }
 
     func leave(_ processor: Int) {
@@ -130,12 +166,14 @@ final class Gate: Sendable {
     }
 
     /// The vCPU has come to a stop: for `event`, or because it was called. False when another's event came first and
-    /// this one must be kept for later.
-    func arrive(_ processor: Int, with event: StopEvent?) -> Bool {
+    /// this one must be kept for later. `isStarved`: it got nowhere since the machine was set going.
+    func arrive(_ processor: Int, with event: StopEvent?, isStarved: Bool = false) -> Bool {
+        letOthersGo(processor)
         let (others, isFirst, last) = round.withLock { round in
             round.moving.remove(processor)
             let isFirst = event != nil && round.first == nil
             if isFirst { round.first = event }
+            if isStarved || event != nil && !isFirst { round.starved.insert(processor) }
             return (isFirst ? round.moving : [], isFirst, round.moving.isEmpty ? round.first : nil)
         }
         if isFirst { stopping.store(true, ordering: .releasing) }

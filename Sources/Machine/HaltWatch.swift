@@ -15,7 +15,7 @@ final class HaltWatch: Sendable {
     /// Milliseconds between looks. What costs is one call of each vCPU, about 100 microseconds.
     enum Interval: Int {
         case ordinary = 500
-        /// While the guest may move handlers that are watched.
+        /// While the guest may move handlers that are watched, or map breakpoints elsewhere.
         case following = 20
         /// While halts are caught.
         case close = 2

@@ -7,7 +7,7 @@ import Synchronization
 /// Seen from here, guest memory does not have them: what they replaced is read, and written. A client's own breakpoint
 /// on the same place lies above and is what is read then. vCPUs plant and lift while others run.
 final class HiddenBreakpoints: PhysicalMemory, Sendable {
-    enum Purpose: Hashable { case handlers, step }
+    enum Purpose: Hashable { case handlers, step, copies }
 
     private struct Owner: Hashable {
         let processor: Int
@@ -51,6 +51,45 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
                     entries[place] = Entry(original: original, owners: owners)
                     _ = memory.write(place, [planted])
                 }
+            }
+        }
+    }
+
+    // MARK: - Copies of clients' breakpoints
+
+    private static let copies = Owner(processor: 0, purpose: .copies)
+
+    /// Plants at `place` as well; false where that stands there already.
+    func plantCopy(at place: PhysicalAddress) -> Bool {
+        entries.withLock { entries in
+            guard let original = byte(at: place) else { return false }
+            if original == planted {
+                entries[place]?.owners.insert(Self.copies)
+                return entries[place] != nil
+            }
+            let owners = entries[place]?.owners ?? []
+            entries[place] = Entry(original: original, owners: owners.union([Self.copies]))
+            return memory.write(place, [planted])
+        }
+    }
+
+    /// Takes over what is planted at `place` over `original`.
+    func adoptCopy(at place: PhysicalAddress, original: UInt8) {
+        entries.withLock { entries in
+            let owners = entries[place]?.owners ?? []
+            // Under an older one lies what is planted now.
+            entries[place] = Entry(original: original, owners: owners.union([Self.copies]))
+        }
+    }
+
+    func liftCopies(at places: [PhysicalAddress]) {
+        entries.withLock { entries in
+            for place in places {
+                guard let entry = entries[place], entry.owners.contains(Self.copies) else { continue }
+                entries[place]!.owners.remove(Self.copies)
+                guard entry.owners.count == 1 else { continue }
+                entries[place] = nil
+                if byte(at: place) == planted { _ = memory.write(place, [entry.original]) }
             }
         }
     }

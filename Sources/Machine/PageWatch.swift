@@ -72,14 +72,19 @@ struct PageWatch {
         let address: VirtualAddress
     }
 
-    /// What an access of `size` bytes touches, ascending by address.
-    func touches(of size: Int, at place: PhysicalAddress, isWrite: Bool) -> [Touch] {
+    /// What an access of `size` bytes touches, ascending by address. `origins` are the linear addresses that the access
+    /// to `place` can have been made through, where they are known.
+    func touches(
+        of size: Int, at place: PhysicalAddress, isWrite: Bool, through origins: Set<VirtualAddress>? = nil
+    ) -> [Touch] {
         var result: [Touch] = []
         let accessed = place.upTo(size)
         index.forEach(overlapping: accessed) { range, piece in
             guard piece.watchpoint.access != (isWrite ? .read : .write) else { return }
             let first = max(range.lowerBound.rawValue, accessed.lowerBound.rawValue)
             let address = piece.address + Int(first - range.lowerBound.rawValue)
+            let distance = Int(first - accessed.lowerBound.rawValue)
+            if let origins, !origins.contains(address + -distance) { return }
             result.append(Touch(watchpoint: piece.watchpoint, address: address))
         }
         return result

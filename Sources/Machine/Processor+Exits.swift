@@ -264,13 +264,9 @@ extension Processor {
 
     /// What a planted instruction at `place` comes to; nil where it is the guest's own.
     func reachedPlanted(at place: VirtualAddress) -> Outcome? {
-        if stopsAtPlanted(place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
-        // Else it is hidden there for another vCPU.
-        return place != lifted && machine.isHidden(at: place, seenBy: self) ? .pass : nil
-    }
-
-    /// Whether what is planted at `place` is a client's, and not the guest's own under a lifted one.
-    func stopsAtPlanted(_ place: VirtualAddress) -> Bool {
-        place != journey?.from && machine.isPlanted(at: place, seenBy: self)
+        guard place != journey?.from, place != lifted else { return nil }
+        if machine.hasBreakpoint(at: place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
+        // Else it is there for another vCPU, or for another address that leads there too.
+        return machine.isPlanted(at: place, seenBy: self) ? .pass : nil
     }
 }

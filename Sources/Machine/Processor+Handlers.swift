@@ -16,7 +16,7 @@ extension Processor {
         vectors.formUnion(machine.caughtLines.keys)
         // Nothing leaves user mode before there is a task state segment.
         guard X86.mode(registers) != .real, X86.taskSelector(registers) & ~3 != 0 else { return vectors }
-        if let vector = capabilities.userTrapVector, !machine.arrangement.planted.isEmpty || journey != nil {
+        if let vector = capabilities.userTrapVector, machine.plants || journey != nil {
             vectors.insert(vector.rawValue)
         }
         if trapStep != nil || owesTrap { vectors.insert(ExceptionVector.debug.rawValue) }
@@ -133,7 +133,7 @@ extension Processor {
             }
         }
         if let caught { return .stop(caught) }
-        if machine.hasBreakpoint(at: place) || machine.isPlanted(at: place, seenBy: self) {
+        if machine.hasBreakpoint(at: place) {
             return .stop(StopEvent(.breakpoint(place), on: index))
         }
         return .pass

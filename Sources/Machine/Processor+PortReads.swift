@@ -14,12 +14,11 @@ extension Processor {
         guard machine.plantsPortReads, !access.isWrite, access.count == 1 else { return nil }
         try fetchRegisters()
         let place = programCounter
-        guard place != lifted, stopsAtPlanted(place) || machine.isHidden(at: place, seenBy: self) else { return nil }
+        guard let outcome = reachedPlanted(at: place) else { return nil }
         try vcpu.takeBackPortRead(with: registers)
         noteReplacement()
         if place == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
-        if let outcome = try reachedHandler(place) { return outcome }
-        return reachedPlanted(at: place) ?? .pass
+        return try reachedHandler(place) ?? outcome
     }
 }
 

@@ -96,7 +96,8 @@ extension Processor {
                 return .stop(event)
             }
             touch(failedDelivery ? pushes(start) : accesses(of: instruction, start, on: open))
-            touch(machine.changes(since: before))
+            // What the operand explains was looked at just now.
+            touch(machine.changes(since: before) { failedDelivery || !self.writes($0, instruction, start) })
             // Where an outer step is under way, it asks for the exception itself.
             if isTrapDue, !outer.singleStep { try queueTrap() }
             break
@@ -146,7 +147,7 @@ extension Processor {
         let distance = old.rawValue &- top.rawValue
         let size = distance < 128 ? Int(distance) : 40
         guard let there = try? X86.paging(registers).translate(top, in: machine.guestMemory).physical else { return [] }
-        return machine.watch.touches(of: size, at: there, isWrite: true)
+        return machine.watch.touches(of: size, at: there, isWrite: true, through: [top])
     }
 
     /// What an instruction that was stepped over accessed on the pages that were open for it, as far as its operand can
@@ -157,7 +158,17 @@ extension Processor {
             guard let there = try? X86.paging(start).translate(access.address, in: machine.guestMemory).physical,
                 open.contains(MemorySlots.page(of: there.rawValue))
             else { return [] }
-            return machine.watch.touches(of: access.size, at: there, isWrite: access.isWrite)
+            return machine.watch.touches(
+                of: access.size, at: there, isWrite: access.isWrite, through: [access.address])
+        }
+    }
+
+    /// Whether the operand of an instruction that was stepped over explains a write to `place`.
+    private func writes(_ place: PhysicalAddress, _ bytes: [UInt8], _ start: RegisterFile) -> Bool {
+        let length = Int(truncatingIfNeeded: programCounter.rawValue &- X86.programCounter(start).rawValue)
+        return X86MemoryOperand.accesses(bytes, start, length: length).contains { access in
+            guard access.isWrite, let there = machine.physical(access.address, by: start) else { return false }
+            return place.rawValue &- there.rawValue < UInt64(access.size)
         }
     }
 }
@@ -174,10 +185,12 @@ extension VirtualMachine {
     }
 
     /// The watched addresses where something else lies now.
-    func changes(since before: [(place: PhysicalAddress, bytes: [UInt8])]) -> [PageWatch.Touch] {
+    func changes(
+        since before: [(place: PhysicalAddress, bytes: [UInt8])], where isWanted: (PhysicalAddress) -> Bool
+    ) -> [PageWatch.Touch] {
         zip(before, watchedBytes(on: Set(before.map(\.place.rawValue)))).flatMap { old, new -> [PageWatch.Touch] in
             guard old.bytes != new.bytes else { return [] }
-            let changed = old.bytes.indices.filter { old.bytes[$0] != new.bytes[$0] }
+            let changed = old.bytes.indices.filter { old.bytes[$0] != new.bytes[$0] && isWanted(new.place + $0) }
             return changed.flatMap { watch.touches(of: 1, at: new.place + $0, isWrite: true) }
         }
     }

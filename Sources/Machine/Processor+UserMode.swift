@@ -104,12 +104,12 @@ extension Processor {
             try storeAll()
             return .pass
         }
-        guard let event = breakpointEvent(at: place) else {
+        guard let outcome = breakpointOutcome(at: place) else {
             registers = old
             return nil
         }
         try storeAll()
-        return .stop(event)
+        return outcome
     }
 
     /// The stepped instruction faulted: the guest's handler comes first, and the instruction will be tried again, which
@@ -131,25 +131,22 @@ extension Processor {
         guard restore(frame) else { return nil }
         // The fault has set it.
         X86.setFlags(&registers, to: frame.flags & ~X86.resumeFlag)
-        guard lifted != programCounter, let event = breakpointEvent(at: programCounter) else {
+        guard let outcome = breakpointOutcome(at: programCounter) else {
             registers = old
             return nil
         }
         try storeAll()
-        return .stop(event)
+        return outcome
     }
 
-    /// What a planted instruction at `place` in user mode is, where it is not the guest's own.
-    private func breakpointEvent(at place: VirtualAddress) -> StopEvent? {
-        if place == journey?.to { return StopEvent(.stepped, on: index) }
+    /// What a planted instruction at `place` in user mode comes to; nil where it is the guest's own.
+    private func breakpointOutcome(at place: VirtualAddress) -> Outcome? {
+        if place == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
         if place == ownBreakpoint {
             ownBreakpoint = nil
             return nil
         }
-        guard place != journey?.from, machine.isPlanted(at: place, seenBy: self) else {
-            return nil
-        }
-        return StopEvent(.breakpoint(place), on: index)
+        return reachedPlanted(at: place)
     }
 
     /// A shutdown in user mode whose exception was the debugger's, or the host's: the guest has no handler for it. Nil
@@ -165,10 +162,10 @@ extension Processor {
             outcome = .stop(StopEvent(.stepped, on: index))
         } else if machine.capabilities.user.breakpoint == .guest,
             fault.cannotDeliver(ExceptionVector.breakpoint.rawValue),
-            let event = breakpointEvent(at: programCounter + -1)
+            let found = breakpointOutcome(at: programCounter + -1)
         {
             X86.advance(&registers, by: -1)
-            outcome = .stop(event)
+            outcome = found
         } else if !machine.capabilities.userInterrupts, fault.cannotDeliver(ExceptionVector.invalidOpcode.rawValue),
             let instruction = nextInterruptInstruction, case .interrupt = instruction.kind
         {

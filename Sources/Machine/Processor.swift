@@ -65,6 +65,10 @@ final class Processor: @unchecked Sendable {
     var isPassing: Bool { passLimit != nil }
     /// The same for other threads: HaltWatch calls a vCPU that passes an instruction, so that the limit is looked at.
     let mayBeStuck = Atomic<Bool>(false)
+    /// The page tables for which breakpoints were looked after last.
+    var followedPaging: X86Paging?
+    /// The general registers when the machine was last set going, where others may move too.
+    var departure: [UInt8] = []
     /// The registers in the run page are older than KVM's: also before the first exit, which brings some.
     var isPageStale = true
     /// `registers` has the general and system ones of the last exit.
@@ -142,8 +146,10 @@ final class Processor: @unchecked Sendable {
             case .move(let action, let listening):
                 isListening = listening
                 if action != .proceed { begin(action) }
+                noteDeparture()
                 let event = move()
-                if !machine.gate.arrive(index, with: event), let event { keep(event) }
+                let isStarved = event == nil && !hasGotSomewhere
+                if !machine.gate.arrive(index, with: event, isStarved: isStarved), let event { keep(event) }
             }
         }
     }
@@ -296,6 +302,7 @@ final class Processor: @unchecked Sendable {
             switch try handle(exit) {
             case .goOn:
                 // KVM forgets a step when the instruction needed the VMM: it ends here, not one instruction later.
+                if pace == .running { try followBreakpoints(after: exit) }
                 if pace == .stepping, exit.isAccess, let event = try finishStep(exit) { return event }
             case .pass where pace == .stepping || isLanding:
                 // The instruction faulted: its handler is next.
@@ -397,6 +404,10 @@ final class Processor: @unchecked Sendable {
             return passLimit.isReached ? .stop(stuckEvent) : .goOn
         }
         if machine.gate.isStopping { return .park }
+        if machine.gate.goesFirst(index) {
+            try fetchRegisters()
+            if hasGotSomewhere { machine.gate.letOthersGo(index) }
+        }
         machine.gate.makeWay(index)
         if isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
         if let event = try caughtHalt() { return .stop(event) }

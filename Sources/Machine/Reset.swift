@@ -82,6 +82,7 @@ struct MachineSnapshot {
             processor.resetInterrupts()
         }
         for processor in machine.processors { processor.forgetHandlers() }
+        machine.forgetCopies()
         machine.guestMemory.place(machine.configuration.placements)
         for (processor, snapshot) in zip(machine.processors, processors) { try snapshot.restore(to: processor) }
     }

@@ -60,6 +60,7 @@ extension VirtualMachine: DebugTarget {
         case .arm64: try arrangeArm(wanted)
         }
         arrangement = wanted
+        if architecture == .x86_64 { findFollowed() }
         // At once: what is injected by hand happens before the machine goes on.
         model?.watch(wanted.catches)
     }
@@ -77,13 +78,7 @@ extension VirtualMachine: DebugTarget {
             if capabilities.kernel.dataBreakpoint, registers.cover(watchpoint) { continue }
             byPages.append(watchpoint)
         }
-        // Port reads need the guest's help in user mode: what debug registers are left do without it. One is for steps.
-        // In real mode they would be of no use.
-        if plantsPortReads, X86.mode(processors[0].registers) != .real {
-            for planted in wanted.planted.all.prefix(max(0, registers.free - 1)) {
-                _ = registers.add(X86DebugRegisters.Slot(planted.address, .execute, length: 1))
-            }
-        }
+        addCopies(of: wanted, to: &registers)
         let old = Set(pageWatchpoints)
         for watchpoint in byPages where !old.contains(watchpoint) { try admit(watchpoint) }
         debugRegisters = registers
@@ -106,7 +101,7 @@ extension X86DebugRegisters {
 // What vCPU threads ask about what is armed.
 extension VirtualMachine {
     /// Whether anything is planted for a client.
-    var plants: Bool { !arrangement.planted.isEmpty }
+    var plants: Bool { !arrangement.planted.isEmpty || !arrangement.software.isEmpty }
 
     /// Planted instructions are port reads, and exit as such.
     var plantsPortReads: Bool { architecture == .x86_64 && capabilities.trap == .portRead }
@@ -117,23 +112,24 @@ extension VirtualMachine {
     }
 
     func hasBreakpoint(at address: VirtualAddress) -> Bool {
-        arrangement.execution.contains(address) || arrangement.planted.contains(address)
+        arrangement.software.contains(address) || arrangement.execution.contains(address)
     }
 
     /// Where `address` leads by the vCPU's page tables.
     func physical(_ address: VirtualAddress, seenBy processor: Processor) -> PhysicalAddress? {
-        try? architecture.paging(processor.registers).translate(address, in: guestMemory).physical
+        physical(address, by: processor.registers)
     }
 
-    /// Whether something is planted on the memory behind `address`, whichever address it was planted through.
+    /// The same by the tables that `file` names.
+    func physical(_ address: VirtualAddress, by file: RegisterFile) -> PhysicalAddress? {
+        try? architecture.paging(file).translate(address, in: guestMemory).physical
+    }
+
+    /// Whether something is planted on the memory behind `address`: for a breakpoint at whichever address, a handler, or
+    /// the end of a step.
     func isPlanted(at address: VirtualAddress, seenBy processor: Processor) -> Bool {
-        guard plants, let place = physical(address, seenBy: processor) else { return false }
-        return arrangement.planted.original(at: place) != nil
-    }
-
-    /// Whether a breakpoint that no client knows of is planted there.
-    func isHidden(at address: VirtualAddress, seenBy processor: Processor) -> Bool {
-        physical(address, seenBy: processor).flatMap { hidden.original(at: $0) } != nil
+        guard let place = physical(address, seenBy: processor) else { return false }
+        return arrangement.planted.original(at: place) != nil || hidden.original(at: place) != nil
     }
 
     /// Up to `count` bytes of the instruction at `address`, without what is planted: fewer where its page ends.

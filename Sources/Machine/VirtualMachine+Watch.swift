@@ -192,7 +192,21 @@ extension VirtualMachine {
                 }
             if let number { means = "\(architecture == .arm64 ? "breakpoint" : "debug") register \(number), " }
         }
-        return means + "hit \(hits)" + (passed > 0 ? ", \(passed) of them without a stop" : "")
+        return means + "hit \(hits)" + (passed > 0 ? ", \(passed) of them without a stop" : "") + care(for: address)
+    }
+
+    /// What makes a planted breakpoint hold where the guest writes over it, or maps the address elsewhere.
+    private func care(for address: VirtualAddress) -> String {
+        guard architecture == .x86_64, arrangement.software.contains(address) else { return "" }
+        let register = debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address }
+        let other = copies.withLock { $0.values.count { $0 == address } }
+        var words = register.map { ", also in debug register \($0)" } ?? ""
+        if other > 0 { words += ", also planted for other page tables in \(count("place", other))" }
+        if followed.contains(address) {
+            words += ", looked after every \(HaltWatch.Interval.following.rawValue) ms"
+            if register != nil { words += " for user mode" }
+        }
+        return words
     }
 }
 

@@ -71,6 +71,9 @@ package final class VirtualMachine: @unchecked Sendable {
     var releasedPages: Set<UInt64> = []
     /// Caught inputs by their vectors (see `applyLineCatches`); read and changed by vCPU threads.
     let lineVectors = Mutex<[UInt8: Int]>([:])
+    /// Addresses of breakpoints that running vCPUs look after, and where they were planted besides (see plantCopies).
+    var followed: Set<VirtualAddress> = []
+    let copies = Mutex<[PhysicalAddress: VirtualAddress]>([:])
     /// The registers that KVM's filter holds back now.
     var filtered: [FilteredRegister] = []
 
@@ -302,9 +305,10 @@ package final class VirtualMachine: @unchecked Sendable {
             applyTraps()
             applyFilter()
             applyLineCatches()
+            plantCopies()
             movesHandlers = watchesHandlers && processors.contains { X86.taskSelector($0.registers) & ~3 == 0 }
         case .arm64: movesHandlers = !arrangement.catches.vectors.isEmpty
         }
-        haltWatch.look(every: catchesHalts ? .close : movesHandlers ? .following : .ordinary)
+        haltWatch.look(every: catchesHalts ? .close : movesHandlers || !followed.isEmpty ? .following : .ordinary)
     }
 }

@@ -136,6 +136,9 @@ package enum X86 {
     /// RFLAGS.OF.
     package static func hasOverflow(_ file: RegisterFile) -> Bool { file.field(Field.flags)[bit: 11] }
 
+    /// Whether DR7 has a breakpoint on: L0 to G3.
+    package static func enablesBreakpoints(_ file: RegisterFile) -> Bool { file.storage[Storage.debug + 40] != 0 }
+
     /// IDTR: where the interrupt descriptor table is, and its last byte's offset.
     package static func interruptTable(_ file: RegisterFile) -> (base: VirtualAddress, limit: UInt16) {
         (VirtualAddress(file.field(Field.idtBase)), file.storage.number(at: Field.idtLimit, count: 2))

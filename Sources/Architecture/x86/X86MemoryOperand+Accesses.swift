@@ -7,6 +7,10 @@ extension X86MemoryOperand {
         /// Bytes.
         package let size: Int
         package let isWrite: Bool
+
+        package init(address: VirtualAddress, size: Int, isWrite: Bool) {
+            (self.address, self.size, self.isWrite) = (address, size, isWrite)
+        }
     }
 
     /// What an instruction of `length` bytes, executed from the state `file`, accesses through its explicit operand or
@@ -58,6 +62,9 @@ extension X86MemoryOperand {
         default: [false]
         }
     }
+
+    /// Whether it is a string instruction.
+    package var isString: Bool { opcode <= 0xff && stringAccesses(1) != nil }
 
     /// MOVS, CMPS, STOS, LODS, SCAS; nil for other instructions.
     private func stringAccesses(_ size: Int) -> [Access]? {

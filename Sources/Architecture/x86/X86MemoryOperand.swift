@@ -124,7 +124,7 @@ package struct X86MemoryOperand: Sendable {
     }
 
     /// PUSH, POP, CALL, RET, ENTER, LEAVE, PUSHF, POPF, IRET.
-    private var usesStack: Bool {
+    package var usesStack: Bool {
         switch opcode {
         case 0x50...0x5f, 0x68, 0x6a, 0x8f, 0x9a, 0x9c, 0x9d, 0xc2, 0xc3, 0xc8...0xcb, 0xcf, 0xe8, 0x0fa0, 0x0fa1,
             0x0fa8,

@@ -65,9 +65,7 @@ extension Processor {
         let place = programCounter
         switch Arm64Syndrome(event.code).exceptionClass {
         case .breakpointInstruction:
-            if machine.isPlanted(at: place, seenBy: self), place != lifted {
-                return .stop(StopEvent(.breakpoint(place), on: index))
-            }
+            if let outcome = reachedPlanted(at: place) { return outcome }
             return try deliverOwnBreakpoint(event.code)
         case .breakpointLower, .breakpointSame:
             if exclusiveRun?.ends.contains(place) == true { return .stop(StopEvent(.stepped, on: index)) }

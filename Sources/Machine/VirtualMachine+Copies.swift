@@ -1,0 +1,95 @@
+import Architecture
+import Debugger
+import KVM
+import Primitives
+
+// A breakpoint is on a linear address. The client's session plants it where the tables of the stopped vCPUs lead. Other
+// tables may lead elsewhere, the guest may map the address later, and it may write over what is planted. So a free debug
+// register serves it as well, and the running vCPUs look whenever they come out of the guest for something else, at the
+// latest when HaltWatch calls: what is missing is planted, in addition, as a hidden breakpoint of the machine's own.
+// Left out: no host here exits for a load of CR3 or for a write to a page that holds code, so that what is planted only
+// may be missed once between two looks.
+extension VirtualMachine {
+    /// Addresses for which the debug registers that clients leave free are used as well; one is left for steps.
+    func addCopies(of wanted: Arrangement, to registers: inout X86DebugRegisters) {
+        let isReal = X86.mode(processors[0].registers) == .real
+        guard
+            isReal
+                ? capabilities.real.executionBreakpoint && !plantsPortReads : capabilities.kernel.executionBreakpoint,
+            !wanted.software.isEmpty, !guestUsesDebugRegisters
+        else { return }
+        // Those that are planted nowhere first.
+        let waiting = wanted.software.filter { !wanted.planted.contains($0) }.sorted()
+        let rest = wanted.software.count > waiting.count ? wanted.planted.all.map(\.address) : []
+        for address in (waiting + rest).prefix(max(0, registers.free - 1)) {
+            _ = registers.add(X86DebugRegisters.Slot(address, .execute, length: 1))
+        }
+    }
+
+    /// Those that the guest has set would be of no effect.
+    private var guestUsesDebugRegisters: Bool {
+        processors.contains { processor in
+            processor.fetch(.debug)
+            return X86.enablesBreakpoints(processor.registers)
+        }
+    }
+
+    /// Whether a debug register sees every execution of `address` by the kernel.
+    func hasRegister(for address: VirtualAddress) -> Bool {
+        debugRegisters.slots.contains { $0.access == .execute && $0.address == address }
+    }
+
+    /// Addresses that the running vCPUs must look after. Debug registers see nothing of user mode on some hosts.
+    func findFollowed() {
+        followed = arrangement.software.filter { !capabilities.user.executionBreakpoint || !hasRegister(for: $0) }
+        copies.withLock { copies in
+            let stale = copies.filter { !arrangement.software.contains($0.value) }.map(\.key)
+            hidden.liftCopies(at: stale)
+            for place in stale { copies[place] = nil }
+        }
+    }
+
+    /// Plants what `paging` leads to and is not planted.
+    func plantCopies(_ paging: X86Paging) {
+        for address in followed {
+            guard let place = try? paging.translate(address, in: guestMemory).physical, hidden.plantCopy(at: place)
+            else { continue }
+            copies.withLock { $0[place] = address }
+        }
+    }
+
+    /// Before the machine runs.
+    func plantCopies() {
+        guard !followed.isEmpty, processors.count > 1 || !copies.withLock(\.isEmpty) else { return }
+        for processor in processors where X86.paging(processor.registers).isOn {
+            plantCopies(X86.paging(processor.registers))
+        }
+    }
+
+    /// Memory is written anew: none are left.
+    func forgetCopies() {
+        copies.withLock { copies in
+            hidden.liftCopies(at: Array(copies.keys))
+            copies = [:]
+        }
+    }
+
+    package func keep(_ place: PhysicalAddress, original: [UInt8], for address: VirtualAddress) -> Bool {
+        guard architecture == .x86_64, arrangement.planted.original(at: place) != nil else { return false }
+        hidden.adoptCopy(at: place, original: original[0])
+        copies.withLock { $0[place] = address }
+        return true
+    }
+}
+
+extension Processor {
+    /// After an exit that the guest goes on from: looks after breakpoints that may have come to be missing.
+    func followBreakpoints(after exit: Exit) throws(KVMError) {
+        guard !machine.followed.isEmpty, lifted == nil else { return }
+        try fetchRegisters()
+        let paging = X86.paging(registers)
+        guard exit == .interrupted || paging != followedPaging else { return }
+        followedPaging = paging
+        machine.plantCopies(paging)
+    }
+}
