@@ -98,6 +98,14 @@ extension VCPU {
         return events.interrupt.nr
     }
 
+    /// Whether a non-maskable interrupt is being delivered, or handled.
+    /// The corresponding request is `KVM_GET_VCPU_EVENTS`.
+    package func handlesNonMaskable() throws(KVMError) -> Bool {
+        var events = kvm_vcpu_events()
+        try descriptor.set("KVM_GET_VCPU_EVENTS", REQUEST_GET_VCPU_EVENTS, &events)
+        return events.nmi.injected != 0 || events.nmi.masked != 0
+    }
+
     /// Queues an external interrupt that its controller has handed over already, delivered at the next entry.
     /// The corresponding requests are `KVM_GET_VCPU_EVENTS` and `KVM_SET_VCPU_EVENTS`.
     package func injectInterrupt(vector: UInt8) throws(KVMError) {

@@ -74,6 +74,7 @@ extension VCPU {
     package func interrupt(_ vector: UInt8) throws(KVMError) -> Bool { throw absent("KVM_INTERRUPT") }
     package func interruptNonMaskably() throws(KVMError) { throw absent("KVM_NMI") }
     package func lastInterrupt() throws(KVMError) -> UInt8 { throw absent("KVM_GET_VCPU_EVENTS") }
+    package func handlesNonMaskable() throws(KVMError) -> Bool { throw absent("KVM_GET_VCPU_EVENTS") }
     package func injectInterrupt(vector: UInt8) throws(KVMError) { throw absent("KVM_SET_VCPU_EVENTS") }
     package func injectSoftware(vector: UInt8, asException: Bool) throws(KVMError) {
         throw absent("KVM_SET_VCPU_EVENTS")

@@ -42,6 +42,10 @@ struct TripleFault {
             "  CR2 \(faultAddress), IDT base \(table.base) limit \(hexadecimal(table.limit)), "
                 + "\(X86.mode(processor.registers).name)")
         if let first { lines += deliveries(of: first) }
+        let next =
+            eventInDelivery == first && first != nil
+            ? "goes on at this instruction, without the interrupt" : "executes this instruction again"
+        lines.append("  continue \(next); monitor reset starts the guest anew")
         return lines.joined(separator: "\n")
     }
 
@@ -65,9 +69,13 @@ struct TripleFault {
                 return (vector, "\(vector): \(isUD2 ? "a UD2" : "an invalid opcode")")
             }
         }
-        if let operand = X86MemoryOperand(instruction, processor.registers), let found = origin(of: operand) {
-            return found
+        let operand = X86MemoryOperand(instruction, processor.registers)
+        if let operand, let found = origin(of: operand) { return found }
+        if let vector = eventInDelivery {
+            let isNMI = vector == .nonMaskableInterrupt
+            return (vector, isNMI ? "a non-maskable interrupt" : "an interrupt, vector \(hexadecimal(vector.rawValue))")
         }
+        if let operand, let found = division(by: operand) { return found }
         if let fault = protectionFault {
             let vector = ExceptionVector(fault.vector.rawValue)
             return (vector, "\(fault.isCertain ? "" : "probably ")\(vector): \(fault.reason)")
@@ -98,6 +106,23 @@ struct TripleFault {
                 "\(ExceptionVector.generalProtection): its operand's address, \(address), is not canonical"
             )
         }
+        return nil
+    }
+
+    /// The interrupt or NMI whose delivery failed: the guest's tables cannot deliver what came last.
+    private var eventInDelivery: ExceptionVector? {
+        if (try? processor.vcpu.handlesNonMaskable()) == true,
+            cannotDeliver(ExceptionVector.nonMaskableInterrupt.rawValue)
+        {
+            return .nonMaskableInterrupt
+        }
+        guard X86.takesInterrupts(processor.registers), let vector = try? processor.vcpu.lastInterrupt(), vector >= 16,
+            cannotDeliver(vector)
+        else { return nil }
+        return ExceptionVector(vector)
+    }
+
+    private func division(by operand: X86MemoryOperand) -> (vector: ExceptionVector?, reason: String)? {
         if operand.isDivision, let register = operand.register {
             let divisor = operand.value(of: register)
             let what = divisor == 0 ? "a division by zero" : "a division, whose quotient may be too large"

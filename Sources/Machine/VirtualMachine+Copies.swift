@@ -18,10 +18,12 @@ extension VirtualMachine {
                 ? capabilities.real.executionBreakpoint && !plantsPortReads : capabilities.kernel.executionBreakpoint,
             !wanted.software.isEmpty, !guestUsesDebugRegisters
         else { return }
-        // Those that are planted nowhere first.
-        let waiting = wanted.software.filter { !wanted.planted.contains($0) }.sorted()
-        let rest = wanted.software.count > waiting.count ? wanted.planted.all.map(\.address) : []
-        for address in (waiting + rest).prefix(max(0, registers.free - 1)) {
+        // First those that lead elsewhere now and then, as far as is known.
+        if unsteady.count > 1024 { unsteady = [] }
+        unsteady.formUnion(wanted.software.filter { !wanted.planted.contains($0) })
+        let first = wanted.software.intersection(unsteady).sorted()
+        let rest = wanted.planted.all.lazy.map(\.address).filter { !self.unsteady.contains($0) }
+        for address in (first + rest).prefix(max(0, registers.free - 1)) {
             _ = registers.add(X86DebugRegisters.Slot(address, .execute, length: 1))
         }
     }
@@ -77,6 +79,7 @@ extension VirtualMachine {
     package func keep(_ place: PhysicalAddress, original: [UInt8], for address: VirtualAddress) -> Bool {
         guard architecture == .x86_64, arrangement.planted.original(at: place) != nil else { return false }
         hidden.adoptCopy(at: place, original: original[0])
+        unsteady.insert(address)
         copies.withLock { $0[place] = address }
         return true
     }

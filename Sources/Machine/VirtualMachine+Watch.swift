@@ -201,7 +201,7 @@ extension VirtualMachine {
         let register = debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address }
         let other = copies.withLock { $0.values.count { $0 == address } }
         var words = register.map { ", also in debug register \($0)" } ?? ""
-        if other > 0 { words += ", also planted for other page tables in \(count("place", other))" }
+        if other > 0 { words += ", also planted in \(other) more place\(other == 1 ? "" : "s") for other page tables" }
         if followed.contains(address) {
             words += ", looked after every \(HaltWatch.Interval.following.rawValue) ms"
             if register != nil { words += " for user mode" }

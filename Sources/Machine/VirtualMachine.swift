@@ -73,6 +73,8 @@ package final class VirtualMachine: @unchecked Sendable {
     let lineVectors = Mutex<[UInt8: Int]>([:])
     /// Addresses of breakpoints that running vCPUs look after, and where they were planted besides (see plantCopies).
     var followed: Set<VirtualAddress> = []
+    /// Addresses of breakpoints that led nowhere, or elsewhere, at some stop.
+    var unsteady: Set<VirtualAddress> = []
     let copies = Mutex<[PhysicalAddress: VirtualAddress]>([:])
     /// The registers that KVM's filter holds back now.
     var filtered: [FilteredRegister] = []

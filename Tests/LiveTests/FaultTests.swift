@@ -220,3 +220,42 @@ extension Live {
         }
     }
 }
+
+extension Live {
+    @Suite("triple faults by interrupts") struct InterruptedTripleFault {
+        /// sti; a: nop; jmp a
+        private static let code: [UInt8] = [0xfb, 0x90, 0xeb, 0xfd]
+
+        @Test("one that an NMI began is explained by it, with what continue does", .needs(.kvm, .faultRegisters))
+        func nonMaskable() throws {
+            let guest = try Stubvisor(flat: Self.code, mode: "long").attach()
+            // A table of empty gates.
+            #expect(try guest.set("idtr_base", to: 0x21_0000 as UInt64) == "OK")
+            #expect(try guest.set("idtr_limit", to: 0xfff as UInt64) == "OK")
+            _ = try guest.monitor("inject-nmi")
+            #expect(try guest.resume().kind == "T0b")
+            #expect(guest.console.contains("it began with a non-maskable interrupt"), "\(guest.console)")
+            #expect(guest.console.contains("continue goes on at this instruction, without the interrupt"))
+        }
+
+        @Test("one that an interrupt began is explained by it", .needs(.kvm, .faultRegisters))
+        func interrupt() throws {
+            let guest = try Stubvisor(flat: Self.code, mode: "long").attach()
+            #expect(try guest.set("idtr_base", to: 0x21_0000 as UInt64) == "OK")
+            #expect(try guest.set("idtr_limit", to: 0xfff as UInt64) == "OK")
+            #expect(try guest.set("eflags", to: 0x202 as UInt64) == "OK")
+            _ = try guest.monitor("inject-vector 0 0x42")
+            #expect(try guest.resume().kind == "T0b")
+            #expect(guest.console.contains("it began with an interrupt, vector 0x42"), "\(guest.console)")
+        }
+
+        @Test("one that an instruction began says that continue executes it again", .needs(.kvm, .faultRegisters))
+        func instruction() throws {
+            // ud2
+            let guest = try Stubvisor(flat: [0x0f, 0x0b], mode: "long").attach()
+            #expect(try guest.set("idtr_limit", to: 0 as UInt64) == "OK")
+            #expect(try guest.resume().kind == "T0b")
+            #expect(guest.console.contains("continue executes this instruction again"), "\(guest.console)")
+        }
+    }
+}
