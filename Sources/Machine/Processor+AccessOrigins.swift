@@ -11,27 +11,42 @@ extension Processor {
     /// explains it.
     func accessOrigins(of size: Int, at place: PhysicalAddress, isWrite: Bool) -> Set<VirtualAddress>? {
         guard (try? fetchRegisters()) != nil, X86.paging(registers).isOn else { return nil }
-        let counter = programCounter
         var found: Set<VirtualAddress> = []
-        for distance in 0...X86Instruction.maximumLength {
-            let bytes = machine.instruction(at: counter + -distance, seenBy: self)
-            var file = registers
-            X86.advance(&file, by: -distance)
-            // The length counts where an operand is relative to the next instruction.
-            let lengths = distance == 0 ? Array(1...X86Instruction.maximumLength) : [distance]
-            for length in lengths {
-                for access in X86MemoryOperand.accesses(bytes, file, length: length) + stack(bytes, file)
-                where access.isWrite == isWrite {
-                    if let origin = origin(of: access, at: place) { found.insert(origin) }
-                }
+        if isWrite {
+            // What is left of an instruction without its prefix is none.
+            var isRemainder = false
+            for distance in (1...X86Instruction.maximumLength).reversed() {
+                let bytes = machine.instruction(at: programCounter + -distance, seenBy: self)
+                let hasPrefix = bytes.first.map(isPrefix) ?? false
+                let origins = isRemainder ? [] : origins(bytes, -distance, size, place, isWrite: true)
+                isRemainder = hasPrefix && (isRemainder || !origins.isEmpty)
+                found.formUnion(origins)
             }
+        }
+        if found.isEmpty {
+            let bytes = machine.instruction(at: programCounter, seenBy: self)
+            found.formUnion(origins(bytes, 0, size, place, isWrite: isWrite))
         }
         return found.isEmpty ? nil : found
     }
 
+    /// The same for the instruction `bytes`, which begins `offset` behind the program counter and, before it, ends there.
+    private func origins(
+        _ bytes: [UInt8], _ offset: Int, _ size: Int, _ place: PhysicalAddress, isWrite: Bool
+    ) -> [VirtualAddress] {
+        var file = registers
+        X86.advance(&file, by: offset)
+        guard let operand = X86MemoryOperand(bytes, file), offset == 0 || operand.length == -offset else { return [] }
+        let accesses = X86MemoryOperand.accesses(bytes, file, length: operand.length) + stack(operand, file)
+        return accesses.filter { $0.isWrite == isWrite }.compactMap { origin(of: $0, at: place) }
+    }
+
+    private func isPrefix(_ byte: UInt8) -> Bool {
+        X86Instruction.prefixes.contains(byte) || X86.mode(registers) == .long && byte & 0xf0 == 0x40
+    }
+
     /// What pushes, pops, calls and string instructions may access, before or behind them.
-    private func stack(_ bytes: [UInt8], _ file: RegisterFile) -> [X86MemoryOperand.Access] {
-        guard let operand = X86MemoryOperand(bytes, file) else { return [] }
+    private func stack(_ operand: X86MemoryOperand, _ file: RegisterFile) -> [X86MemoryOperand.Access] {
         var places: [VirtualAddress] = []
         if operand.usesStack {
             places = [-8, -4, -2, 0].map { X86.stackTop(file) + $0 }

@@ -69,4 +69,20 @@ struct InterruptInstructionTests {
     func neverFaults(bytes: [UInt8], expected: Bool) {
         #expect(X86Instruction.neverFaults(bytes, isLong: true) == expected)
     }
+
+    @Test(
+        "the length of an instruction with a memory operand has its displacement and immediate",
+        arguments: [
+            [0x48, 0x89, 0x03], [0x49, 0x89, 0x40, 8], [0xc7, 0x04, 0x25, 0, 0, 0x1f, 0, 1, 0, 0, 0], [0x50], [0xab],
+            [0x66, 0xc7, 0x03, 1, 0], [0x48, 0x81, 0x24, 0x24, 0xff, 0xfe, 0xff, 0xff], [0xe8, 0, 0, 0, 0],
+            [0xc2, 8, 0],
+            [0xf6, 0x03, 1], [0xf7, 0x13], [0x48, 0x8b, 0x05, 0, 0, 0, 0], [0x0f, 0xba, 0x2b, 1], [0x6a, 1],
+        ] as [[UInt8]])
+    func operandLength(bytes: [UInt8]) throws {
+        var file = RegisterFile(size: X86.Storage.size)
+        for (name, value) in [("cr0", 0x8000_0011), ("efer", 0x500), ("cs_attr", 0xa09b)] as [(String, UInt64)] {
+            file.set(X86.layout64[name: name]!, to: value)
+        }
+        #expect(X86MemoryOperand(bytes + [0x90, 0x90, 0x90, 0x90], file)?.length == bytes.count)
+    }
 }

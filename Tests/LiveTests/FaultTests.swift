@@ -240,11 +240,13 @@ extension Live {
 
         @Test("one that an interrupt began is explained by it", .needs(.kvm, .faultRegisters))
         func interrupt() throws {
-            let guest = try Stubvisor(flat: Self.code, mode: "long").attach()
+            // mov $0xfee000f0,%eax; movl $0x1ff,(%rax): the local APIC is on
+            let enable: [UInt8] = [0xb8, 0xf0, 0x00, 0xe0, 0xfe, 0xc7, 0x00, 0xff, 0x01, 0x00, 0x00]
+            let guest = try Stubvisor(flat: enable + Self.code, mode: "long").attach()
             #expect(try guest.set("idtr_base", to: 0x21_0000 as UInt64) == "OK")
             #expect(try guest.set("idtr_limit", to: 0xfff as UInt64) == "OK")
-            #expect(try guest.set("eflags", to: 0x202 as UInt64) == "OK")
-            _ = try guest.monitor("inject-vector 0 0x42")
+            for _ in 0..<2 { #expect(try guest.resume("vCont;s:p1.1").kind == "T05") }
+            _ = try guest.monitor("inject-vector 0x42")
             #expect(try guest.resume().kind == "T0b")
             #expect(guest.console.contains("it began with an interrupt, vector 0x42"), "\(guest.console)")
         }

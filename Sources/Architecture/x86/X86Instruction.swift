@@ -38,7 +38,7 @@ package enum X86Instruction: Equatable, Sendable {
 }
 
 extension X86Instruction {
-    static let prefixes: Set<UInt8> = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]
+    package static let prefixes: Set<UInt8> = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]
 
     /// Bytes before the opcode: legacy prefixes, and in 64-bit code one REX prefix.
     static func prefixCount(_ bytes: [UInt8], isLong: Bool) -> Int {

@@ -22,6 +22,7 @@ package struct X86MemoryOperand: Sendable {
     /// Prefix 66.
     package private(set) var hasOperandPrefix = false
 
+    /// What follows: an immediate, and the next instruction. Its first index is the count of bytes before.
     private var bytes: ArraySlice<UInt8>
     private var rex: UInt8 = 0
     private let isLong: Bool
@@ -58,6 +59,29 @@ package struct X86MemoryOperand: Sendable {
         } else {
             guard let offset = effectiveAddress(modrm) else { return nil }
             address = VirtualAddress((offset &+ segmentBase) & (isLong ? .max : 0xffff_ffff))
+        }
+    }
+
+    /// Bytes of the whole instruction.
+    package var length: Int { bytes.startIndex + immediateSize }
+
+    /// Bytes of the immediate operand behind ModRM and displacement.
+    private var immediateSize: Int {
+        let word = hasOperandPrefix ? 2 : 4
+        switch opcode {
+        case 0x00...0x3f where opcode & 7 == 4, 0x6a, 0x6b, 0x70...0x7f, 0x80, 0x82, 0x83, 0xa8, 0xb0...0xb7, 0xc0,
+            0xc1,
+            0xc6, 0xcd, 0xe0...0xe7, 0xeb, 0x0f70...0x0f73, 0x0fa4, 0x0fac, 0x0fba, 0x0fc2, 0x0fc4...0x0fc6:
+            return 1
+        case 0x00...0x3f where opcode & 7 == 5, 0x68, 0x69, 0x81, 0xa9, 0xc7: return word
+        case 0xe8, 0xe9, 0x0f80...0x0f8f: return isLong ? 4 : word
+        case 0xa0...0xa3: return isLong ? 8 : 4
+        case 0xb8...0xbf: return isWide ? 8 : word
+        case 0xc2, 0xca: return 2
+        case 0xc8: return 3
+        case 0xf6: return extended < 2 ? 1 : 0
+        case 0xf7: return extended < 2 ? word : 0
+        default: return 0
         }
     }
 
@@ -112,6 +136,7 @@ package struct X86MemoryOperand: Sendable {
         guard hasDisplacement32 else { return sum }
         guard bytes.count >= 4 else { return nil }
         let displacement: UInt32 = Array(bytes.prefix(4)).number(at: 0, count: 4)
+        bytes.removeFirst(4)
         return sum &+ UInt64(bitPattern: Int64(Int32(bitPattern: displacement)))
     }
 
