@@ -20,8 +20,8 @@ extension Processor {
             vectors.insert(vector.rawValue)
         }
         if trapStep != nil || owesTrap { vectors.insert(ExceptionVector.debug.rawValue) }
-        // An instruction that faults is not waited for.
-        if trapStep != nil { vectors.formUnion(ExceptionVector.exceptions) }
+        // An instruction that faults while it is passed is not waited for.
+        if trapStep?.passes == true { vectors.formUnion(ExceptionVector.exceptions) }
         if !capabilities.userInterrupts { vectors.insert(ExceptionVector.invalidOpcode.rawValue) }
         if !capabilities.userSystemCalls { vectors.insert(ExceptionVector.pageFault.rawValue) }
         return vectors
@@ -123,7 +123,7 @@ extension Processor {
                 read: { self.read($0, count: $1) })
             guard let frame else { continue }
             if let expected = entry.errorCode, let code = frame.errorCode, code | 1 != expected | 1 { continue }
-            if frame.isUser, let outcome = try tookBack(entry.vector, frame) ?? interruptStep(frame) { return outcome }
+            if frame.isUser, let outcome = try tookBack(entry.vector, frame) ?? interruptPass(frame) { return outcome }
             if let line = machine.caughtLines[entry.vector], try vcpu.lastInterrupt() == entry.vector {
                 let text = "vCPU \(index): interrupt \(line) (vector \(hexadecimal(entry.vector))) reached its handler"
                 caught = caught ?? StopEvent(.caught, on: index, account: text)

@@ -112,11 +112,11 @@ extension Processor {
         return outcome
     }
 
-    /// The stepped instruction faulted: the guest's handler comes first, and the instruction will be tried again, which
-    /// is no new hit of a breakpoint that was being passed.
-    func interruptStep(_ frame: X86InterruptFrame) -> Outcome? {
-        guard let trapStep else { return nil }
-        if trapStep.passes { interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0) }
+    /// A breakpoint's instruction faulted instead of being passed: the guest's handler comes first, and the instruction
+    /// will be tried again.
+    func interruptPass(_ frame: X86InterruptFrame) -> Outcome? {
+        guard let trapStep, trapStep.passes else { return nil }
+        interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
         if !trapStep.hadTrapFlag, let place = machine.physical(frame.flagsAddress + 1, seenBy: self),
             let high = read(frame.flagsAddress + 1, count: 1)
         {
