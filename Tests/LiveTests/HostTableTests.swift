@@ -10,7 +10,8 @@ import Testing
 
     /// The table's columns: the file of each host, and its heading.
     private static let hosts = [
-        ("software", "software KVM"), ("svm", "AMD-V"), ("arm64", "Arm, GICv2"), ("arm64-gicv3", "Arm, GICv3"),
+        ("software", "software KVM"), ("vmx", "VT-x"), ("svm", "AMD-V"), ("arm64", "Arm, GICv2"),
+        ("arm64-gicv3", "Arm, GICv3"),
     ]
 
     /// What it said by key, less the advice. Each finding is a line.

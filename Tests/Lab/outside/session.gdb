@@ -64,6 +64,9 @@ delete
 
 # Busy, until the debugger says that it is not: interrupted, then left alone until it has gone on without a debugger.
 set var spin = 1
+if $takes_interrupts
+    set var $eflags = $eflags|0x200
+end
 shell (sleep 2; kill -INT $PPID) &
 continue
 info threads

@@ -1,36 +1,47 @@
 # The inner machine: a kernel of Debian's in an emulated computer whose processor has what KVM needs.
 
-# Modules that the inner kernel lacks by itself: files and the network by virtio, files over files; and KVM.
-modules=(virtio_pci 9p 9pnet_virtio overlay virtio_net "${extraModules[@]}")
+# Where the first files are of what is emulated so, as seen in the root.
+first=$shelf/first/$architecture-$by
+
+# inRoot FUNCTION ARGUMENT...: a function of the parts, run in the root; its temporary files end with the lab.
+inRoot() { trixie run env TMPDIR="$inner" bash -euc "set -o pipefail; $(declare -f); $(printf '%q ' "$@")"; }
+
+# kept WHAT KEY FUNCTION ARGUMENT...: the same, unless it made `WHAT` of $first with the same key.
+kept() {
+    local what=$1 key
+    key=$(cksum <<<"$2")
+    shift 2
+    [[ $(cat "$root$first/$what.key" 2>/dev/null) != "$key" ]] || return 0
+    mkdir -p "$root$first"
+    inRoot "$@"
+    echo "$key" >"$root$first/$what.key"
+}
 
 # The kernel and the first files of the inner machine: a shell, modules in their order, Tests/Lab/inside/init. Made once.
 initrd() {
-    local place=$root$shelf/$architecture key
-    key=$(cat "$labs/inside/init" "$labs/parts/machine.bash" <(echo "${modules[*]}") "$place"/.unpacked/* | cksum)
-    if [[ $(cat "$place/initrd.key" 2>/dev/null) != "$key" ]]; then
-        trixie run bash -euc "$(declare -f pack); pack $shelf/$architecture ${modules[*]}"
-        echo "$key" >"$place/initrd.key"
-    fi
+    kept initrd "$(declare -f pack; cat "$labs/inside/init"; echo "${modules[*]}"; ls "$root$shelf/$architecture/.unpacked")" \
+        pack "$shelf/$architecture" "$first" "${modules[@]}"
 }
 
-# pack PLACE MODULE...: in the root.
+# pack PLACE FIRST MODULE...: in the root. A module's options follow its name.
 pack() {
-    local place=$1 tree module version path
-    shift
+    local place=$1 first=$2 tree module version path
+    shift 2
     version=$(ls "$place/usr/lib/modules" | tail -n 1)
     tree=$(mktemp -d)
     mkdir -p "$tree/bin" "$tree/modules"
     [[ -e $place/usr/lib/modules/$version/modules.dep ]] || depmod -b "$place" "$version"
-    for module; do modprobe -d "$place" -S "$version" --show-depends "$module"; done |
-        awk '$1 == "insmod" && !seen[$2]++ { print $2 }' | while read -r path; do
-            module=$(basename "$path" .xz)
-            xz -dc "$path" >"$tree/modules/$module"
-            echo "$module" >>"$tree/modules/order"
-        done
+    for module; do
+        modprobe -d "$place" -S "$version" --show-depends "${module%% *}" | sed "\$s/\$/ ${module#"${module%% *}"}/"
+    done | awk '$1 == "insmod" && !seen[$2]++' | while read -r _ path options; do
+        module=$(basename "$path" .xz)
+        xz -dc "$path" >"$tree/modules/$module"
+        echo "$module $options" >>"$tree/modules/order"
+    done
     cp "$place/usr/bin/busybox" "$tree/bin/busybox"
     cp /mnt/Tests/Lab/inside/init "$tree/init"
-    (cd "$tree" && find . | cpio --quiet -o -H newc) >"$place/initrd.cpio"
-    ln -sf "boot/vmlinuz-$version" "$place/vmlinuz"
+    (cd "$tree" && find . | cpio --quiet -o -H newc) >"$first/initrd.cpio"
+    ln -sf "$place/boot/vmlinuz-$version" "$first/vmlinuz"
     rm -rf "$tree"
 }
 
@@ -44,31 +55,17 @@ freePort() {
     echo "$port"
 }
 
-# Starts the inner machine on the scripts "$@", one after another; what it says is in $work/console. Its port 1234 is
-# $port here.
-start() {
-    local scripts=$* world=/
-    [[ $architecture != arm64 ]] || world=$shelf/arm64
+# Starts the inner machine on the scripts "$@", and waits until it is there.
+boot() {
+    local scripts=$*
     mkdir -p "$root$products"
     : >"$work/console"
     port=$(freePort)
     echo "lab=$name scripts='$scripts' FILTER='${FILTER:-}'" >"$work/settings"
-    share() { echo -virtfs "local,path=$1,mount_tag=$2,security_model=none,readonly=on,multidevs=remap"; }
     set -m
-    # shellcheck disable=SC2046
-    trixie run "$program" "${computer[@]}" -m "$memory" -smp "$cpus" -display none -monitor none -no-reboot \
-        -serial stdio -kernel "$shelf/$architecture/vmlinuz" -initrd "$shelf/$architecture/initrd.cpio" \
-        -append "console=$console quiet panic=-1 $kernelArguments" \
-        -netdev "user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:$port-:1234" -device virtio-net-pci,netdev=net,romfile= \
-        $(share "$world" world) $(share /mnt checkout) $(share "$products" products) $(share "$inner" run) \
-        >"$work/console" 2>"$work/emulator.log" </dev/null &
-    qemu=$!
+    start >"$work/emulator.log" 2>&1 </dev/null &
+    emulated=$!
     set +m
-}
-
-# The same, and waits until it is there.
-boot() {
-    start "$@"
     shows=
     stage "boot" heard "lab: "
     [[ ! $gone ]] || fail 1 "the emulated machine did not come up"
@@ -79,7 +76,7 @@ boot() {
 heard() {
     local line limit=$((SECONDS + patience))
     while ! line=$(grep -am 1 "^$1" "$work/console"); do
-        kill -0 "$qemu" 2>/dev/null || { cat "$work/emulator.log"; tail -n 50 "$work/console"; return 75; }
+        kill -0 "$emulated" 2>/dev/null || { cat "$work/emulator.log"; tail -n 50 "$work/console"; return 75; }
         ((SECONDS < limit)) || { tail -n 50 "$work/console"; echo "nothing of the kind in $patience s"; return 1; }
         sleep 0.2
     done
@@ -98,7 +95,7 @@ follow() {
         # The guest may run for ever with nobody to end it.
         tr -d '\r' <"$work/console" | sed -n "/^lab: begin $1\$/,\$p"
         echo "outside: exit status $outside"
-        kill -0 "$qemu" 2>/dev/null || return 75
+        kill -0 "$emulated" 2>/dev/null || return 75
         return 1
     fi
     local status=0

@@ -6,9 +6,10 @@ trixie() { "$labs/trixie" "$@"; }
 shelf=/srv/lab
 
 tools() {
-    local packages=(cpio kmod xz-utils swiftlang lld git libc6-dev libstdc++-14-dev gdb gdb-multiarch "${emulator[@]}")
+    local packages=(cpio kmod xz-utils swiftlang lld git libc6-dev libstdc++-14-dev gdb gdb-multiarch lldb-19
+        "${emulator[@]}")
     if [[ $architecture == arm64 ]]; then
-        packages+=(lldb-19 libc6-dev:arm64 libstdc++-14-dev:arm64 libgcc-14-dev:arm64)
+        packages+=(libc6-dev:arm64 libstdc++-14-dev:arm64 libgcc-14-dev:arm64)
     else
         # The root is the inner machine's too.
         packages+=(busybox-static)

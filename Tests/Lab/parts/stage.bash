@@ -51,7 +51,7 @@ fail() {
 cleanUp() {
     trap '' INT TERM
     local process
-    for process in "${working:-}" "${qemu:-}"; do
+    for process in "${working:-}" "${emulated:-}"; do
         # Bash would say of each that it was killed.
         [[ ! $process ]] || { disown "$process" && kill -KILL -- "-$process"; } 2>/dev/null || true
     done
