@@ -226,7 +226,16 @@ extension Processor {
 
     private func classify(_ event: Exit.DebugExit) throws(KVMError) -> Outcome {
         let place = event.programCounter
+        // Whether nothing was executed since the vCPU went in: `registers` are those of before.
+        let hasNotMoved = place == programCounter
         if event.code == 3 {
+            if place == lifted, armed.singleStep {
+                // The guest's own under the breakpoint that is passed. Its handler is next: what is stepped no further
+                // leaves no trap flag in what the handler finds.
+                try vcpu.injectSoftware(vector: 3, asException: true)
+                return .stop(StopEvent(.stepped, on: index))
+            }
+            if armed.singleStep, !hasNotMoved { trapWaits = true }
             if let outcome = try reachedHandler(place) { return outcome }
             if let outcome = reachedPlanted(at: place) { return outcome }
             // The guest's own: KVM keeps its length, so RIP stays where it is.
@@ -234,6 +243,10 @@ extension Processor {
             return .goOn
         }
         let slots = currentSlots.hits(event.status)
+        if trapWaits {
+            trapWaits = false
+            if hasNotMoved, X86DebugRegisters.isStep(event.status) { return .goOn }
+        }
         // A step may come with the breakpoint that it leads to, which is hit when the guest goes on.
         let isStep = armed.singleStep && X86DebugRegisters.isStep(event.status)
         if !isStep, slots.contains(where: { $0.access == .execute && $0.address == place }) {

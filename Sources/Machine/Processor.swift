@@ -69,6 +69,9 @@ final class Processor: @unchecked Sendable {
     var followedPaging: X86Paging?
     /// The general registers when the machine was last set going, where others may move too.
     var departure: [UInt8] = []
+    /// A step over MOV SS met an INT3, which exits before the step's trap: the processor keeps that for the next entry
+    /// (Intel SDM volume 3, sections 6.8.3 and 27.3.4), where it is nobody's.
+    var trapWaits = false
     /// The registers in the run page are older than KVM's: also before the first exit, which brings some.
     var isPageStale = true
     /// `registers` has the general and system ones of the last exit.
