@@ -54,6 +54,17 @@ struct StepTests {
         #expect(flags == [0x2, 0x202, 0x202, 0x2])
     }
 
+    @Test(
+        "go on one by one over what loads the flags and over what exits: CPUID and a port read",
+        arguments: [false, true])
+    func armedAnew(byFlag: Bool) throws {
+        // pushf; popf; nop; cpuid; in al, 0x71; nop
+        let code: [UInt8] = [0x9c, 0x9d, 0x90, 0x0f, 0xa2, 0xe4, 0x71, 0x90]
+        let stepper = try run(code + code, steps: 12, byFlag: byFlag, ["eflags": 0x202])
+        #expect(stepper.offsets == [1, 2, 3, 5, 7, 8, 9, 10, 11, 13, 15, 16])
+        #expect(stepper.flags & X86.interruptFlag != 0)
+    }
+
     @Test("over any other instruction keeps the interrupt flag", arguments: [0x202, 0x2] as [UInt64], [false, true])
     func other(flags: UInt64, byFlag: Bool) throws {
         let stepper = try run([0x90, 0x90], steps: 2, byFlag: byFlag, ["eflags": flags])

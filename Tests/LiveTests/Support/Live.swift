@@ -68,9 +68,36 @@ struct Need: Sendable {
     /// A data breakpoint on what an interrupt pushes is told once that has been delivered.
     static let deliveryTold = Need(missing: hasSVM ? "an emulated SVM tells before the delivery, and not of it" : nil)
 
-    private static let hasSVM =
-        (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split { " \n".contains($0) }.contains("svm")
-        == true
+    /// One instruction that meets two data breakpoints is reported with both.
+    static let severalHits = Need(missing: hasSVM ? "an emulated SVM reports one data breakpoint at a time" : nil)
+
+    static let avx512 = Need(
+        missing: processorFlags.isSuperset(of: ["avx512f", "avx512bw"]) ? nil : "this processor has no AVX-512")
+
+    /// The words in /proc/cpuinfo.
+    private static let processorFlags = Set(
+        (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split { " \n".contains($0) } ?? [])
+    private static let hasSVM = processorFlags.contains("svm")
+
+    /// An answer of `doctor --json`.
+    enum Answer: String {
+        case yes = "true"
+        case no = "false"
+        case exits = "\"exits as a debug event\""
+    }
+
+    /// What `doctor` finds on this host, a line each.
+    private static let findings: [Substring] = {
+        guard kvm.missing == nil else { return [] }
+        return (try? Program.run([Places.stubvisor, "doctor", "--json"]))?.output.split(separator: "\n") ?? []
+    }()
+
+    /// A host of which `doctor` finds this.
+    static func finding(_ key: String, _ answer: Answer) -> Need {
+        let found = findings.first { $0.hasPrefix("  \"\(key)\": ") }.map { $0.dropFirst(key.count + 6) } ?? "unknown"
+        let isThere = found == "\(answer.rawValue),"
+        return Need(missing: isThere ? nil : "of \(key) this host's KVM says \(found.filter { !",\"".contains($0) })")
+    }
 
     private static func installed(_ program: String) -> Need {
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
