@@ -48,7 +48,8 @@ extension Session {
         case .stepped: details.kind = .trace
         // LLDB makes its own words from the address, and from the signal it sent.
         case .watchpoint, .interrupted, .paused: break
-        case .held, .tripleFault, .exceptionLoop, .emulationFailure, .hostFailure, .haltedForGood, .caught, .memoryFault, .reset,
+        case .held, .tripleFault, .exceptionLoop, .emulationFailure, .hostFailure, .haltedForGood, .caught,
+            .memoryFault, .reset,
             .ended:
             details.description = stop.account.map(Self.firstLine) ?? stop.cause.name
         }

@@ -24,7 +24,9 @@ extension StopCause {
     var happensOnce: Bool {
         switch self {
         case .held, .breakpoint, .stepped, .interrupted, .paused, .emulationFailure: false
-        case .watchpoint, .caught, .tripleFault, .exceptionLoop, .hostFailure, .haltedForGood, .memoryFault, .reset, .ended: true
+        case .watchpoint, .caught, .tripleFault, .exceptionLoop, .hostFailure, .haltedForGood, .memoryFault, .reset,
+            .ended:
+            true
         }
     }
 }

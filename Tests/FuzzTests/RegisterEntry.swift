@@ -172,7 +172,6 @@ private final class OpenMachine: Attendant, @unchecked Sendable {
         _ = try? processor.reachedHandler(processor.programCounter)
         _ = processor.guestDebug(.stepping)
         _ = processor.hasTrappedStack()
-        _ = processor.flagsStored()
         let watched = Arrangement.Watchpoint(
             address: VirtualAddress(value(&random)), count: 1 + Int(random.next() & 0xffff), access: .read)
         _ = machine.resolve(watched)
