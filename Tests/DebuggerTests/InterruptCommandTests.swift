@@ -93,7 +93,18 @@ struct InterruptCommandTests {
         #expect(client.monitor("inject-irq 20").contains("BLOCKED: the guest has masked pin 20"))
         // The simulated machine notes what it is told, and does not do it.
         _ = client.target.controllers.pulseLine(4, at: Moment(nanoseconds: 0))
+        #expect(client.monitor("inject-irq 4").contains("line 4 is high already"), "a pulse would be no edge")
+        _ = client.target.controllers.setLine(4, false, at: Moment(nanoseconds: 0))
         #expect(client.monitor("inject-irq 4").contains("will deliver on resume"))
+    }
+
+    @Test("lower-irq says when a device still holds the line")
+    func heldByADevice() {
+        let client = conversation()
+        _ = client.target.controllers.setLine(4, true, at: Moment(nanoseconds: 0))
+        #expect(client.monitor("lower-irq 4").contains("a device holds it"))
+        _ = client.target.controllers.setLine(4, false, at: Moment(nanoseconds: 0))
+        #expect(client.monitor("lower-irq 4").contains("line 4 is low"))
     }
 
     @Test("inject-vector, clear-irq, inject-ipi and inject-nmi mean the selected vCPU where none is named")
