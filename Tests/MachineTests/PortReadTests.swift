@@ -43,6 +43,7 @@ final class Runner: Attendant, @unchecked Sendable {
             var original: [UInt8] = [0]
             _ = machine.memory.read(place, into: &original)
             arrangement.planted.record(VirtualAddress(place.rawValue), at: place, original: original)
+            arrangement.software.insert(VirtualAddress(place.rawValue))
             _ = machine.memory.write(place, trap[...])
         }
         try machine.arrange(arrangement)
