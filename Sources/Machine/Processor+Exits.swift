@@ -193,7 +193,11 @@ extension Processor {
             var isTaken = false
             if let value, !isRefused { isTaken = try vcpu.setModelSpecific(register, to: value) }
             vcpu.answerRegister(isTaken ? value : nil)
-            return .goOn
+            guard isRefused, isUnfiltered else { return .goOn }
+            // Without KVM's step, whose trap flag the fault would store.
+            try disarmStep()
+            _ = try complete()
+            return .stop(StopEvent(.stepped, on: index))
         }
         let number = (value ?? result).map { hexadecimal($0) }
         let what = value == nil ? "read \(number ?? "nothing") from" : "wrote \(number ?? "") to"
@@ -213,9 +217,14 @@ extension Processor {
             let end = programCounter
             registers = before
             registers.changed = .general
+            // A refusal exits too, and is answered without a step.
+            if hasKernelAPIC { try machine.vm.exitOnFilteredRegisters(andUnknown: true) }
             try machine.vm.filter(machine.filtered.filter { $0.index != register })
+            isUnfiltered = true
+            defer { isUnfiltered = false }
             let event = try pass()
             try machine.vm.filter(machine.filtered)
+            if hasKernelAPIC { try machine.vm.exitOnFilteredRegisters(andUnknown: false) }
             try fetchRegisters()
             guard event == nil, programCounter == end else { return nil }
             return X86.modelSpecificResult(registers)

@@ -96,6 +96,8 @@ final class Processor: @unchecked Sendable {
     /// `monitor catch hlt`: where this vCPU was last told to be halted, while it has not moved since. On arm64, where it
     /// stood at the last look.
     var lastHalt: VirtualAddress?
+    /// A caught register's access is being executed by the guest itself (see `accessUnfiltered`).
+    var isUnfiltered = false
     /// A kick that came meanwhile.
     private var owesLook = false
     /// It was found halted with interrupts off (see HaltWatch).
