@@ -106,12 +106,14 @@ extension Processor {
         return try body()
     }
 
-    func enterStepping() throws(KVMError) -> StopEvent? {
+    /// Steps once. `followsTrapFlag` is false where an event is delivered, and no instruction's flags can be followed.
+    func enterStepping(followsTrapFlag: Bool = true) throws(KVMError) -> StopEvent? {
         let start = stepStart()
         let hold = try holdInterrupts()
         let event = try enter(.stepping)
         if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
-        try keepTrapFlag(start, event)
+        // A retry that delivers an event has no instruction whose flags could be followed.
+        if !(isRetrying) { try keepTrapFlag(start, event) }
         return event
     }
 
