@@ -42,6 +42,8 @@ pack() {
     cp /mnt/Tests/Lab/inside/init "$tree/init"
     (cd "$tree" && find . | cpio --quiet -o -H newc) >"$first/initrd.cpio"
     ln -sf "$place/boot/vmlinuz-$version" "$first/vmlinuz"
+    # Guests of the inner machine find it at the root of theirs.
+    ln -sf "boot/vmlinuz-$version" "$place/vmlinuz"
     rm -rf "$tree"
 }
 
