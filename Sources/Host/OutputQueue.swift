@@ -102,7 +102,9 @@ package final class OutputQueue: Sendable {
     /// at all where the reader was found stuck before. False when something is left.
     @discardableResult
     package func flush(milliseconds: Int) -> Bool {
-        if state.look({ $0.isStuck }) { return state.look { $0.count == 0 } }
+        // Most stops find nothing: the thread is not woken for that.
+        let (isEmpty, isStuck) = state.look { ($0.count == 0, $0.isStuck) }
+        if isEmpty || isStuck { return isEmpty }
         for _ in 0..<10 {
             let before = state.update { state in
                 state.isUrgent = true
