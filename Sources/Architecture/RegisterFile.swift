@@ -15,6 +15,9 @@ package struct RegisterFile: Sendable {
 
     // MARK: - What could not be fetched
 
+    /// Nothing of what is present is missing.
+    package var isWhole: Bool { missing.isEmpty }
+
     /// The register could not be fetched: the reason. Nil where its value is there.
     package func reasonMissing(_ register: Register) -> String? {
         missing.first { row in

@@ -7,6 +7,7 @@ extension Session {
     func readRegisters(_ thread: ThreadID?) {
         guard let processor = processor(thread) else { return reply.error(.noThread, "no such thread") }
         let file = target.registers(of: processor, having: [])
+        if file.isWhole { return reply.hex(generalRegisters(of: processor)[...]) }
         for register in layout.registers[..<layout.countInG] { write(register, of: file) }
     }
 

@@ -93,7 +93,7 @@ final class Gate: Sendable {
         }
         let starved = round.withLock { round in
             defer { round = Round(moving: Set(movers), count: movers.count) }
-            return round.starved.intersection(movers)
+            return movers.count > 1 ? round.starved.intersection(movers) : []
         }
         if movers.count > 1 { presence.update { $0.ahead = starved.count < movers.count ? starved : [] } }
         stopping.store(false, ordering: .releasing)

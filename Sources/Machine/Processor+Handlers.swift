@@ -9,10 +9,10 @@ import Primitives
 extension Processor {
     /// The exceptions that must be seen now.
     private var watchedVectors: Set<UInt8> {
-        var vectors = machine.caughtVectors
+        var vectors = isLanding ? ExceptionVector.exceptions : []
+        vectors.formUnion(machine.caughtVectors)
         let capabilities = machine.capabilities
         if let arriving { vectors.insert(arriving.vector) }
-        if isLanding { vectors.formUnion(ExceptionVector.exceptions) }
         vectors.formUnion(machine.caughtLines.keys)
         // Nothing leaves user mode before there is a task state segment.
         guard X86.mode(registers) != .real, X86.taskSelector(registers) & ~3 != 0 else { return vectors }

@@ -9,9 +9,9 @@ extension Processor {
     func stepX86() throws(KVMError) -> StopEvent? {
         if let (start, end) = pausedJourney { return try run(from: start, to: end) }
         if isUnseenUser { return try stepInUserMode() }
-        if try returnToUserMode() { return StopEvent(.stepped, on: index) }
         let start = programCounter
         let bytes = machine.instruction(at: start, seenBy: self)
+        if try returnToUserMode(by: bytes) { return StopEvent(.stepped, on: index) }
         if isHalt(bytes) {
             // It ends with an interrupt, and the step behind its handler.
             try sleepBehindHalt()
@@ -28,8 +28,8 @@ extension Processor {
     /// Goes past a breakpoint's instruction, into the handler where it calls one; nil when that is done.
     func passX86() throws(KVMError) -> StopEvent? {
         if isUnseenUser { return try passInUserMode() }
-        if try returnToUserMode() { return nil }
         let bytes = machine.instruction(at: programCounter, seenBy: self)
+        if try returnToUserMode(by: bytes) { return nil }
         if isHalt(bytes) {
             try sleepBehindHalt()
             return nil
@@ -61,7 +61,7 @@ extension Processor {
             let start = programCounter
             return try lifting { () throws(KVMError) in try run(from: start, to: target) }
         }
-        let event = try lifting { () throws(KVMError) in try enterStepping() }
+        let event = try lifting { () throws(KVMError) in try enterStepping(bytes) }
         guard isTrapDue else { return event }
         try queueTrap()
         isLanding = true
@@ -106,9 +106,10 @@ extension Processor {
         return try body()
     }
 
-    /// Steps once. `followsTrapFlag` is false where an event is delivered, and no instruction's flags can be followed.
-    func enterStepping(followsTrapFlag: Bool = true) throws(KVMError) -> StopEvent? {
-        let start = stepStart()
+    /// Steps once over the instruction `bytes`. `followsTrapFlag` is false where an event is delivered, and no instruction's
+    /// flags can be followed.
+    func enterStepping(_ bytes: [UInt8], followsTrapFlag: Bool = true) throws(KVMError) -> StopEvent? {
+        let start = stepStart(bytes)
         let hold = try holdInterrupts()
         let event = try enter(.stepping)
         if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }

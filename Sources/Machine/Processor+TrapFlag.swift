@@ -21,8 +21,8 @@ struct StepStart {
 extension Processor {
     var hasTrapFlag: Bool { X86.flagsRegister(registers) & X86.trapFlag != 0 }
 
-    func stepStart() -> StepStart {
-        let instruction = X86StepInstruction(machine.instruction(at: programCounter, seenBy: self), registers)
+    func stepStart(_ bytes: [UInt8]) -> StepStart {
+        let instruction = X86StepInstruction(bytes, registers)
         let distance: Int? =
             switch instruction {
             case .popFlags: 0

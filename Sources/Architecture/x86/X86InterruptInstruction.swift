@@ -22,7 +22,7 @@ package struct X86InterruptInstruction: Equatable, Sendable {
     package let length: Int
 
     /// Nil for other instructions, and where bytes are missing. `isLong`: 64-bit code.
-    package init?(_ bytes: some Collection<UInt8>, isLong: Bool) {
+    package init?(_ bytes: [UInt8], isLong: Bool) {
         var rest = bytes.prefix(X86Instruction.maximumLength)
         var isLocked = false
         while let prefix = rest.first, X86Instruction.prefixes.contains(prefix) {
@@ -45,7 +45,7 @@ package struct X86InterruptInstruction: Equatable, Sendable {
         default: return nil
         }
         kind = isLocked ? .invalid : found
-        length = bytes.distance(from: bytes.startIndex, to: rest.startIndex)
+        length = rest.startIndex
     }
 
     private static func isInvalid(second: UInt8) -> Bool {
@@ -84,7 +84,7 @@ package struct X86InterruptInstruction: Equatable, Sendable {
 
 extension X86InterruptInstruction {
     /// Decodes by the mode that `file` says the processor is in.
-    package init?(_ bytes: some Collection<UInt8>, _ file: RegisterFile) {
+    package init?(_ bytes: [UInt8], _ file: RegisterFile) {
         self.init(bytes, isLong: X86.mode(file) == .long)
     }
 }
