@@ -124,8 +124,8 @@ extension Session {
     }
 
     fileprivate func processors() -> [String] {
-        (0..<target.traits.processorCount).map { processor in
-            let file = target.registers(of: processor, having: [])
+        (0..<processorCount).map { processor in
+            let file = target.registers(of: processor, having: RegisterBlocks())
             let place = file.number(layout.registers[layout.programCounter])
             let mark = processor == stop.processor ? "*" : " "
             return "\(mark) vCPU \(processor): \(target.report(.processor(processor))), at \(hexadecimal(place))"
@@ -135,8 +135,8 @@ extension Session {
     /// The vCPU that a command's first word names, or the selected one.
     func processor(_ words: [Substring]) throws(Refusal) -> Int {
         guard let word = words.first else { return selected }
-        guard let number = Int(word), (0..<target.traits.processorCount).contains(number) else {
-            throw Refusal("\(word) is no vCPU: they are 0 to \(target.traits.processorCount - 1)")
+        guard let number = Int(word), (0..<processorCount).contains(number) else {
+            throw Refusal("\(word) is no vCPU: they are 0 to \(processorCount - 1)")
         }
         return number
     }

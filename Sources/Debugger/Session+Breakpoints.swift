@@ -151,7 +151,7 @@ extension Session {
     }
 
     private func leadsToUserPage(_ address: VirtualAddress) -> Bool {
-        (0..<target.traits.processorCount).contains { processor in
+        (0..<processorCount).contains { processor in
             guard let found = try? target.translate(address, on: processor) else { return false }
             return found.isPaged && found.isUser
         }
@@ -160,7 +160,7 @@ extension Session {
     /// Where `address` leads: by the selected vCPU's tables first, then by the others'. A vCPU that waits for its
     /// start-up interrupt has none, and comes last.
     private func places(of address: VirtualAddress) -> [PhysicalAddress] {
-        let others = (0..<target.traits.processorCount).filter { $0 != selected }
+        let others = (0..<processorCount).filter { $0 != selected }
         let found = ([selected] + others).compactMap { try? target.translate(address, on: $0) }
         return (found.filter(\.isPaged) + found.filter { !$0.isPaged }).map(\.physical)
     }

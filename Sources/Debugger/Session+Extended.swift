@@ -70,7 +70,7 @@ extension Session {
         if isDetached { stop = StopEvent(.held, on: stop.processor) }
         selected = stop.processor
         selectedToResume = nil
-        if nonStop != nil { nonStop = NonStop(stopped: stop, processors: target.traits.processorCount) }
+        if nonStop != nil { nonStop = NonStop(stopped: stop, processors: processorCount) }
     }
 
     /// k: without a reply, but for LLDB.

@@ -40,7 +40,7 @@ extension Session {
     func details(of processor: Int, listingThreads: Bool) -> Stop.Details {
         var details = Stop.Details(name: "vCPU \(processor)")
         if listingThreads {
-            details.threads = (0..<target.traits.processorCount).map { (threadID($0), programCounter(of: $0)) }
+            details.threads = (0..<processorCount).map { (threadID($0), programCounter(of: $0)) }
         }
         guard processor == stop.processor else { return details }
         switch stop.cause {
@@ -59,7 +59,7 @@ extension Session {
     private static func firstLine(_ text: String) -> String { String(text.prefix { $0 != "\n" }) }
 
     private func programCounter(of processor: Int) -> UInt64 {
-        target.registers(of: processor, having: []).number(layout.registers[layout.programCounter])
+        target.registers(of: processor, having: RegisterBlocks()).number(layout.registers[layout.programCounter])
     }
 
     /// qThreadStopInfo: the stop itself, or that of a vCPU that only stands because another stopped.
@@ -74,7 +74,7 @@ extension Session {
 
     /// jThreadsInfo: every thread's stop at once, as JSON.
     func answerThreadsInfo() {
-        let threads = (0..<target.traits.processorCount).map(threadInfo)
+        let threads = (0..<processorCount).map(threadInfo)
         reply.binary(Array("[\(threads.joined(separator: ","))]".utf8)[...])
     }
 
@@ -137,7 +137,7 @@ extension Session {
 
     func saveRegisters(_ thread: ThreadID?) {
         guard let processor = processor(thread) else { return reply.error(.noThread, "no such thread") }
-        let file = target.registers(of: processor, having: [])
+        let file = target.registers(of: processor, having: RegisterBlocks())
         for register in layout.registers[..<layout.countInG] {
             if let reason = file.reasonMissing(register) {
                 return reply.error(.invalid, "\(register.name) is unavailable: \(reason)")

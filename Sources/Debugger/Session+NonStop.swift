@@ -122,14 +122,14 @@ extension Session {
         settle()
         guard case .detached(let action) = attachment else { return nonStop?.plan() }
         attachment = .detached(.proceed)
-        let actions = [ResumePlan.Action](repeating: action, count: target.traits.processorCount)
+        let actions = [ResumePlan.Action](repeating: action, count: processorCount)
         return ResumePlan(actions: actions, tellsEach: true)
     }
 
     /// QNonStop. To leave the mode stops everyone.
     func setNonStop(_ on: Bool) {
         if on != (nonStop != nil) {
-            nonStop = on ? NonStop(stopped: stop, processors: target.traits.processorCount) : nil
+            nonStop = on ? NonStop(stopped: stop, processors: processorCount) : nil
         }
         reply.ok()
     }
@@ -152,7 +152,7 @@ extension Session {
     /// vCont: whom an action names does it, if it makes a difference.
     func move(_ actions: [ThreadAction]) {
         nonStop?.release()
-        for processor in 0..<target.traits.processorCount {
+        for processor in 0..<processorCount {
             guard
                 let action = actions.first(where: {
                     $0.thread.matches(process: Self.process, thread: processor + 1)

@@ -40,7 +40,7 @@ extension Session {
     private static let (shortWalk, longWalk) = (1 << 16, 1 << 20)
     private static let mostLines = 1000
 
-    private var paging: Paging { layout.architecture.paging(target.registers(of: selected, having: [])) }
+    private var paging: Paging { layout.architecture.paging(target.registers(of: selected, having: RegisterBlocks())) }
 
     private func piece(at address: UInt64, _ paging: Paging) -> Piece {
         guard paging.isOn else { return physicalPiece(at: address, end: paging.lastAddress) }

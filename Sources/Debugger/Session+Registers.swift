@@ -6,7 +6,7 @@ import RemoteProtocol
 extension Session {
     func readRegisters(_ thread: ThreadID?) {
         guard let processor = processor(thread) else { return reply.error(.noThread, "no such thread") }
-        let file = target.registers(of: processor, having: [])
+        let file = target.registers(of: processor, having: RegisterBlocks())
         if file.isWhole { return reply.hex(generalRegisters(of: processor)[...]) }
         for register in layout.registers[..<layout.countInG] { write(register, of: file) }
     }
@@ -28,7 +28,7 @@ extension Session {
 
     /// The data of `g`.
     func generalRegisters(of processor: Int) -> [UInt8] {
-        let file = target.registers(of: processor, having: [])
+        let file = target.registers(of: processor, having: RegisterBlocks())
         var bytes: [UInt8] = []
         for register in layout.registers[..<layout.countInG] { file.append(register, to: &bytes) }
         return bytes
@@ -36,7 +36,7 @@ extension Session {
 
     func writeRegisters(_ bytes: ArraySlice<UInt8>, _ thread: ThreadID?) {
         guard let processor = processor(thread) else { return reply.error(.noThread, "no such thread") }
-        var file = target.registers(of: processor, having: [])
+        var file = target.registers(of: processor, having: RegisterBlocks())
         answerRefusal { () throws(Refusal) in
             try set(bytes, in: &file)
             try target.setRegisters(file, of: processor)
@@ -105,7 +105,7 @@ extension Session {
 
     /// The registers that spare the client a request after each stop; a stop reply has no way to say that one is missing.
     func expedited(of processor: Int) -> [Stop.Register] {
-        let file = target.registers(of: processor, having: [])
+        let file = target.registers(of: processor, having: RegisterBlocks())
         return layout.expedited.compactMap { number in
             guard file.reasonMissing(layout.registers[number]) == nil else { return nil }
             return Stop.Register(number, file.bytes(of: layout.registers[number])[...])

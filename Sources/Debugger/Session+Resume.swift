@@ -16,7 +16,7 @@ extension Session {
             return true
         }
         var plan = ResumePlan(actions: [])
-        for processor in 0..<target.traits.processorCount {
+        for processor in 0..<processorCount {
             let action = actions.first { $0.thread.matches(process: Self.process, thread: processor + 1) }?.action
             plan.actions.append(action.map(planned) ?? .stay)
         }
@@ -29,10 +29,10 @@ extension Session {
             refuseUnattached()
             return true
         }
-        let count = target.traits.processorCount
+        let count = processorCount
         let processor = selectedToResume ?? selected
         if let address {
-            var file = target.registers(of: processor, having: [])
+            var file = target.registers(of: processor, having: RegisterBlocks())
             file.set(layout.registers[layout.programCounter], to: address.rawValue)
             do throws(Refusal) { try target.setRegisters(file, of: processor) } catch {
                 reply.error(.invalid, error.reason)

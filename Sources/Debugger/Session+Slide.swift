@@ -6,7 +6,7 @@ import RemoteProtocol
 extension Session {
     private func linuxKernel() throws(X86LinuxKernel.Absence) -> X86LinuxKernel {
         guard layout.architecture == .x86_64 else { throw .otherArchitecture }
-        let paging = X86.paging(target.registers(of: selected, having: []))
+        let paging = X86.paging(target.registers(of: selected, having: RegisterBlocks()))
         let link = target.traits.linkAddress ?? X86LinuxKernel.usualLinkAddress
         return try X86LinuxKernel.find(paging, linkedAt: link, in: target.memory)
     }

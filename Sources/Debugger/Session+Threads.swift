@@ -9,13 +9,13 @@ extension Session {
     }
 
     /// The vCPUs that are the client's: none while it has no process.
-    var ownProcessors: Range<Int> { 0..<(attachment == .attached ? target.traits.processorCount : 0) }
+    var ownProcessors: Range<Int> { 0..<(attachment == .attached ? processorCount : 0) }
 
     var allThreads: [ThreadID] { ownProcessors.map(threadID) }
 
     /// The vCPUs that `thread` means.
     func processors(_ thread: ThreadID) -> [Int] {
-        (0..<target.traits.processorCount).filter { thread.matches(process: Self.process, thread: $0 + 1) }
+        (0..<processorCount).filter { thread.matches(process: Self.process, thread: $0 + 1) }
     }
 
     /// The vCPU that a request means: its thread suffix, or the selected one. Nil when there is no such thread.

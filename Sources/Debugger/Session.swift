@@ -40,6 +40,7 @@ package final class Session {
     /// Nil in all-stop mode, where one stop is the whole machine's.
     var nonStop: NonStop?
     let layout: RegisterLayout
+    let processorCount: Int
     /// A Ctrl-C that no stop has answered: it came while the machine was stopped, or crossed another stop. It answers the
     /// next resume. All-stop mode only.
     var isInterruptPending = false
@@ -60,7 +61,9 @@ package final class Session {
     package init(_ target: any DebugTarget, stop: StopEvent) {
         self.target = target
         self.stop = stop
-        layout = target.traits.layout
+        let traits = target.traits
+        layout = traits.layout
+        processorCount = traits.processorCount
         selected = stop.processor
     }
 

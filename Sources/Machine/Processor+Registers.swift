@@ -85,8 +85,8 @@ extension Processor {
     /// General and system registers, without a request where they came with the exit, and once for each exit.
     func fetchRegisters() throws(KVMError) {
         if isCurrent { return }
-        registers.changed = []
-        registers.present = []
+        registers.changed = RegisterBlocks()
+        registers.present = RegisterBlocks()
         registers.forgetMissing(.all)
         do throws(KVMError) { try getRegisters() } catch {
             registers.noteMissing(.ofEveryExit, "\(error)")
@@ -135,7 +135,7 @@ extension Processor {
             isPageStale = true
         case .arm64: try setArm(registers.changed, of: registers)
         }
-        registers.changed = []
+        registers.changed = RegisterBlocks()
     }
 
     // MARK: - Model-specific registers by number

@@ -88,7 +88,7 @@ extension Processor {
                 machine.trapPages()
             }
             if let vector { try vcpu.injectInterrupt(vector: vector) }
-            let event = try enterStepping(instruction, followsTrapFlag: !failedDelivery)
+            let event = try enterStepping(X86StepInstruction(instruction, registers), followsTrapFlag: !failedDelivery)
             try arm(outer)
             if let event, event.cause != .stepped {
                 // The code alone was not what the instruction needs.

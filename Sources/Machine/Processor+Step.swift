@@ -11,7 +11,8 @@ extension Processor {
         if isUnseenUser { return try stepInUserMode() }
         let start = programCounter
         let bytes = machine.instruction(at: start, seenBy: self)
-        if try returnToUserMode(by: bytes) { return StopEvent(.stepped, on: index) }
+        let step = X86StepInstruction(bytes, registers)
+        if try returnToUserMode(by: step) { return StopEvent(.stepped, on: index) }
         if isHalt(bytes) {
             // It ends with an interrupt, and the step behind its handler.
             try sleepBehindHalt()
@@ -22,14 +23,15 @@ extension Processor {
         {
             return try lifting { () throws(KVMError) in try run(from: start, to: start + instruction.length) }
         }
-        return try stepOnce(bytes)
+        return try stepOnce(step, bytes)
     }
 
     /// Goes past a breakpoint's instruction, into the handler where it calls one; nil when that is done.
     func passX86() throws(KVMError) -> StopEvent? {
         if isUnseenUser { return try passInUserMode() }
         let bytes = machine.instruction(at: programCounter, seenBy: self)
-        if try returnToUserMode(by: bytes) { return nil }
+        let step = X86StepInstruction(bytes, registers)
+        if try returnToUserMode(by: step) { return nil }
         if isHalt(bytes) {
             try sleepBehindHalt()
             return nil
@@ -40,7 +42,7 @@ extension Processor {
             try perform(instruction)
             return nil
         }
-        let event = try stepOnce(bytes)
+        let event = try stepOnce(step, bytes)
         return event?.cause == .stepped ? nil : event
     }
 
@@ -50,18 +52,18 @@ extension Processor {
 
     /// Executes one instruction, or what it comes to: the first instruction of its fault's handler, or of the handler of
     /// the debug exception that the guest's own trap flag asks for.
-    private func stepOnce(_ bytes: [UInt8]) throws(KVMError) -> StopEvent? {
+    private func stepOnce(_ step: X86StepInstruction, _ bytes: [UInt8]) throws(KVMError) -> StopEvent? {
         // Where KVM steps by the trap flag, an instruction that faults while it is passed is passed all the same: it is
         // done when its handler has returned.
         isLanding = machine.capabilities.emulatesKernelMode || !isPassing
         defer { isLanding = false }
         if isLanding, !X86Instruction.neverFaults(bytes, isLong: X86.mode(registers) == .long) { try watchHandlers() }
         // An emulated IRET ends a step one instruction too late.
-        if machine.capabilities.emulatesKernelMode, let target = interruptReturnTarget(bytes) {
+        if machine.capabilities.emulatesKernelMode, let target = interruptReturnTarget(step) {
             let start = programCounter
             return try lifting { () throws(KVMError) in try run(from: start, to: target) }
         }
-        let event = try lifting { () throws(KVMError) in try enterStepping(bytes) }
+        let event = try lifting { () throws(KVMError) in try enterStepping(step) }
         guard isTrapDue else { return event }
         try queueTrap()
         isLanding = true
@@ -76,8 +78,8 @@ extension Processor {
     }
 
     /// Where the IRET that is next goes, as far as its frame and the descriptor table say.
-    private func interruptReturnTarget(_ bytes: [UInt8]) -> VirtualAddress? {
-        guard case .interruptReturn(let wordSize) = X86StepInstruction(bytes, registers),
+    private func interruptReturnTarget(_ instruction: X86StepInstruction) -> VirtualAddress? {
+        guard case .interruptReturn(let wordSize) = instruction,
             let frame = X86InterruptFrame(
                 at: X86.stackTop(registers), wordSize: wordSize, hasErrorCode: false, read: { self.read($0, count: $1) }
             )
@@ -106,15 +108,15 @@ extension Processor {
         return try body()
     }
 
-    /// Steps once over the instruction `bytes`. `followsTrapFlag` is false where an event is delivered, and no instruction's
+    /// Steps once over `instruction`. `followsTrapFlag` is false where an event is delivered, and no instruction's
     /// flags can be followed.
-    func enterStepping(_ bytes: [UInt8], followsTrapFlag: Bool = true) throws(KVMError) -> StopEvent? {
-        let start = stepStart(bytes)
+    func enterStepping(_ instruction: X86StepInstruction, followsTrapFlag: Bool = true) throws(KVMError) -> StopEvent? {
+        let start = stepStart(instruction)
         let hold = try holdInterrupts()
         let event = try enter(.stepping)
         if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
         // A retry that delivers an event has no instruction whose flags could be followed.
-        if !(isRetrying) { try keepTrapFlag(start, event) }
+        if !isRetrying { try keepTrapFlag(start, event) }
         return event
     }
 

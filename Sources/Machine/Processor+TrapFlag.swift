@@ -21,8 +21,7 @@ struct StepStart {
 extension Processor {
     var hasTrapFlag: Bool { X86.flagsRegister(registers) & X86.trapFlag != 0 }
 
-    func stepStart(_ bytes: [UInt8]) -> StepStart {
-        let instruction = X86StepInstruction(bytes, registers)
+    func stepStart(_ instruction: X86StepInstruction) -> StepStart {
         let distance: Int? =
             switch instruction {
             case .popFlags: 0

@@ -248,12 +248,12 @@ extension Processor {
 
     /// Does an IRET or SYSRET that leaves for user mode, behind which KVM would not stop; false where the next
     /// instruction is none.
-    func returnToUserMode(by bytes: [UInt8]) throws(KVMError) -> Bool {
+    func returnToUserMode(by instruction: X86StepInstruction) throws(KVMError) -> Bool {
         // A processor that steps by the trap flag looks for it behind SYSRET, which has just loaded it.
         let (isUnseen, isFlag) = (!machine.capabilities.user.singleStep, machine.capabilities.showsTrapFlag)
         guard isUnseen || isFlag, X86.mode(registers) != .real, X86.privilege(registers) == 0 else { return false }
         let isLong = X86.mode(registers) == .long
-        switch X86StepInstruction(bytes, registers) {
+        switch instruction {
         case .interruptReturn(let size) where isUnseen && (isLong ? size == 8 : size == 4):
             let frame = X86InterruptFrame(
                 at: X86.stackTop(registers), wordSize: size, hasErrorCode: false, read: { self.read($0, count: $1) })

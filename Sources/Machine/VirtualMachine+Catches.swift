@@ -36,8 +36,10 @@ extension VirtualMachine {
     /// Loading the kernel's entry for SYSCALL is a sign that user mode is near, and its handlers must be known by then.
     private var watchesSystemCalls: Bool { capabilities.filtersRegisters && !capabilities.debugsUserMode }
 
+    /// Tells KVM which accesses to MSRs must exit, where that has changed.
     func applyFilter() {
-        guard capabilities.filtersRegisters else { return }
+        guard isFilterStale, capabilities.filtersRegisters else { return }
+        isFilterStale = false
         var wanted = caughtRegisters.sorted().map { FilteredRegister(index: $0, reads: true) }
         let entry = X86.SystemCall.target
         if watchesSystemCalls, !caughtRegisters.contains(entry) {

@@ -60,6 +60,7 @@ extension VirtualMachine: DebugTarget {
         case .arm64: try arrangeArm(wanted)
         }
         arrangement = wanted
+        isFilterStale = true
         if architecture == .x86_64 { findFollowed() }
         // At once: what is injected by hand happens before the machine goes on.
         model?.watch(wanted.catches)

@@ -34,6 +34,7 @@ package final class VirtualMachine: @unchecked Sendable {
     /// The model-specific registers that a reset brings back.
     let resettableRegisters: [UInt32]
     var processors: [Processor] = []
+    package var processorCount: Int { processors.count }
     private(set) var gate: Gate!
     /// The state that a reset brings back.
     private(set) var snapshot: MachineSnapshot!
@@ -78,6 +79,8 @@ package final class VirtualMachine: @unchecked Sendable {
     let copies = Mutex<[PhysicalAddress: VirtualAddress]>([:])
     /// The registers that KVM's filter holds back now.
     var filtered: [FilteredRegister] = []
+    /// What is caught has changed since.
+    var isFilterStale = true
 
     /// `capabilities` takes the place of the probe's findings.
     package init(

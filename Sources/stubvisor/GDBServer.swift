@@ -36,7 +36,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
                 client.finish()
                 return .end(ending)
             }
-        } else if let verdict = alone(with: stop, processors: machine.traits.processorCount) {
+        } else if let verdict = alone(with: stop, processors: machine.processorCount) {
             return verdict
         } else if stop.cause == .interrupted {
             // It was a newcomer who stopped the machine.
@@ -51,14 +51,14 @@ final class GDBServer: Attendant, @unchecked Sendable {
             case .resume(let plan): return .resume(plan)
             case .detach:
                 leave()
-                return .resume(.run(machine.traits.processorCount))
+                return .resume(.run(machine.processorCount))
             case .kill: return .end(client.session.ending ?? .killed)
             case .lost:
                 stop = client.session.stop
                 let (ending, isDetached) = (client.session.ending, client.session.isDetached)
                 leave()
                 if let ending { return .end(ending) }
-                if isDetached { return .resume(.run(machine.traits.processorCount)) }
+                if isDetached { return .resume(.run(machine.processorCount)) }
             case .newcomer: takeNewcomers()
             }
         }

@@ -33,8 +33,8 @@ struct InstructionTests {
     @Test("the bytes may be a slice of something larger")
     func slices() {
         let code: [UInt8] = [0x90, 0xcd, 0x21, 0xcc]
-        #expect(X86Instruction(code[1...]) == .softwareInterrupt(vector: 0x21))
-        #expect(X86Instruction(code[3...]) == .breakpoint)
+        #expect(X86Instruction(Array(code[1...])) == .softwareInterrupt(vector: 0x21))
+        #expect(X86Instruction(Array(code[3...])) == .breakpoint)
         #expect(code[3] == X86Instruction.breakpointOpcode)
     }
 

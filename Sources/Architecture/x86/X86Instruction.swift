@@ -17,7 +17,7 @@ package enum X86Instruction: Equatable, Sendable {
     /// general-protection fault where it is not (Intel SDM volume 2, IN).
     package static let portReadOpcode: UInt8 = 0xed
 
-    package init(_ bytes: some Collection<UInt8>) {
+    package init(_ bytes: [UInt8]) {
         var iterator = bytes.makeIterator()
         switch iterator.next() {
         case 0xcc: self = .breakpoint

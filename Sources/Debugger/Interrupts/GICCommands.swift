@@ -76,7 +76,7 @@ extension MonitorCommand {
         },
         MonitorCommand(name: "irq route", arguments: "N MASK", summary: "send an SPI to other CPU interfaces") {
             session, words throws(Refusal) in
-            let count = session.target.traits.processorCount
+            let count = session.processorCount
             return try session.ask(words, 2) { words throws(Refusal) in
                 .route(try words.id(), to: try words.mask(at: 1, "a mask of CPU interfaces", of: count))
             }

@@ -40,7 +40,7 @@ extension Session {
     }
 
     func gicWords(_ words: [Substring], _ most: Int) throws(Refusal) -> GICWords {
-        let parsed = try InterruptWords(words, processors: target.traits.processorCount).limited(to: most)
+        let parsed = try InterruptWords(words, processors: processorCount).limited(to: most)
         return GICWords(
             words: parsed, cpu: parsed.processor ?? selected, interrupts: target.traits.gicInterrupts ?? 0)
     }
@@ -75,7 +75,7 @@ extension Session {
             }
             let id = try words.id()
             guard id < 16 else { throw Refusal("SGIs are 0 to 15") }
-            let sender = try InterruptWords.processor(all[2], target.traits.processorCount)
+            let sender = try InterruptWords.processor(all[2], processorCount)
             let receiver: GICRequest.SoftwareTarget =
                 switch all[4] {
                 case "self": .itself
@@ -83,7 +83,7 @@ extension Session {
                 default:
                     .mask(
                         try words.mask(
-                            at: 4, "self, others or a mask of CPU interfaces", of: target.traits.processorCount))
+                            at: 4, "self, others or a mask of CPU interfaces", of: processorCount))
                 }
             return .send(sgi: id, from: sender, to: receiver)
         }

@@ -4,7 +4,7 @@ import Primitives
 // Making interrupts by hand.
 extension Session {
     private func parse(_ words: [Substring]) throws(Refusal) -> InterruptWords {
-        try InterruptWords(words, processors: target.traits.processorCount)
+        try InterruptWords(words, processors: processorCount)
     }
 
     func injectLine(_ words: [Substring]) throws(Refusal) -> String {
@@ -115,7 +115,7 @@ extension Session {
     }
 
     func injectNonMaskable(_ words: [Substring]) throws(Refusal) -> String {
-        let count = target.traits.processorCount
+        let count = processorCount
         let targets: [Int]
         guard words.count <= 1 else { throw Refusal("expected: inject-nmi [C | all]") }
         switch words.first {

@@ -4,7 +4,7 @@ import Primitives
 // Looking at interrupt controllers.
 extension Session {
     private func parse(_ words: [Substring]) throws(Refusal) -> InterruptWords {
-        try InterruptWords(words, processors: target.traits.processorCount)
+        try InterruptWords(words, processors: processorCount)
     }
 
     /// A text of the controllers, or the same as JSON; `recorded` for what only the built-in model has.
@@ -58,7 +58,7 @@ extension Session {
     func describeLocalAPIC(_ words: [Substring]) throws(Refusal) -> String {
         let words = try parse(words).limited(to: 1)
         let processor = try words.words.first.map { word throws(Refusal) in
-            try InterruptWords.processor(word, target.traits.processorCount)
+            try InterruptWords.processor(word, processorCount)
         }
         let number = processor ?? words.processor ?? selected
         let registers = try target.interrupts().locals[number]
