@@ -105,7 +105,7 @@ final class Processor: @unchecked Sendable {
     /// Set before any other thread may want it (see `live`).
     let kickHandle = Mutex<Kick?>(nil)
 
-    // With the built-in interrupt controllers only (see Processor+Interrupts).
+    // With the built-in interrupt controllers only (see InterruptDelivery+x86.swift).
     /// Whether it runs, sleeps or waits to be started.
     var rest = VCPU.Activity.runnable
     /// The controllers have something new for it.

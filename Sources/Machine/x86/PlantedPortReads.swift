@@ -4,7 +4,7 @@ import KVM
 import Primitives
 
 // Breakpoints on hosts whose INT3 reaches the guest: a port read is planted instead (see HostDebugCapabilities.Trap). It
-// exits before it has done anything, and is made undone. In user mode it faults (see Processor+UserMode).
+// exits before it has done anything, and is made undone. In user mode it faults (see UserModeDebugging.swift).
 //
 // Left out: with the kernel's interrupt controllers the kernel answers its own ports, so that a breakpoint is not seen
 // where DX is 0x40, the 8254's, or in 16-bit code the first of any of its devices.
