@@ -13,7 +13,7 @@ extension MonitorCommand {
         MonitorCommand(name: "help", arguments: "[COMMAND]", summary: "what there is, or what one command does") {
             session, words throws(Refusal) in try help(words, in: session.commands)
         },
-        MonitorCommand(name: "why", arguments: "", summary: "why the machine stands still") {
+        MonitorCommand(name: "why", arguments: "", summary: "why the machine is stopped") {
             session, _ throws(Refusal) in session.why()
         },
         MonitorCommand(name: "status", arguments: "", summary: "the machine and each of its vCPUs") {
@@ -115,7 +115,7 @@ extension MonitorCommand {
 // What the commands print.
 extension Session {
     fileprivate func why() -> String {
-        if isDetached { return "the machine goes on without a debugger; it pauses for each command" }
+        if isDetached { return "the machine runs without a debugger; it pauses for each command" }
         return "vCPU \(stop.processor): \(stop.cause.name)" + (stop.account.map { "\n\($0)" } ?? "")
     }
 

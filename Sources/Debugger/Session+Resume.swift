@@ -48,7 +48,7 @@ extension Session {
 
     private func go(_ plan: ResumePlan) -> Bool {
         guard plan.actions.contains(where: { $0 != .stay }) else {
-            reply.error(.invalid, "no thread was told to move")
+            reply.error(.invalid, "vCont resumes no thread")
             return true
         }
         if isInterruptPending { return answerPendingInterrupt(plan) }

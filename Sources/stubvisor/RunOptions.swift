@@ -72,7 +72,7 @@ struct RunOptions {
             try option.set(&self, value)
         }
         guard let first = kernels.first else { throw .usage("a kernel is missing") }
-        guard kernels.count == 1 else { throw .usage("one kernel, please: got \(kernels.joined(separator: ", "))") }
+        guard kernels.count == 1 else { throw .usage("expected one kernel: got \(kernels.joined(separator: ", "))") }
         kernel = first
         if irqchip == .gicv2, processorCount > 8 { throw .usage("--cpus \(processorCount): a GICv2 serves 8 at most") }
         if interruptTrace != nil, irqchip == .kernel || irqchip == .vgic {

@@ -89,7 +89,7 @@ struct GICCommandTests {
             ("irq priority 33 256", "8 bits"), ("irq route 27 1", "only SPIs"), ("irq group 33 2", "0 and 1"),
             ("inject-sgi 16 from 0 to self", "0 to 15"), ("inject-sgi 3 to self", "expected: inject-sgi"),
             ("inject-sgi 3 from 2 to self", "no vCPU"), ("inject-sgi 3 from 0 to 0x100", "8 bits"),
-            ("inject-sgi 3 from 0 to 0x80", "nobody is meant"), ("inject-nmi", "GICv2 has no NMI"),
+            ("inject-sgi 3 from 0 to 0x80", "no processor is addressed"), ("inject-nmi", "GICv2 has no NMI"),
             ("inject-ipi 64 to all", "inject-sgi"), ("inject-msi 0xfee00000 1", "no messages"),
             ("inject-vector 64", "no vectors"), ("info lapic", "info gic"), ("info ioapic", "info gic"),
             ("info irqs some", "pending, active, enabled or all"), ("info gic rare", "expected raw"),

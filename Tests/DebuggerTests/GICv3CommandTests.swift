@@ -63,7 +63,8 @@ struct GICv3CommandTests {
         "what makes no sense is refused in words",
         arguments: [
             ("inject-irq 128", "0 to 127"), ("lower-irq 3", "SGI 3 has no line"), ("irq route 33 3", "one processor"),
-            ("irq route 33 256", "8 bits"), ("irq route 27 1", "only SPIs"), ("inject-sgi 3 from 0 to 4", "nobody"),
+            ("irq route 33 256", "8 bits"), ("irq route 27 1", "only SPIs"),
+            ("inject-sgi 3 from 0 to 4", "no processor is addressed"),
             ("catch irq 128", "0 to 127"), ("inject-nmi", "nor has KVM's GICv3"), ("info lapic", "info gic"),
             ("irq trace", "n/a (kernel irqchip)"), ("irq stats", "n/a (kernel irqchip)"),
         ])

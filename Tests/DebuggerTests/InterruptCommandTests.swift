@@ -50,7 +50,7 @@ struct InterruptCommandTests {
         ("inject-irq 0", [.pulse(0)], "line 0 pulsed"),
         ("inject-irq 23", [.pulse(23)], "line 23 pulsed"),
         ("lower-irq 10", [.setLine(10, false)], "line 10 is low"),
-        ("irq mask 4", [.mask(4, true)], "interrupt 4 is masked; the guest is not told"),
+        ("irq mask 4", [.mask(4, true)], "interrupt 4 is masked; the guest is not notified"),
         ("irq unmask 4", [.mask(4, false)], "interrupt 4 is unmasked"),
         ("irq route 4 1", [.route(4, destination: 1)], "interrupt 4 goes to 0x1"),
         ("irq route 4 0xff", [.route(4, destination: 0xff)], "interrupt 4 goes to 0xff"),
@@ -182,8 +182,8 @@ struct InterruptCommandTests {
         let client = conversation()
         client.target.performs = false
         #expect(client.monitor("lower-irq 4") == "error: no device can have input 4\n")
-        #expect(client.monitor("clear-irq 0x44 cpu 1").contains("does not wait in the local APIC of vCPU 1"))
-        #expect(client.monitor("inject-vector 0x40").contains("nobody accepted it: see irq warnings"))
+        #expect(client.monitor("clear-irq 0x44 cpu 1").contains("is not pending in the local APIC of vCPU 1"))
+        #expect(client.monitor("inject-vector 0x40").contains("no local APIC accepted it: see irq warnings"))
         #expect(client.monitor("inject-ipi 0x40 to all").contains("accepted by 0 of 2"))
     }
 

@@ -39,7 +39,7 @@ extension Live {
             #expect(gdb["run"].contains("Breakpoint 2, checksum"), said)
             #expect(gdb["start"].contains("main ("), said)
             #expect(gdb["detach"].contains("detached"), said)
-            #expect(gdb["monitor why"].contains("goes on without a debugger"), said)
+            #expect(gdb["monitor why"].contains("runs without a debugger"), said)
             #expect(gdb["print spin"].hasSuffix("= 1"), said)
             #expect(gdb["continue", 3].contains(", power_off"), said)
             #expect(gdb["continue", 4].contains(", main ("), said)

@@ -78,7 +78,7 @@ extension Live {
         @Test("irq break stops at each station on its way", .needs(.kvm))
         func stations() throws {
             let (guest, symbols) = try guest(in: 1)
-            for (station, words) in [("pend", "came up"), ("ack", "was acknowledged"), ("eoi", "was ended")] {
+            for (station, words) in [("pend", "became pending"), ("ack", "was acknowledged"), ("eoi", "was ended")] {
                 #expect(try guest.monitor("irq break 33 on \(station)").contains("interrupt 33, \(station)"))
                 _ = try guest.monitor("inject-irq 33")
                 #expect(try guest.resume().kind == "T05")

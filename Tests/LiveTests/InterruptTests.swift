@@ -111,7 +111,7 @@ extension Live {
             for command in ["irq trace", "irq stats", "irq warnings", "irq timeline /dev/null"] {
                 #expect(try guest.monitor(command).contains("n/a (kernel irqchip)"), "\(command)")
             }
-            #expect(try guest.monitor("catch irq 4 pend").contains("--irqchip apic tells all"))
+            #expect(try guest.monitor("catch irq 4 pend").contains("--irqchip apic reports all"))
             #expect(try guest.monitor("irq mask 4").contains("is masked"))
             #expect(try guest.monitor("inject-irq 4").contains("BLOCKED: the guest has masked"))
         }

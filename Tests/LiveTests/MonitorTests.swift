@@ -100,7 +100,7 @@ extension Live {
             #expect(gdb["monitor why"].contains("vCPU 0: breakpoint at 0x"))
             #expect(gdb["why"] == gdb["monitor why"])
             #expect(gdb["cpus"].contains("long mode CPL0"))
-            #expect(gdb["monitor help why"].contains("why the machine stands still"))
+            #expect(gdb["monitor help why"].contains("why the machine is stopped"))
         }
 
         @Test("a caught port stops the guest behind the access, with what was written", .needs(.kvm))

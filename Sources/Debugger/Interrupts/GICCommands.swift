@@ -8,7 +8,7 @@ extension MonitorCommand {
     private static let looking: [MonitorCommand] = [
         MonitorCommand(
             name: "info irqs", arguments: "[pending|active|enabled|all] [cpu C] [--json]",
-            summary: "interrupts with something to tell: pending, line, active, enabled, priority, count"
+            summary: "interrupts in use: pending, line, active, enabled, priority, count"
         ) { session, words throws(Refusal) in try session.listGICInterrupts(words) },
         MonitorCommand(
             name: "info gic", arguments: "[cpu C] [raw] [--json]",
@@ -25,7 +25,7 @@ extension MonitorCommand {
         ) { session, words throws(Refusal) in try session.showGICInterrupt(words) },
         MonitorCommand(
             name: "irq why", arguments: "N [cpu C] [--json]",
-            summary: "each condition on an interrupt's way to the vCPU, and which one blocks it"
+            summary: "each condition between an interrupt and the vCPU, and which one blocks it"
         ) { session, words throws(Refusal) in try session.explainGICInterrupt(words) },
         MonitorCommand(
             name: "irq trace", arguments: "[COUNT | on | off | clear] [--json]",
@@ -40,7 +40,7 @@ extension MonitorCommand {
         ) { session, words throws(Refusal) in try session.gicStatistics(words) },
         MonitorCommand(
             name: "irq flows", arguments: "[physical | virtual | sgi] [--json]",
-            summary: "how an interrupt gets to a guest of a hypervisor, step by step, and its list registers"
+            summary: "how an interrupt reaches a guest of a hypervisor, step by step, and its list registers"
         ) { session, words throws(Refusal) in try session.showFlows(words) },
         MonitorCommand(name: "irq warnings", arguments: "[--json]", summary: "what the guest does wrong") {
             session, words throws(Refusal) in try session.gicWarnings(words)
@@ -56,7 +56,7 @@ extension MonitorCommand {
             session, words throws(Refusal) in
             try session.ask(words) { words throws(Refusal) in .lower(try words.id(), cpu: words.cpu) }
         },
-        MonitorCommand(name: "clear-irq", arguments: "N [cpu C]", summary: "take back what is pending") {
+        MonitorCommand(name: "clear-irq", arguments: "N [cpu C]", summary: "clear what is pending") {
             session, words throws(Refusal) in
             try session.ask(words) { words throws(Refusal) in .clear(try words.id(), cpu: words.cpu) }
         },

@@ -33,7 +33,7 @@ extension MonitorCommand {
         },
         MonitorCommand(
             name: "irq why", arguments: "N [cpu C] [--json] | vector V cpu C",
-            summary: "each condition on an interrupt's way to the vCPU, and which one blocks it"
+            summary: "each condition between an interrupt and the vCPU, and which one blocks it"
         ) { session, words throws(Refusal) in try session.explainInterrupt(words) },
         MonitorCommand(
             name: "irq trace", arguments: "[COUNT | on | off | clear] [--json]",
@@ -64,7 +64,7 @@ extension MonitorCommand {
             session, words throws(Refusal) in try session.lowerLine(words)
         },
         MonitorCommand(
-            name: "clear-irq", arguments: "VECTOR cpu C", summary: "take back a vector that waits in a local APIC"
+            name: "clear-irq", arguments: "VECTOR cpu C", summary: "clear a vector that is pending in a local APIC"
         ) { session, words throws(Refusal) in try session.clearVector(words) },
         MonitorCommand(name: "irq mask", arguments: "N", summary: "mask an I/O APIC pin") {
             session, words throws(Refusal) in try session.setMask(words, true)

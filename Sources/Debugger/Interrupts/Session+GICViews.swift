@@ -5,7 +5,7 @@ import Primitives
 extension Session {
     private func recordOfGIC() throws(Refusal) -> InterruptJournal {
         guard let journal = try target.gic().journal else {
-            throw Refusal("n/a (kernel irqchip): the kernel does not tell when; --irqchip gicv2 records everything")
+            throw Refusal("n/a (kernel irqchip): the kernel reports no events; --irqchip gicv2 records everything")
         }
         return journal
     }

@@ -50,7 +50,7 @@ extension Session {
         let words = try parse(words).limited(to: 1)
         let (vector, processor) = (try words.vector(), words.processor ?? selected)
         guard try target.perform(.clear(vector: vector, processor: processor)) else {
-            throw Refusal("vector \(vector) does not wait in the local APIC of vCPU \(processor)")
+            throw Refusal("vector \(vector) is not pending in the local APIC of vCPU \(processor)")
         }
         return "vector \(vector) is taken back"
     }
@@ -58,7 +58,7 @@ extension Session {
     func setMask(_ words: [Substring], _ isMasked: Bool) throws(Refusal) -> String {
         let line = try parse(words).limited(to: 1).withoutProcessor().line()
         guard try target.perform(.mask(line, isMasked)) else { throw Refusal("no device can have input \(line)") }
-        return "interrupt \(line) is \(isMasked ? "masked" : "unmasked"); the guest is not told"
+        return "interrupt \(line) is \(isMasked ? "masked" : "unmasked"); the guest is not notified"
     }
 
     func routeLine(_ words: [Substring]) throws(Refusal) -> String {
@@ -75,7 +75,7 @@ extension Session {
 
     private func send(_ message: InterruptMessage) throws(Refusal) -> String {
         try target.perform(.message(message))
-            ? "accepted; will deliver on resume" : "nobody accepted it: see irq warnings"
+            ? "accepted; will deliver on resume" : "no local APIC accepted it: see irq warnings"
     }
 
     func injectVector(_ words: [Substring]) throws(Refusal) -> String {

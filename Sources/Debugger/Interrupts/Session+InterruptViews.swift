@@ -28,7 +28,7 @@ extension Session {
     private func recordedInterrupts() throws(Refusal) -> InterruptView {
         let view = try target.interrupts()
         guard view.record != .nothing else {
-            throw Refusal("n/a (kernel irqchip): the kernel does not tell when; --irqchip apic records everything")
+            throw Refusal("n/a (kernel irqchip): the kernel reports no events; --irqchip apic records everything")
         }
         return view
     }

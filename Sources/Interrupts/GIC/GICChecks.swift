@@ -21,7 +21,7 @@ extension InspectableGIC {
     }
 
     /// What can be said of an active interrupt where only the registers are known.
-    var activeUnknown: String { "somebody has acknowledged it without an end so far, or software made it active" }
+    var activeUnknown: String { "it was acknowledged and not ended so far, or software made it active" }
 
     func enabledCheck(
         _ stage: String, _ frame: String, _ id: Int, _ state: some GICInterruptState

@@ -25,7 +25,7 @@ package protocol InspectableGIC: Sendable {
 }
 
 extension InspectableGIC {
-    /// Every interrupt with something to tell: pending, active, asserted, seen before, or a PPI or SPI that is enabled.
+    /// Every interrupt in use: pending, active, asserted, seen before, or a PPI or SPI that is enabled.
     package var rows: [InterruptRow] {
         allRows.filter { row in
             let isChosen = row.isEnabled && (row.number.line ?? 0) >= 16

@@ -96,7 +96,7 @@ extension GICv2 {
             case .itself: 2 << 24
             }
         let targets = targets(ofSGI: word, from: sender) ?? 0
-        if targets == 0 { return refused("nobody is meant: the GIC has \(interfaces.count) processors") }
+        if targets == 0 { return refused("no processor is addressed: the GIC has \(interfaces.count) processors") }
         var out = InterruptOutcome()
         for cpu in interfaces.indices where targets >> UInt8(cpu) & 1 != 0 {
             pend(sgi: id, from: 1 << UInt8(sender), to: cpu, .debugger, at: now, &out)
@@ -108,7 +108,7 @@ extension GICv2 {
 
     // MARK: Changing registers
 
-    /// Disables or enables it in the Distributor; the guest is not told.
+    /// Disables or enables it in the Distributor; the guest is not notified.
     package mutating func setMask(
         _ id: Int, cpu: Int = 0, _ isMasked: Bool, _ facts: [ProcessorFacts] = [], at now: Moment
     ) -> InterruptDeed {
@@ -126,8 +126,8 @@ extension GICv2 {
             journal.record(
                 InterruptEvent(isMasked ? .mask : .unmask, .line(id), processor: processor, cause: .debugger, at: now))
         }
-        if isMasked { return done("\(name) is disabled; the guest is not told", out) }
-        let text = "\(name) is enabled; the guest is not told"
+        if isMasked { return done("\(name) is disabled; the guest is not notified", out) }
+        let text = "\(name) is enabled; the guest is not notified"
         return distributor.state(id, cpu).isPending ? done(text, id, cpu, facts, out) : done(text, out)
     }
 

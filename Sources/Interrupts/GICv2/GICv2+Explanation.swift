@@ -64,7 +64,7 @@ extension GICv2 {
         if let holder { return "cpu \(holder) has acknowledged it, without an EOI so far" }
         if isView { return activeUnknown }
         return interfaces.contains(where: \.control.splitsEnd)
-            ? "its priority was dropped, but nobody has deactivated it (GICC_DIR)"
+            ? "its priority was dropped, but it was not deactivated (GICC_DIR)"
             : "software made it active (ISACTIVER)"
     }
 

@@ -108,7 +108,7 @@ extension GICv3 {
         case .itself: targets = ProcessorSet(sender)
         }
         guard let first = targets.first(where: { _ in true }) else {
-            throw Objection(text: "nobody is meant: the GIC has \(interfaces.count) processors")
+            throw Objection(text: "no processor is addressed: the GIC has \(interfaces.count) processors")
         }
         return done(
             "\(name(id)) is pending on cpu \(targets); a GICv3 does not keep who sent it", id, first, facts,
@@ -125,9 +125,9 @@ extension GICv3 {
         let changes = [Change.register(block.register(of: id, cpu), 1 << UInt64(id & 31))]
         if isMasked {
             apply(changes)
-            return done("\(name(id)) is disabled; the guest is not told", changes)
+            return done("\(name(id)) is disabled; the guest is not notified", changes)
         }
-        return doneWhilePending("\(name(id)) is enabled; the guest is not told", id, cpu, facts, changes)
+        return doneWhilePending("\(name(id)) is enabled; the guest is not notified", id, cpu, facts, changes)
     }
 
     private mutating func setPriority(

@@ -210,7 +210,8 @@ extension PCInterruptController {
         let place = fact.place.isEmpty ? "" : ", \(fact.place)"
         var checks: [InterruptCheck] = []
         if locals[cpu].activity == .waitingForStartUp {
-            checks.append(check(stage, "waits for start-up", .waitingForStartUp, "nobody has sent it INIT and SIPI"))
+            checks.append(
+                check(stage, "waits for start-up", .waitingForStartUp, "no processor has sent it INIT and SIPI"))
         }
         if let isEnabled = fact.interruptsEnabled {
             checks.append(

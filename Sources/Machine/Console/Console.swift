@@ -95,7 +95,7 @@ package final class Console: Sendable {
 
     private static func report(_ event: OutputQueue.Event) {
         switch event {
-        case .overflowing: diagnose("nobody reads the console: its output is dropped")
+        case .overflowing: diagnose("the console is not read: its output is dropped")
         case .resumed(let count): diagnose("\(count) bytes of the console's output were dropped")
         case .refused(let errno): diagnose("the console takes no output (\(errno)): it is dropped")
         }

@@ -123,7 +123,7 @@ extension VirtualMachine {
             throw Refusal("no monitor command writes files here: start stubvisor with --output DIR to have them in DIR")
         }
         guard OutputFolder.isPlain(name) else {
-            throw Refusal("\(name): a file's name, please, without a folder: it goes to the folder of --output")
+            throw Refusal("\(name): expected a file name without a folder: it goes to the folder of --output")
         }
         do throws(Errno) { try output.write(bytes, as: name) } catch {
             let advice = error == .exists ? "; only new files are made" : ""

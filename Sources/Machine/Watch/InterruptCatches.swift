@@ -11,14 +11,14 @@ extension VirtualMachine {
         let irqchip = configuration.interruptController
         if irqchip == .vgic, kind != .deliver {
             throw Refusal(
-                "n/a (kernel irqchip): the kernel does not tell, but for the handler: catch irq \(line); "
-                    + "--irqchip gicv2 tells all")
+                "n/a (kernel irqchip): the kernel reports none of these events; for the handler: catch irq \(line); "
+                    + "--irqchip gicv2 reports all")
         }
         guard irqchip.hasKernelAPICs, kind != .acknowledge, kind != .deliver else { return }
         if irqchip.hasKernelChips {
             throw Refusal(
-                "n/a (kernel irqchip): the kernel does not tell, but for the handler: catch irq \(line); "
-                    + "--irqchip apic tells all")
+                "n/a (kernel irqchip): the kernel reports none of these events; for the handler: catch irq \(line); "
+                    + "--irqchip apic reports all")
         }
         guard let model, kind == .endOfInterrupt else { return }
         let isLevel = model.look { controllers in
@@ -26,8 +26,8 @@ extension VirtualMachine {
         }
         guard isLevel else {
             throw Refusal(
-                "n/a (kernel irqchip): the kernel tells the ends of level-triggered interrupts only, and "
-                    + "\(line) is edge-triggered; --irqchip apic tells all")
+                "n/a (kernel irqchip): the kernel reports the end of level-triggered interrupts only, and "
+                    + "\(line) is edge-triggered; --irqchip apic reports all")
         }
     }
 

@@ -97,7 +97,7 @@ extension VirtualMachine {
             case .memory, .exceptionClasses, .halt: break
             case .interrupt(let line, let kind): try checkInterrupt(line, kind)
             case .ports: throw Refusal("arm64 has no ports; catch mmio ADDRESS is for devices")
-            case .register: throw Refusal("KVM lets nobody catch accesses to arm64's system registers")
+            case .register: throw Refusal("KVM cannot catch accesses to arm64's system registers")
             case .exceptions: throw Refusal("these are exceptions of x86")
             }
         }

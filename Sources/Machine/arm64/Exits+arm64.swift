@@ -40,7 +40,8 @@ extension Processor {
             try vcpu.abortAccess()
             diagnose(
                 .undecodedAccess,
-                "vCPU \(index) accessed \(address) at \(programCounter) in a way that cannot be told: aborted")
+                "vCPU \(index) accessed \(address) at \(programCounter) by an instruction that KVM does not describe: aborted"
+            )
             return .goOn
         case .io, .halt, .shutdown, .interruptWindowOpen, .endOfInterrupt, .registerRead, .registerWrite,
             .taskPriorityLowered, .taskPriorityAccess, .hypercall, .busLock, .notify(isContextLost: false):
@@ -82,7 +83,7 @@ extension Processor {
         let watchpoint = machine.arrangement.watchpoints.first {
             $0.contains(fault) || watch.map($0.meets) == true
         }
-        guard let watchpoint else { return .stop(failure("a watchpoint that nobody set was hit at \(fault)")) }
+        guard let watchpoint else { return .stop(failure("a watchpoint that was not set was hit at \(fault)")) }
         hits.watchpoints[watchpoint, default: 0] += 1
         watchedPlace = place
         let address = watchpoint.contains(fault) ? fault : watchpoint.address

@@ -49,7 +49,7 @@ extension Processor {
     func tell(of event: InterruptEvent) -> StopEvent {
         let what =
             switch event.kind {
-            case .pend: "came up"
+            case .pend: "became pending"
             case .endOfInterrupt: "was ended by the guest"
             // A PC's processor takes the vector then; on a GIC the handler runs already.
             case .acknowledge where machine.configuration.interruptController == .gicv2: "was acknowledged"

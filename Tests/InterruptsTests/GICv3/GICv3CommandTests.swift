@@ -61,11 +61,11 @@ import Testing
         ),
         (
             .mask(33, cpu: 0, true), [.register(.distributor(0x0184), 2)],
-            "SPI 33 is disabled; the guest is not told"
+            "SPI 33 is disabled; the guest is not notified"
         ),
         (
             .mask(27, cpu: 1, false), [.register(.redistributor(0x1_0100, cpu: 1), 1 << 27)],
-            "PPI 27 is enabled; the guest is not told"
+            "PPI 27 is enabled; the guest is not notified"
         ),
         (
             .priority(33, cpu: 0, 0x57), [.register(.distributor(0x0420), 0xa0a0_50a0)],
@@ -93,7 +93,8 @@ import Testing
         (.inject(96, cpu: 0, nil), "0 to 95"), (.inject(27, cpu: 2, nil), "no processor 2"),
         (.lower(3, cpu: 0), "SGI 3 has no line"), (.inject(3, cpu: 0, .level), "SGI 3 has no line"),
         (.clear(36, cpu: 0), "SPI 36 is not pending"),
-        (.send(sgi: 16, from: 0, to: .itself), "0 to 15"), (.send(sgi: 1, from: 0, to: .mask(4)), "nobody is meant"),
+        (.send(sgi: 16, from: 0, to: .itself), "0 to 15"),
+        (.send(sgi: 1, from: 0, to: .mask(4)), "no processor is addressed"),
         (.route(27, to: 1), "only SPIs have targets"), (.route(33, to: 3), "one processor"),
         (.route(33, to: 4), "one bit of 0x3"), (.route(33, to: 0), "one processor"),
     ]
