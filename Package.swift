@@ -59,6 +59,11 @@ let tests: [(name: String, of: [String])] = [
 
 func dependencies(_ names: [String]) -> [Target.Dependency] { names.map { .target(name: $0) } }
 
+/// What stands beside the sources and is not compiled.
+func documents(of module: String) -> [String] {
+    ["Interrupts", "stubvisor-bench"].contains(module) ? ["README.md"] : []
+}
+
 /// Millions of steps of random programs are compared in the tests of these: optimised, a twentieth of the time.
 let optimized: Set = ["Primitives", "Interrupts", "InterruptsTests"]
 
@@ -74,9 +79,14 @@ let package = Package(
     ],
     targets: [.systemLibrary(name: "CLinux")]
         + modules.map {
-            .target(name: $0.name, dependencies: dependencies($0.imports), swiftSettings: settings($0.name))
+            .target(
+                name: $0.name, dependencies: dependencies($0.imports), exclude: documents(of: $0.name),
+                swiftSettings: settings($0.name))
         }
-        + programs.map { .executableTarget(name: $0.name, dependencies: dependencies($0.imports)) }
+        + programs.map {
+            .executableTarget(
+                name: $0.name, dependencies: dependencies($0.imports), exclude: documents(of: $0.name))
+        }
         + [.target(name: "TestSupport", dependencies: ["Boot", "Primitives"], path: "Tests/TestSupport")]
         + tests.map {
             .testTarget(

@@ -1,5 +1,5 @@
 // Guest addresses. A virtual address goes through the guest's page tables, a physical one does not; the type system
-// keeps the two apart everywhere (see README, Architecture).
+// keeps the two apart everywhere.
 
 /// An address as the guest's instructions see it: linear on x86, before stage 1 on arm64. 64 bits wide.
 package struct VirtualAddress: Hashable, Comparable, Sendable {

@@ -14,7 +14,7 @@ import Testing
         var testDescription: String { "\(document), \(heading)" }
 
         static let all = [
-            Table(document: "README.md", heading: "What a client can ask", columns: 4, tests: 3, leastRows: 40),
+            Table(document: "gdb/README.md", heading: "What a client can ask", columns: 4, tests: 3, leastRows: 40),
             Table(
                 document: "Tests/README.md", heading: "Nothing ends it, nothing freezes it", columns: 3, tests: 1,
                 leastRows: 20),

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Machine
 
-/// The README's table "Hosts": made of what `doctor --json` said on each, which Tests/Lab/hosts keeps and the labs compare.
+/// The table "Hosts" in Tests/Lab/README.md: made of what `doctor --json` said on each, which Tests/Lab/hosts keeps and the labs compare.
 @Suite struct HostTableTests {
     private static let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
@@ -41,9 +41,9 @@ import Testing
         return lines
     }
 
-    @Test("every host's findings are in the README as they were found")
+    @Test("every host's findings are in the table as they were found")
     func upToDate() throws {
-        let file = Self.repository.appendingPathComponent("README.md")
+        let file = Self.repository.appendingPathComponent("Tests/Lab/README.md")
         let text = try String(contentsOf: file, encoding: .utf8)
         let chapter = try #require(text.components(separatedBy: "\n## Hosts\n").last)
         let section = chapter.components(separatedBy: "\n##")[0]

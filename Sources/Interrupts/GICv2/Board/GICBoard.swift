@@ -1,8 +1,8 @@
 // A GICv2 wired into a machine: the controller, a timer for each processor where the processors have none of their own,
 // and on x86, whose processors are started by local APICs otherwise, a page to start them with.
 //
-// The board for x86 guests (README, "GICv2 on x86"): nIRQ is the processor's INTR, which it takes as vector 32 for as long
-// as the input is asserted; nFIQ rising is an NMI. Every page shows each processor its own.
+// The board for x86 guests (this module's README, "GICv2 on x86"): nIRQ is the processor's INTR, which it takes as vector
+// 32 for as long as the input is asserted; nFIQ rising is an NMI. Every page shows each processor its own.
 
 import Primitives
 
