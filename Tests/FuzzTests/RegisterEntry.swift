@@ -135,7 +135,7 @@ private final class OpenMachine: Attendant, @unchecked Sendable {
             }
             file.changed = []
             processor.registers = file
-            processor.isCurrent = true
+            processor.sync.isCurrent = true
         }
         for _ in 0..<8 {
             let table = X86.paging(processor.registers).cr3 & 0xff000
@@ -167,7 +167,7 @@ private final class OpenMachine: Attendant, @unchecked Sendable {
     private func inspect(_ random: inout Seeded) {
         _ = TripleFault(processor).account
         _ = try? processor.undeliverable()
-        processor.isCurrent = true
+        processor.sync.isCurrent = true
         try? processor.watchHandlers()
         _ = try? processor.reachedHandler(processor.programCounter)
         _ = processor.guestDebug(.stepping)

@@ -145,7 +145,7 @@ final class InterruptModel: Sendable {
             if processor === caller {
                 processor.driveInputs()
             } else {
-                processor.attention.store(true, ordering: .releasing)
+                processor.signals.interruptsChanged.store(true, ordering: .releasing)
                 processor.kick()
             }
         }
@@ -168,13 +168,13 @@ final class InterruptModel: Sendable {
         let processors = processors
         for index in ProcessorSet(rawValue: concerned) {
             let processor = processors[index]
-            processor.interruptCalls.withLock { calls in
+            processor.signals.interruptCalls.withLock { calls in
                 // One is delivered and one is pending; more are the same as two.
                 if outcome.nonMaskable.contains(index) { calls.nonMaskable = min(calls.nonMaskable + 1, 2) }
                 if outcome.initialize.contains(index) { calls = InterruptCalls(isInitialized: true) }
                 if outcome.startUp.contains(index) { calls.startUpVector = outcome.startUpVector }
             }
-            processor.attention.store(true, ordering: .releasing)
+            processor.signals.interruptsChanged.store(true, ordering: .releasing)
             if processor !== caller { processor.kick() }
         }
     }

@@ -73,9 +73,9 @@ extension Processor {
     func followDevices() {
         guard let model = machine.model else { return }
         let levels = vcpu.deviceInterrupts
-        guard levels != deviceLevels else { return }
-        let changed = levels.symmetricDifference(deviceLevels)
-        deviceLevels = levels
+        guard levels != arm64.deviceLevels else { return }
+        let changed = levels.symmetricDifference(arm64.deviceLevels)
+        arm64.deviceLevels = levels
         for (device, number) in Self.deviceInterrupts where changed.contains(device) {
             model.change(by: self) {
                 $0.setLine(Int(number), cpu: index, levels.contains(device), at: $1)

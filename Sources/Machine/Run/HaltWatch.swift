@@ -33,7 +33,7 @@ final class HaltWatch: Sendable {
             asks.store(true, ordering: .releasing)
             let moving = machine.gate.moving
             for processor in machine.processors
-            where moving.contains(processor.index) || processor.mayBeStuck.load(ordering: .relaxed) {
+            where moving.contains(processor.index) || processor.signals.mayBeStuck.load(ordering: .relaxed) {
                 processor.kick()
             }
         }
@@ -71,14 +71,14 @@ final class HaltWatch: Sendable {
             if let event = try processor.exceptionLoop() { return event }
             sleeps = false
         }
-        processor.sleepsForGood.store(sleeps, ordering: .sequentiallyConsistent)
+        processor.signals.isHaltedForGood.store(sleeps, ordering: .sequentiallyConsistent)
         guard sleeps else { return nil }
         let machine = processor.machine
         // Those that stand still may be sent off by themselves in non-stop mode, and otherwise not before the next stop.
         guard let movers = machine.gate.allMovers else { return nil }
         let all = movers.sorted().map { machine.processors[$0] }
         guard !machine.tellsEach || all.count == machine.processors.count,
-            all.allSatisfy({ $0.sleepsForGood.load(ordering: .sequentiallyConsistent) })
+            all.allSatisfy({ $0.signals.isHaltedForGood.load(ordering: .sequentiallyConsistent) })
         else { return nil }
         // One may have been started since it was looked at.
         let activities = try processor.undisturbed { () throws(KVMError) in
@@ -108,19 +108,19 @@ extension Processor {
         switch machine.architecture {
         case .x86_64:
             guard try activity() == .halted else {
-                lastHalt = nil
+                loop.lastHalt = nil
                 return nil
             }
             try fetchRegisters()
-            guard programCounter != lastHalt else { return nil }
-            lastHalt = programCounter
+            guard programCounter != loop.lastHalt else { return nil }
+            loop.lastHalt = programCounter
         case .arm64:
             // Of WFI nobody tells: a vCPU that is called wakes, and stands behind it. One request for each look leaves
             // the guest the time to get there: the page tables are taken to be the last stop's, until it is at the same
             // place twice.
             let place = try soleProgramCounter()
-            let isThereAgain = place == lastHalt
-            lastHalt = isThereAgain ? nil : place
+            let isThereAgain = place == loop.lastHalt
+            loop.lastHalt = isThereAgain ? nil : place
             guard isThereAgain || isBehindWait(place) else { return nil }
             try fetchRegisters()
             guard isBehindWait(place) else { return nil }

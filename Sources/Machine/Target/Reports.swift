@@ -11,7 +11,7 @@ extension VirtualMachine {
         switch topic {
         case .processor(let index): describe(processors[index])
         case .machine: describeMachine()
-        case .exits: ExitStatistics.text(processors.map(\.statistics))
+        case .exits: ExitStatistics.text(processors.map(\.counts.exits))
         case .exitsReset: resetStatistics()
         case .capabilities: HostReport(capabilities).text
         case .memoryMap: describeMap()
@@ -92,8 +92,8 @@ extension VirtualMachine {
 
     private func resetStatistics() -> String {
         for processor in processors {
-            processor.statistics.reset()
-            processor.hits = HitCounts()
+            processor.counts.exits.reset()
+            processor.counts.hits = HitCounts()
         }
         return "exit counts start from zero"
     }

@@ -16,112 +16,21 @@ final class Processor: @unchecked Sendable {
     unowned let machine: VirtualMachine
     /// Registers as of the last stop.
     var registers: RegisterFile
-    var statistics = ExitStatistics()
-    /// What KVM_SET_GUEST_DEBUG was last told.
-    private(set) var armed = GuestDebug()
-    var isArmed = true
-    /// Told at this vCPU's next turns, without running.
-    var pending: [Pending] = []
-    /// What it met of breakpoints and watchpoints.
-    var hits = HitCounts()
-    /// Watched addresses that the instruction under way touched (see `trapped`).
-    var touched: [PageWatch.Touch] = []
-    /// The last access to a trapped page, and how often it has come again.
-    var lastTrapped = Exit.interrupted
-    var repetitions = 0
-    /// A repeated instruction is being finished, and what it touches gathers in `touched`.
-    var isGathering = false
-    /// An instruction is being tried again with watched pages in place (see `retry`).
-    var isRetrying = false
-    /// Where a breakpoint stopped this vCPU: going on from there steps over it first.
-    var reported: VirtualAddress?
-    private(set) var isListening = false
-    /// arm64: where a watchpoint register stopped this vCPU, before the access: going on from there steps over it first.
-    var watchedPlace: VirtualAddress?
-    /// arm64: what is run as one step (see `stepExclusive`).
-    var exclusiveRun: ExclusiveRun?
-    /// arm64: a step did not come to its end, and KVM still has it.
-    var owesDisarm = false
-    /// arm64: it was switched off when it last stood still; another processor may switch it on.
-    var isOff = false
-    /// arm64: the levels of its own devices that the built-in interrupt controller knows.
-    var deviceLevels: DeviceInterrupts = []
-    /// arm64: its interrupt inputs as KVM has them.
-    var drivenInputs: ArmInputs = []
-    /// It has run since it was last marked as stopped (see PauseMark).
-    var hasRun = false
-    /// The kernel's id of this vCPU's thread.
-    private var thread: Int32 = 0
-    /// Where a step that must run began and ends (see `run(from:to:)`).
-    var journey: (from: VirtualAddress, to: VirtualAddress)?
-    /// One that a pause of the machine has interrupted.
-    var pausedJourney: (from: VirtualAddress, to: VirtualAddress)?
-    /// What it was told to do last.
-    private var order = ResumePlan.Action.stay
-    /// Where the guest's own instruction lies in place of a planted one now.
-    var lifted: VirtualAddress?
-    /// Set while one instruction is being passed: that is one step, and nothing comes between until the limit is reached.
-    private var passLimit: PassLimit?
-    var isPassing: Bool { passLimit != nil }
-    /// The same for other threads: HaltWatch calls a vCPU that passes an instruction, so that the limit is looked at.
-    let mayBeStuck = Atomic<Bool>(false)
-    /// The page tables for which breakpoints were looked after last.
-    var followedPaging: X86Paging?
-    /// The general registers when the machine was last set going, where others may move too.
-    var departure: [UInt8] = []
-    /// A step over MOV SS met an INT3, which exits before the step's trap: the processor keeps that for the next entry
-    /// (Intel SDM volume 3, sections 6.8.3 and 27.3.4), where it is nobody's.
-    var trapWaits = false
-    /// The registers in the run page are older than KVM's: also before the first exit, which brings some.
-    var isPageStale = true
-    /// `registers` has the general and system ones of the last exit.
-    var isCurrent = false
-    /// A step under way ends at the first instruction of any exception's handler.
-    var isLanding = false
-    /// The guest's own trap flag asks for a debug exception behind the instruction that was stepped.
-    var isTrapDue = false
-    /// An INT n that was completed here, until the guest is seen to have gone on.
-    var completed: (instruction: X86InterruptInstruction, at: VirtualAddress)?
-    /// Hidden breakpoints on the guest's exception handlers.
-    var handlers = HandlerWatch()
-    /// The user-mode step that waits for the trap flag's exception.
-    var trapStep: TrapStep?
-    /// A user-mode step ended otherwise, and flags that the guest has saved still have the trap flag.
-    var owesTrap = false
-    /// The guest's own INT3 under a breakpoint that is being passed.
-    var ownBreakpoint: VirtualAddress?
-    /// A breakpoint whose instruction faulted while it was passed: it is not told again when the instruction is retried
-    /// with the same stack.
-    var interruptedPass: (at: VirtualAddress, stack: UInt64)?
-    /// `monitor catch hlt`: where this vCPU was last told to be halted, while it has not moved since. On arm64, where it
-    /// stood at the last look.
-    var lastHalt: VirtualAddress?
-    /// A caught register's access is being executed by the guest itself (see `accessUnfiltered`).
-    var isUnfiltered = false
-    /// A kick that came meanwhile.
-    private var owesLook = false
-    /// It was found halted with interrupts off (see HaltWatch).
-    let sleepsForGood = Atomic<Bool>(false)
-    /// Set before any other thread may want it (see `live`).
-    let kickHandle = Mutex<Kick?>(nil)
+    var sync = RegisterSync()
+    private(set) var debugControl = DebugControl()
+    var loop = RunLoop()
+    /// Reported at this vCPU's next turns, without running.
+    var pendingStops: [PendingStop] = []
+    var breakpoints = BreakpointState()
+    /// Accesses of the instruction under way to pages that watchpoints trap.
+    var accesses = TrappedAccesses()
+    var delivery = InterruptDelivery()
+    var x86 = X86State()
+    var arm64 = ARM64State()
+    var counts = Counts()
+    let signals = ThreadSignals()
 
-    // With the built-in interrupt controllers only (see InterruptDelivery+x86.swift).
-    /// Whether it runs, sleeps or waits to be started.
-    var rest = VCPU.Activity.runnable
-    /// The controllers have something new for it.
-    let attention = Atomic<Bool>(true)
-    let interruptCalls = Mutex(InterruptCalls())
-    /// An interrupt waits that it could not take yet.
-    var wantsLook = true
-    /// KVM has one that it has not taken to the guest.
-    var hasQueued = false
-    /// The vector of an interrupt that was acknowledged and that KVM had no room for yet.
-    var owed: UInt8?
-    /// CR8 as KVM and the model both have it.
-    var knownPriority: UInt8 = 0
-    private var alarm: Alarm?
-    /// An interrupt that was waited for and is on its way to its handler.
-    var arriving: InterruptEvent?
+    var isPassing: Bool { loop.passLimit != nil }
 
     init(_ index: Int, _ vcpu: consuming VCPU, of machine: VirtualMachine) {
         self.index = index
@@ -131,17 +40,17 @@ final class Processor: @unchecked Sendable {
     }
 
     /// Calls this vCPU's thread out of the guest; from any thread.
-    func kick() { kickHandle.withLock { $0?() } }
+    func kick() { signals.kick.withLock { $0?() } }
 
     /// The thread's whole life. `ready` is called once it can be kicked.
     func live(ready: () -> Void) {
-        kickHandle.withLock { $0 = vcpu.adoptCurrentThread() }
+        signals.kick.withLock { $0 = vcpu.adoptCurrentThread() }
         defer {
-            kickHandle.withLock { $0 = nil }
+            signals.kick.withLock { $0 = nil }
             vcpu.releaseCurrentThread()
         }
-        thread = Thread.currentID
-        alarm = try? Alarm()
+        loop.thread = Thread.currentID
+        loop.alarm = try? Alarm()
         if machine.capabilities.synchronisesRegisters { vcpu.synchroniseRegisters() }
         ready()
         while true {
@@ -149,7 +58,7 @@ final class Processor: @unchecked Sendable {
             case .quit: return
             case .attend(let stop): attend(stop)
             case .move(let action, let listening):
-                isListening = listening
+                loop.isListening = listening
                 if action != .proceed { begin(action) }
                 noteDeparture()
                 let event = move()
@@ -160,7 +69,7 @@ final class Processor: @unchecked Sendable {
     }
 
     /// Calls this vCPU out of the guest at `moment`, in nanoseconds of Clock.monotonic; on its own thread.
-    func setAlarm(_ moment: UInt64) { alarm?.set(moment) }
+    func setAlarm(_ moment: UInt64) { loop.alarm?.set(moment) }
 
     /// Serves the debugger, then sets the machine going. A breakpoint that this vCPU stands on is stepped over while
     /// the others still stand.
@@ -168,8 +77,8 @@ final class Processor: @unchecked Sendable {
         switch machine.attend(stop) {
         case .end(let ending): machine.end(ending)
         case .resume(let plan):
-            if plan.actions[index] == .run, pending.isEmpty, let event = passReported() {
-                pending = [Pending(event: event)]
+            if plan.actions[index] == .run, pendingStops.isEmpty, let event = passReported() {
+                pendingStops = [PendingStop(event: event)]
             }
             machine.gate.release(plan, by: index)
         }
@@ -177,27 +86,29 @@ final class Processor: @unchecked Sendable {
 
     /// Takes a new order: what is left of the one before is of no use any more.
     private func begin(_ action: ResumePlan.Action) {
-        order = action
-        pausedJourney = nil
-        pending.removeAll { !$0.event.cause.happensOnce }
+        loop.action = action
+        x86.pausedJourney = nil
+        pendingStops.removeAll { !$0.event.cause.happensOnce }
     }
 
     private func move() -> StopEvent? {
-        while !pending.isEmpty {
-            let next = pending.removeFirst()
+        while !pendingStops.isEmpty {
+            let next = pendingStops.removeFirst()
             if let watchpoint = next.watchpoint, !machine.arrangement.watchpoints.contains(watchpoint) { continue }
             return next.event
         }
-        sleepsForGood.store(false, ordering: .relaxed)
-        hasRun = true
+        signals.isHaltedForGood.store(false, ordering: .relaxed)
+        loop.hasRun = true
         machine.gate.enter(index)
         defer { machine.gate.leave(index) }
         // Time goes on: one vCPU hears of the next timer.
-        if isListening { machine.setAlarm(of: self) }
+        if loop.isListening { machine.setAlarm(of: self) }
         return whileMoving { () throws(KVMError) in
-            if isListening, machine.attendant.beginListening(on: thread) { return StopEvent(.interrupted, on: index) }
-            defer { if isListening { machine.attendant.endListening() } }
-            switch order {
+            if loop.isListening, machine.attendant.beginListening(on: loop.thread) {
+                return StopEvent(.interrupted, on: index)
+            }
+            defer { if loop.isListening { machine.attendant.endListening() } }
+            switch loop.action {
             case .stay, .proceed: return nil
             case .run:
                 // In non-stop mode others may be moving.
@@ -218,8 +129,8 @@ final class Processor: @unchecked Sendable {
 
     /// Whether it still stands on what the last stop here was for.
     private var standsOnReported: Bool {
-        if let watchedPlace, watchedPlace == programCounter { return true }
-        guard let address = reported, address == programCounter else { return false }
+        if let stop = arm64.watchpointStop, stop == programCounter { return true }
+        guard let address = breakpoints.reported, address == programCounter else { return false }
         return machine.hasBreakpoint(at: address) || isHandler(address)
     }
 
@@ -242,14 +153,14 @@ final class Processor: @unchecked Sendable {
 
     /// Runs `body` with kicks put off until it is done.
     private func withoutLooking<R>(_ body: () throws(KVMError) -> R) throws(KVMError) -> R {
-        passLimit = PassLimit()
-        mayBeStuck.store(true, ordering: .relaxed)
-        reported = nil
+        loop.passLimit = PassLimit()
+        signals.mayBeStuck.store(true, ordering: .relaxed)
+        breakpoints.reported = nil
         defer {
-            passLimit = nil
-            mayBeStuck.store(false, ordering: .relaxed)
-            if owesLook { vcpu.repeatKick() }
-            owesLook = false
+            loop.passLimit = nil
+            signals.mayBeStuck.store(false, ordering: .relaxed)
+            if loop.hasDeferredKick { vcpu.repeatKick() }
+            loop.hasDeferredKick = false
         }
         return try body()
     }
@@ -270,13 +181,13 @@ final class Processor: @unchecked Sendable {
         } catch {
             event = StopEvent(.hostFailure, on: index, account: "vCPU \(index): \(error)")
         }
-        statistics.stopped()
+        counts.exits.stopped()
         // What cannot be fetched stays as it was; the next request on the vCPU says why.
         try? fetchRegisters()
         noteActivity()
         switch event?.cause {
-        case .breakpoint(let address): reported = address
-        case .caught where isHandler(programCounter): reported = programCounter
+        case .breakpoint(let address): breakpoints.reported = address
+        case .caught where isHandler(programCounter): breakpoints.reported = programCounter
         default: break
         }
         return event
@@ -288,9 +199,9 @@ final class Processor: @unchecked Sendable {
 
     /// Runs until an event, or nil when the machine is stopping.
     func enter(_ pace: Pace) throws(KVMError) -> StopEvent? {
-        reported = nil
+        breakpoints.reported = nil
         // A step still needs it.
-        if pace == .running { watchedPlace = nil }
+        if pace == .running { arm64.watchpointStop = nil }
         while true {
             if let outcome = try prepareToRun(pace) {
                 guard case .stop(let event) = outcome else { return nil }
@@ -299,17 +210,17 @@ final class Processor: @unchecked Sendable {
             // A step has looked already: its own breakpoint may be lifted.
             if pace == .running { try watchHandlers() }
             try arm(guestDebug(pace))
-            statistics.entering()
+            counts.exits.entering()
             let exit = try run()
-            hasQueued = false
-            statistics.exited(vcpu.reason(of: exit))
+            delivery.isInjected = false
+            counts.exits.exited(vcpu.reason(of: exit))
             try forgetCompleted(exit)
             switch try handle(exit) {
             case .goOn:
                 // KVM forgets a step when the instruction needed the VMM: it ends here, not one instruction later.
                 if pace == .running { try followBreakpoints(after: exit) }
                 if pace == .stepping, exit.isAccess, let event = try finishStep(exit) { return event }
-            case .pass where pace == .stepping || isLanding:
+            case .pass where pace == .stepping || x86.isLanding:
                 // The instruction faulted: its handler is next.
                 return StopEvent(.stepped, on: index)
             case .pass:
@@ -318,12 +229,12 @@ final class Processor: @unchecked Sendable {
             case .stop(let event):
                 guard case .breakpoint(let address) = event.cause else { return event }
                 // One that a step leads to is reported when the guest goes on from it.
-                if pace == .stepping || isLanding && isHandler(address) { return StopEvent(.stepped, on: index) }
-                hits.breakpoints[address, default: HitCounts.Breakpoint()].hits += 1
+                if pace == .stepping || x86.isLanding && isHandler(address) { return StopEvent(.stepped, on: index) }
+                counts.hits.breakpoints[address, default: HitCounts.Breakpoint()].hits += 1
                 guard let programs = machine.arrangement.programs[address], try verdict(of: programs) == .goOn else {
                     return event
                 }
-                hits.breakpoints[address]!.passed += 1
+                counts.hits.breakpoints[address]!.passed += 1
                 if let event = try passAlone() { return event }
             }
         }
@@ -353,43 +264,49 @@ final class Processor: @unchecked Sendable {
     func x86GuestDebug(_ pace: Pace) -> GuestDebug {
         let slots = currentSlots
         var debug = GuestDebug()
-        debug.softwareBreakpoints = machine.plants || !handlers.entries.isEmpty
+        debug.softwareBreakpoints = machine.plants || !breakpoints.handlers.entries.isEmpty
         debug.addresses = slots.addresses
         switch pace {
         case .running: debug.control = slots.control
         case .stepping:
             let place = programCounter
-            debug.control = slots.control(executing: { self.handlers.slots.contains($0) && $0 != place })
+            debug.control = slots.control(executing: { self.breakpoints.handlers.slots.contains($0) && $0 != place })
             debug.singleStep = true
         }
-        let isStep = pace == .stepping || isLanding
-        let holds = isStep ? machine.arrangement.stepsHoldInterrupts : trapStep?.passes == true
+        let isStep = pace == .stepping || x86.isLanding
+        let holds = isStep ? machine.arrangement.stepsHoldInterrupts : x86.trapStep?.passes == true
         debug.blockInterrupts = holds && machine.capabilities.blocksInterrupts
         return debug
     }
 
     /// Ends KVM's own stepping, which would not let go of the trap flag.
     func disarmStep() throws(KVMError) {
-        guard armed.singleStep else { return }
-        isArmed = false
+        guard debugControl.armed.singleStep else { return }
+        distrustDebugControl()
         try arm(guestDebug(.running))
     }
 
+    /// KVM may have lost what KVM_SET_GUEST_DEBUG gave it.
+    func distrustDebugControl() { debugControl.isArmed = false }
+
     func arm(_ debug: GuestDebug) throws(KVMError) {
-        if owesDisarm {
+        if arm64.hasUnfinishedStep {
             try vcpu.setGuestDebug(GuestDebug())
-            (owesDisarm, isArmed) = (false, false)
+            (arm64.hasUnfinishedStep, debugControl.isArmed) = (false, false)
         }
-        guard !isArmed || debug != armed || (debug.singleStep && !machine.capabilities.stepPersists) else { return }
+        guard
+            !debugControl.isArmed || debug != debugControl.armed
+                || (debug.singleStep && !machine.capabilities.stepPersists)
+        else { return }
         // KVM takes the guest's trap flag away with its own.
-        let dropsTrapFlag = armed.singleStep && !debug.singleStep && isCurrent && hasTrapFlag
+        let dropsTrapFlag = debugControl.armed.singleStep && !debug.singleStep && sync.isCurrent && hasTrapFlag
         try vcpu.setGuestDebug(debug)
-        armed = debug
+        debugControl.armed = debug
         if dropsTrapFlag {
             registers.changed.formUnion(.general)
             try storeChangedRegisters()
         }
-        isArmed = true
+        debugControl.isArmed = true
     }
 
     enum Outcome {
@@ -404,9 +321,9 @@ final class Processor: @unchecked Sendable {
     func interrupted() throws(KVMError) -> Outcome {
         vcpu.clearKick()
         try machine.advance(on: self)
-        if let passLimit {
-            owesLook = true
-            return passLimit.isReached ? .stop(stuckEvent) : .goOn
+        if let limit = loop.passLimit {
+            loop.hasDeferredKick = true
+            return limit.isReached ? .stop(stuckEvent) : .goOn
         }
         if machine.gate.isStopping { return .park }
         if machine.gate.goesFirst(index) {
@@ -414,7 +331,7 @@ final class Processor: @unchecked Sendable {
             if hasGotSomewhere { machine.gate.letOthersGo(index) }
         }
         machine.gate.makeWay(index)
-        if isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
+        if loop.isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
         if let event = try caughtHalt() { return .stop(event) }
         return try machine.haltWatch.examine(self).map { .stop($0) } ?? .goOn
     }
@@ -446,7 +363,7 @@ final class Processor: @unchecked Sendable {
 
     /// The run page has the registers and CR8 of now.
     private func noteExit() {
-        (isPageStale, isCurrent) = (false, false)
+        (sync.isPageStale, sync.isCurrent) = (false, false)
         adoptTaskPriority()
     }
 }

@@ -5,12 +5,12 @@ import KVM
 extension Processor {
     func noteDeparture() {
         guard machine.processors.count > 1 else { return }
-        departure = generalRegisters
+        loop.startRegisters = generalRegisters
     }
 
     /// Whether it executed something; one that sleeps, or cannot be asked, counts as if it had.
     var hasGotSomewhere: Bool {
-        guard machine.processors.count > 1, departure == generalRegisters else { return true }
+        guard machine.processors.count > 1, loop.startRegisters == generalRegisters else { return true }
         return (try? activity()) != .runnable
     }
 

@@ -18,10 +18,10 @@ extension Processor {
         registers.changed = []
         registers.present = []
         registers.forgetMissing(.all)
-        pending = []
-        touched = []
+        pendingStops = []
+        accesses.pendingHits = []
         forgetReported()
-        isArmed = false
+        distrustDebugControl()
         noteReplacement()
         fetch(.ofEveryExit)
     }
@@ -80,11 +80,11 @@ extension Processor {
     // MARK: - Those of every exit
 
     /// KVM was given other registers than `registers` and the run page have.
-    func noteReplacement() { (isPageStale, isCurrent) = (true, false) }
+    func noteReplacement() { (sync.isPageStale, sync.isCurrent) = (true, false) }
 
     /// General and system registers, without a request where they came with the exit, and once for each exit.
     func fetchRegisters() throws(KVMError) {
-        if isCurrent { return }
+        if sync.isCurrent { return }
         registers.changed = RegisterBlocks()
         registers.present = RegisterBlocks()
         registers.forgetMissing(.all)
@@ -93,12 +93,12 @@ extension Processor {
             throw error
         }
         registers.present = .ofEveryExit
-        isCurrent = true
+        sync.isCurrent = true
     }
 
     private func getRegisters() throws(KVMError) {
         switch machine.architecture {
-        case .x86_64 where machine.capabilities.synchronisesRegisters && !isPageStale:
+        case .x86_64 where machine.capabilities.synchronisesRegisters && !sync.isPageStale:
             vcpu.copySynchronised(
                 general: X86.Storage.general, system: X86.Storage.system, into: &registers.storage)
         case .x86_64:
@@ -131,8 +131,8 @@ extension Processor {
         case .x86_64:
             try vcpu.set(.general, from: registers.storage, at: X86.Storage.general)
             // KVM keeps the trap flag in the registers just replaced, and the run page has the old ones.
-            isArmed = false
-            isPageStale = true
+            distrustDebugControl()
+            sync.isPageStale = true
         case .arm64: try setArm(registers.changed, of: registers)
         }
         registers.changed = RegisterBlocks()
@@ -195,10 +195,10 @@ extension Processor {
     /// The program counter is another one, set from outside: what was reported at the old one is no longer the next
     /// instruction's, also when the program counter is set back to it.
     private func forgetReported() {
-        reported = nil
-        watchedPlace = nil
-        interruptedPass = nil
-        completed = nil
+        breakpoints.reported = nil
+        arm64.watchpointStop = nil
+        x86.interruptedPass = nil
+        x86.completed = nil
     }
 
     /// Why no guest has the registers of `file`.

@@ -78,7 +78,7 @@ struct MachineSnapshot {
         }
         machine.model?.reset()
         for processor in machine.processors {
-            processor.interruptCalls.withLock { $0 = InterruptCalls() }
+            processor.signals.interruptCalls.withLock { $0 = InterruptCalls() }
             processor.resetInterrupts()
         }
         for processor in machine.processors { processor.forgetHandlers() }

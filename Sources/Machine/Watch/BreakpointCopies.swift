@@ -88,11 +88,11 @@ extension VirtualMachine {
 extension Processor {
     /// After an exit that the guest goes on from: looks after breakpoints that may have come to be missing.
     func followBreakpoints(after exit: Exit) throws(KVMError) {
-        guard !machine.followed.isEmpty, lifted == nil else { return }
+        guard !machine.followed.isEmpty, breakpoints.lifted == nil else { return }
         try fetchRegisters()
         let paging = X86.paging(registers)
-        guard exit == .interrupted || paging != followedPaging else { return }
-        followedPaging = paging
+        guard exit == .interrupted || paging != breakpoints.followedPaging else { return }
+        breakpoints.followedPaging = paging
         machine.plantCopies(paging)
     }
 }

@@ -5,6 +5,17 @@ import Primitives
 
 // Accesses to pages that watchpoints trap. Each exits as MMIO and is applied to memory here; one that touches what is
 // watched stops the machine behind its whole instruction, however many accesses that makes.
+/// Where a vCPU is with an instruction that accesses trapped pages.
+struct TrappedAccesses {
+    /// Watched addresses that the instruction accessed, not reported yet.
+    var pendingHits: [PageWatch.Touch] = []
+    /// The last access, and how often it has come again.
+    var last = Exit.interrupted
+    var repetitions = 0
+    /// A repeated instruction is being finished, and what it accesses gathers in `pendingHits`.
+    var isFinishingRepetition = false
+}
+
 extension Processor {
     /// Whether an access is to memory, and so to a trapped page; else it is a device's.
     func isTrapped(_ exit: Exit) -> Bool {
@@ -25,13 +36,13 @@ extension Processor {
             }
         }
         // Now and then a read that comes again and again is looked at closely.
-        repetitions = exit == lastTrapped ? repetitions + 1 : 0
+        accesses.repetitions = exit == accesses.last ? accesses.repetitions + 1 : 0
         perform(exit)
-        if repetitions >= Self.patience {
-            repetitions = 0
+        if accesses.repetitions >= Self.patience {
+            accesses.repetitions = 0
             return try finish(exit)
         }
-        return touched.isEmpty || isGathering ? .goOn : try finish(exit)
+        return accesses.pendingHits.isEmpty || accesses.isFinishingRepetition ? .goOn : try finish(exit)
     }
 
     /// Like exits in a row, before the instruction is completed to see whether it can be. KVM comes back without end
@@ -45,7 +56,7 @@ extension Processor {
     }
 
     private func perform(_ exit: Exit) {
-        lastTrapped = exit
+        accesses.last = exit
         switch exit {
         case .mmioRead(let address, let size):
             vcpu.answerMMIO(machine.guestMemory.load(address, size: size))
@@ -58,7 +69,7 @@ extension Processor {
     }
 
     private func note(_ address: PhysicalAddress, _ size: Int, isWrite: Bool) {
-        hits.pages[MemorySlots.page(of: address.rawValue), default: 0] += 1
+        counts.hits.pages[MemorySlots.page(of: address.rawValue), default: 0] += 1
         let found = machine.watch.touches(of: size, at: address, isWrite: isWrite)
         guard !found.isEmpty else { return }
         let origins = accessOrigins(of: size, at: address, isWrite: isWrite)
@@ -69,10 +80,10 @@ extension Processor {
     /// already needs no telling of its own, since a client finds both by the address.
     func touch(_ found: [PageWatch.Touch]) {
         for touch in found {
-            let isTold = touched.contains { touch.watchpoint.contains($0.address) }
-            if touched.contains(where: { $0.watchpoint == touch.watchpoint }) { continue }
-            hits.watchpoints[touch.watchpoint, default: 0] += 1
-            if !isTold { touched.append(touch) }
+            let isTold = accesses.pendingHits.contains { touch.watchpoint.contains($0.address) }
+            if accesses.pendingHits.contains(where: { $0.watchpoint == touch.watchpoint }) { continue }
+            counts.hits.watchpoints[touch.watchpoint, default: 0] += 1
+            if !isTold { accesses.pendingHits.append(touch) }
         }
     }
 
@@ -87,7 +98,9 @@ extension Processor {
         if case .mmioRead(let address, _) = exit, other == nil, programCounter == start, repeatedLength == nil {
             return try retryStuck(at: address)
         }
-        guard !touched.isEmpty, !isGathering else { return other.map { .stop($0) } ?? .goOn }
+        guard !accesses.pendingHits.isEmpty, !accesses.isFinishingRepetition else {
+            return other.map { .stop($0) } ?? .goOn
+        }
         if other == nil { other = try finishRepetition() }
         return tellTouched(and: other)
     }
@@ -117,26 +130,26 @@ extension Processor {
 
     /// The stop for what was touched; the rest waits.
     func tellTouched(and other: StopEvent?) -> Outcome {
-        var events = touched.map { touch in
-            Pending(
+        var events = accesses.pendingHits.map { touch in
+            PendingStop(
                 event: StopEvent(.watchpoint(touch.watchpoint.access, touch.address), on: index),
                 watchpoint: touch.watchpoint)
         }
-        touched = []
-        if let other, other.cause.happensOnce { events.append(Pending(event: other)) }
+        accesses.pendingHits = []
+        if let other, other.cause.happensOnce { events.append(PendingStop(event: other)) }
         let first = events.removeFirst()
-        pending += events
+        pendingStops += events
         return .stop(first.event)
     }
 
     /// Runs a repeated string instruction to its end, so that it is told once; what else happens on the way ends that.
     private func finishRepetition() throws(KVMError) -> StopEvent? {
         let start = programCounter
-        guard X86.privilege(registers) == 0 || machine.capabilities.user.executionBreakpoint, journey == nil,
+        guard X86.privilege(registers) == 0 || machine.capabilities.user.executionBreakpoint, x86.journey == nil,
             !isPassing, let length = repeatedLength, standsInRepetition()
         else { return nil }
-        isGathering = true
-        defer { isGathering = false }
+        accesses.isFinishingRepetition = true
+        defer { accesses.isFinishingRepetition = false }
         let event = try run(from: start, to: start + length)
         return event?.cause == .stepped ? nil : event
     }
@@ -145,7 +158,7 @@ extension Processor {
     /// was just completed: one of its pointers lies just beside the last access.
     private func standsInRepetition() -> Bool {
         let (last, size): (UInt64, UInt64)
-        switch lastTrapped {
+        switch accesses.last {
         case .mmioRead(let address, let count), .mmioWrite(let address, _, let count):
             (last, size) = (address.rawValue, UInt64(count))
         default: return false

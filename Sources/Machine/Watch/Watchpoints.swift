@@ -148,7 +148,7 @@ extension VirtualMachine {
 
     /// How a watchpoint works now, how often it was hit, and what else it cost.
     func describe(_ watchpoint: Arrangement.Watchpoint) -> String {
-        let hits = processors.reduce(0) { $0 + ($1.hits.watchpoints[watchpoint] ?? 0) }
+        let hits = processors.reduce(0) { $0 + ($1.counts.hits.watchpoints[watchpoint] ?? 0) }
         if architecture == .arm64 {
             let numbers = armDebugRegisters.watches.indices.filter { watchpoint.meets(armDebugRegisters.watches[$0]) }
             return "watchpoint register \(numbers.map { "\($0)" }.joined(separator: ", ")), hit \(hits)"
@@ -163,7 +163,7 @@ extension VirtualMachine {
         }
         let pages = Set(found.ranges.flatMap { PageWatch.pages(of: $0) })
         let exits = processors.reduce(0) { sum, processor in
-            sum + pages.reduce(0) { $0 + (processor.hits.pages[$1] ?? 0) }
+            sum + pages.reduce(0) { $0 + (processor.counts.hits.pages[$1] ?? 0) }
         }
         let kinds = Dictionary(grouping: pages) { slots.trapped[$0] }
         let names: [(PageTrap?, String)] = [(.readOnly, "read-only"), (.removed, "removed"), (nil, "open")]
@@ -180,7 +180,7 @@ extension VirtualMachine {
     /// How the breakpoint at an address works, and how often it was hit.
     func describe(breakpointAt address: VirtualAddress) -> String {
         let (hits, passed) = processors.reduce((0, 0)) { sum, processor in
-            let own = processor.hits.breakpoints[address] ?? HitCounts.Breakpoint()
+            let own = processor.counts.hits.breakpoints[address] ?? HitCounts.Breakpoint()
             return (sum.0 + own.hits, sum.1 + own.passed)
         }
         var means = ""

@@ -48,7 +48,7 @@ extension VirtualMachine {
         model?.reset()
         try resetVGIC()
         for processor in processors {
-            processor.handlers = HandlerWatch()
+            processor.breakpoints.handlers = HandlerWatch()
             try processor.prepareArm(kind)
             processor.forgetRegisters()
         }

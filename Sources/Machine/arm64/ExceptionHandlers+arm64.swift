@@ -14,16 +14,16 @@ extension Processor {
     /// Follows VBAR_EL1: before each entry. A guest that moves its vectors is followed at its next exit.
     func watchVectors() throws(KVMError) {
         guard !machine.arrangement.catches.isEmpty else {
-            if !handlers.slots.isEmpty { handlers.slots = [] }
+            if !breakpoints.handlers.slots.isEmpty { breakpoints.handlers.slots = [] }
             return
         }
         let kinds = machine.arrangement.catches.vectors
         if !kinds.isEmpty {
-            if !isPageStale { try fetchRegisters() }
+            if !sync.isPageStale { try fetchRegisters() }
             fetch([.control])
         }
         let base = Arm64.vectorBase(registers)
-        handlers.slots = kinds.flatMap { kind in
+        breakpoints.handlers.slots = kinds.flatMap { kind in
             Self.exceptionOrigins.map {
                 VirtualAddress(base.rawValue &+ Arm64ExceptionVector(kind, from: $0).offset)
             }
@@ -32,7 +32,7 @@ extension Processor {
 
     /// What standing on such a vector means; nil where it is none, or the client's own breakpoint too.
     func reachedVector(_ place: VirtualAddress) throws(KVMError) -> Outcome? {
-        guard handlers.slots.contains(place) else { return nil }
+        guard breakpoints.handlers.slots.contains(place) else { return nil }
         fetch([.control])
         if let vector = Arm64ExceptionVector(at: place, base: Arm64.vectorBase(registers)),
             let account = try caught(at: vector)

@@ -18,7 +18,7 @@ extension Processor {
     /// second attempt; nil where the next instruction is neither, or the plain step is all that can be done.
     func stepExclusive() throws(KVMError) -> StopEvent?? {
         let start = programCounter
-        let isTold = watchedPlace == start
+        let isTold = arm64.watchpointStop == start
         switch Arm64Instruction(code(at: start, count: Arm64Instruction.length)) {
         case .loadExclusive:
             guard let sequence = sequence(at: start) else { return nil }
@@ -69,8 +69,8 @@ extension Processor {
     }
 
     private func run(_ sequence: Arm64ExclusiveSequence, liftsWatchpoints: Bool) throws(KVMError) -> StopEvent? {
-        exclusiveRun = ExclusiveRun(ends: sequence.ends, liftsWatchpoints: liftsWatchpoints)
-        defer { exclusiveRun = nil }
+        arm64.exclusiveRun = ExclusiveRun(ends: sequence.ends, liftsWatchpoints: liftsWatchpoints)
+        defer { arm64.exclusiveRun = nil }
         let (start, before) = (programCounter, Arm64.state(registers))
         guard machine.arrangement.stepsHoldInterrupts else { return try enter(.running) }
         Arm64.setState(&registers, to: before.masking(true, true))

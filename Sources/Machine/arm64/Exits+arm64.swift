@@ -69,7 +69,7 @@ extension Processor {
             if let outcome = reachedPlanted(at: place) { return outcome }
             return try deliverOwnBreakpoint(event.code)
         case .breakpointLower, .breakpointSame:
-            if exclusiveRun?.ends.contains(place) == true { return .stop(StopEvent(.stepped, on: index)) }
+            if arm64.exclusiveRun?.ends.contains(place) == true { return .stop(StopEvent(.stepped, on: index)) }
             return try reachedVector(place) ?? .stop(StopEvent(.breakpoint(place), on: index))
         case .watchpointLower, .watchpointSame: return watched(VirtualAddress(event.status), at: place)
         case .stepLower, .stepSame: return .stop(StopEvent(.stepped, on: index))
@@ -84,8 +84,8 @@ extension Processor {
             $0.contains(fault) || watch.map($0.meets) == true
         }
         guard let watchpoint else { return .stop(failure("a watchpoint that was not set was hit at \(fault)")) }
-        hits.watchpoints[watchpoint, default: 0] += 1
-        watchedPlace = place
+        counts.hits.watchpoints[watchpoint, default: 0] += 1
+        arm64.watchpointStop = place
         let address = watchpoint.contains(fault) ? fault : watchpoint.address
         return .stop(StopEvent(.watchpoint(watchpoint.access, address), on: index))
     }
@@ -99,7 +99,7 @@ extension Processor {
         registers.changed = []
         noteReplacement()
         // A step over it ends in the handler.
-        if armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
+        if debugControl.armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
         return .goOn
     }
 }

@@ -14,7 +14,7 @@ extension Processor {
     /// Before the vCPU runs; an outcome where an event that was waited for stops it.
     func makeReadyArm() throws(KVMError) -> Outcome? {
         guard let model = machine.model else { return nil }
-        if attention.exchange(false, ordering: .acquiringAndReleasing) { driveInputs() }
+        if signals.interruptsChanged.exchange(false, ordering: .acquiringAndReleasing) { driveInputs() }
         guard let hit = model.takeHit() else { return nil }
         // The guest must stand behind the access that made it, not inside.
         _ = try complete()
@@ -25,13 +25,13 @@ extension Processor {
     /// its copy of HCR_EL2, which it also changes, without a lock, as it loads a vCPU to run. A level that another thread
     /// gives it at that moment is lost, and with it the interrupt. So other threads leave word and call this one.
     func driveInputs() {
-        guard let wanted = machine.model?.inputs(of: index), wanted != drivenInputs else { return }
-        let changed = wanted.symmetricDifference(drivenInputs)
+        guard let wanted = machine.model?.inputs(of: index), wanted != arm64.drivenInputs else { return }
+        let changed = wanted.symmetricDifference(arm64.drivenInputs)
         for (input, isFast) in [(ArmInputs.irq, false), (.fiq, true)] where changed.contains(input) {
             let line = ArmInterruptLine.processor(index, isFast: isFast)
             do throws(KVMError) {
                 try machine.vm.setInterruptLine(line.number, wanted.contains(input))
-                drivenInputs.formSymmetricDifference(input)
+                arm64.drivenInputs.formSymmetricDifference(input)
             } catch {
                 diagnose(.interruptInput, "vCPU \(index) does not hear of its interrupts: \(error)")
             }

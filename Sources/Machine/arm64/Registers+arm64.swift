@@ -27,15 +27,15 @@ extension Processor {
     /// Whether it is switched off, where there are others that could switch it on.
     func noteArmActivity() {
         guard machine.processors.count > 1 else { return }
-        isOff = (try? activity()) == .stopped
+        arm64.isOff = (try? activity()) == .stopped
     }
 
     /// Once others have run while it stood still: CPU_ON has given it other registers, which are not to be overwritten
     /// with those it had.
     func noteSwitchOn() {
-        guard isOff else { return }
+        guard arm64.isOff else { return }
         noteArmActivity()
-        if !isOff { forgetRegisters() }
+        if !arm64.isOff { forgetRegisters() }
     }
 
     /// Gives KVM the `blocks` of `file`: where `old` is given, what differs from it only.
@@ -54,11 +54,8 @@ extension Processor {
         try vcpu.initialise(as: kind.starting(isOff: index > 0))
         registers.present = []
         registers.forgetMissing(.all)
-        deviceLevels = []
-        drivenInputs = []
-        attention.store(true, ordering: .releasing)
-        watchedPlace = nil
-        (isOff, owesDisarm) = (index > 0, true)
+        arm64.reset(isOff: index > 0)
+        signals.interruptsChanged.store(true, ordering: .releasing)
         fetch(.ofEveryExit)
         guard index == 0 else { return }
         guard case .arm64(let start) = machine.configuration.start else {

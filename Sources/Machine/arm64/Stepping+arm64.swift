@@ -12,7 +12,7 @@ extension Processor {
             return try enterHolding()
         }
         // KVM would take the next step for done.
-        if event?.cause != .stepped { owesDisarm = true }
+        if event?.cause != .stepped { arm64.hasUnfinishedStep = true }
         return event
     }
 
@@ -30,14 +30,16 @@ extension Processor {
         let isStepping = pace == .stepping
         debug.softwareBreakpoints = machine.plants
         debug.singleStep = isStepping
-        var places = exclusiveRun?.ends ?? []
-        for slot in registers.breakpoints + handlers.slots where !places.contains(slot) { places.append(slot) }
+        var places = arm64.exclusiveRun?.ends ?? []
+        for slot in registers.breakpoints + breakpoints.handlers.slots where !places.contains(slot) {
+            places.append(slot)
+        }
         // An exclusive sequence, too, begins at what it must get past; what its ends leave no room for waits.
-        places.removeAll { (isStepping || exclusiveRun != nil) && $0 == place }
+        places.removeAll { (isStepping || arm64.exclusiveRun != nil) && $0 == place }
         debug.breakpoints = places.prefix(registers.breakpointCount).map {
             GuestDebug.Slot(control: Arm64DebugRegisters.breakpointControl, value: $0.rawValue)
         }
-        let isLifted = exclusiveRun?.liftsWatchpoints ?? (isStepping && watchedPlace == place)
+        let isLifted = arm64.exclusiveRun?.liftsWatchpoints ?? (isStepping && arm64.watchpointStop == place)
         if !isLifted {
             debug.watchpoints = registers.watches.map { GuestDebug.Slot(control: $0.control, value: $0.value) }
         }

@@ -9,19 +9,19 @@ import Primitives
 extension Processor {
     /// The exceptions that must be seen now.
     private var watchedVectors: Set<UInt8> {
-        var vectors = isLanding ? ExceptionVector.exceptions : []
+        var vectors = x86.isLanding ? ExceptionVector.exceptions : []
         vectors.formUnion(machine.caughtVectors)
         let capabilities = machine.capabilities
-        if let arriving { vectors.insert(arriving.vector) }
+        if let event = delivery.caught { vectors.insert(event.vector) }
         vectors.formUnion(machine.caughtLines.keys)
         // Nothing leaves user mode before there is a task state segment.
         guard X86.mode(registers) != .real, X86.taskSelector(registers) & ~3 != 0 else { return vectors }
-        if let vector = capabilities.userTrapVector, machine.plants || journey != nil {
+        if let vector = capabilities.userTrapVector, machine.plants || x86.journey != nil {
             vectors.insert(vector.rawValue)
         }
-        if trapStep != nil || owesTrap { vectors.insert(ExceptionVector.debug.rawValue) }
+        if x86.trapStep != nil || x86.hasStrayTrapFlag { vectors.insert(ExceptionVector.debug.rawValue) }
         // An instruction that faults while it is passed is not waited for.
-        if trapStep?.passes == true { vectors.formUnion(ExceptionVector.exceptions) }
+        if x86.trapStep?.passes == true { vectors.formUnion(ExceptionVector.exceptions) }
         if !capabilities.userInterrupts { vectors.insert(ExceptionVector.invalidOpcode.rawValue) }
         if !capabilities.userSystemCalls { vectors.insert(ExceptionVector.pageFault.rawValue) }
         return vectors
@@ -30,11 +30,12 @@ extension Processor {
     /// Follows the guest's interrupt table: called before each entry, with the registers of the last exit.
     func watchInterruptTable() throws(KVMError) {
         guard
-            machine.watchesHandlers || arriving != nil || trapStep != nil || owesTrap || isLanding
-                || !handlers.source.vectors.isEmpty
+            machine.watchesHandlers || delivery.caught != nil || x86.trapStep != nil || x86.hasStrayTrapFlag
+                || x86.isLanding
+                || !breakpoints.handlers.source.vectors.isEmpty
         else { return }
         // Those that were just stored are the newest.
-        if !isPageStale { try fetchRegisters() }
+        if !sync.isPageStale { try fetchRegisters() }
         var source = HandlerWatch.Source()
         source.vectors = watchedVectors
         if let last = source.vectors.max() {
@@ -44,10 +45,10 @@ extension Processor {
             let size = min((Int(highest) + 1) * source.table.mode.entrySize, Int(source.table.limit) + 1)
             source.bytes = machine.instruction(at: source.table.base, count: size, seenBy: self)
         }
-        guard source != handlers.source else { return }
-        handlers.source = source
-        handlers.entries = HandlerWatch.entries(of: source, descriptor: descriptor)
-        place(Set(handlers.entries.map(\.address)))
+        guard source != breakpoints.handlers.source else { return }
+        breakpoints.handlers.source = source
+        breakpoints.handlers.entries = HandlerWatch.entries(of: source, descriptor: descriptor)
+        place(Set(breakpoints.handlers.entries.map(\.address)))
     }
 
     /// Watches `addresses`: by debug registers that clients leave free, one of them kept for steps, then by planting.
@@ -56,9 +57,9 @@ extension Processor {
         let canPlant = machine.capabilities.trap(in: level) != nil
         let free = machine.debugRegisters.free - (canPlant ? 1 : 0)
         // Where there are too few debug registers and nothing can be planted, the common faults come first.
-        let common = Set(handlers.entries.filter { $0.isCommon }.map(\.address))
+        let common = Set(breakpoints.handlers.entries.filter { $0.isCommon }.map(\.address))
         let sorted = common.sorted() + addresses.subtracting(common).sorted()
-        handlers.slots = Array(sorted.prefix(max(0, free)))
+        breakpoints.handlers.slots = Array(sorted.prefix(max(0, free)))
         let rest = canPlant ? sorted.dropFirst(max(0, free)) : []
         machine.hidden.set(
             Set(rest.compactMap { machine.physical($0, seenBy: self) }), for: index, .handlers)
@@ -66,16 +67,14 @@ extension Processor {
 
     /// Watches nothing, and forgets what steps left behind: for a reset.
     func forgetHandlers() {
-        handlers = HandlerWatch()
+        breakpoints.handlers = HandlerWatch()
         machine.hidden.set([], for: index, .handlers)
-        owesTrap = false
-        ownBreakpoint = nil
-        interruptedPass = nil
-        lastHalt = nil
+        x86.reset()
+        loop.lastHalt = nil
     }
 
     func isHandler(_ place: VirtualAddress) -> Bool {
-        handlers.slots.contains(place) || handlers.entries.contains { $0.address == place }
+        breakpoints.handlers.slots.contains(place) || breakpoints.handlers.entries.contains { $0.address == place }
     }
 
     var interruptTable: InterruptTable {
@@ -109,13 +108,13 @@ extension Processor {
 
     /// What standing on a handler's first instruction means; nil where `place` is none.
     func reachedHandler(_ place: VirtualAddress) throws(KVMError) -> Outcome? {
-        let entries = handlers.entries.filter { $0.address == place }
-        guard !entries.isEmpty, place != journey?.from || !machine.hasBreakpoint(at: place) else { return nil }
+        let entries = breakpoints.handlers.entries.filter { $0.address == place }
+        guard !entries.isEmpty, place != x86.journey?.from || !machine.hasBreakpoint(at: place) else { return nil }
         try fetchRegisters()
         var caught: StopEvent?
-        if let arriving, entries.contains(where: { $0.vector == arriving.vector }) {
-            self.arriving = nil
-            caught = tell(of: arriving)
+        if let event = delivery.caught, entries.contains(where: { $0.vector == event.vector }) {
+            delivery.caught = nil
+            caught = tell(of: event)
         }
         for entry in entries {
             let frame = X86InterruptFrame(

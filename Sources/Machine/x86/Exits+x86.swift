@@ -50,7 +50,7 @@ extension Processor {
             return .goOn
         case .busLock, .notify(isContextLost: false): return .goOn
         case .halt where !hasKernelAPIC:
-            rest = .halted
+            delivery.activity = .halted
             guard machine.catchesHalts else { return .goOn }
             try fetchRegisters()
             return .stop(haltEvent)
@@ -193,7 +193,7 @@ extension Processor {
             var isTaken = false
             if let value, !isRefused { isTaken = try vcpu.setModelSpecific(register, to: value) }
             vcpu.answerRegister(isTaken ? value : nil)
-            guard isRefused, isUnfiltered else { return .goOn }
+            guard isRefused, x86.isUnfiltered else { return .goOn }
             // Without KVM's step, whose trap flag the fault would store.
             try disarmStep()
             _ = try complete()
@@ -220,8 +220,8 @@ extension Processor {
             // A refusal exits too, and is answered without a step.
             if hasKernelAPIC { try machine.vm.exitOnFilteredRegisters(andUnknown: true) }
             try machine.vm.filter(machine.filtered.filter { $0.index != register })
-            isUnfiltered = true
-            defer { isUnfiltered = false }
+            x86.isUnfiltered = true
+            defer { x86.isUnfiltered = false }
             let event = try pass()
             try machine.vm.filter(machine.filtered)
             if hasKernelAPIC { try machine.vm.exitOnFilteredRegisters(andUnknown: false) }
@@ -238,13 +238,13 @@ extension Processor {
         // Whether nothing was executed since the vCPU went in: `registers` are those of before.
         let hasNotMoved = place == programCounter
         if event.code == 3 {
-            if place == lifted, armed.singleStep {
+            if place == breakpoints.lifted, debugControl.armed.singleStep {
                 // The guest's own under the breakpoint that is passed. Its handler is next: what is stepped no further
                 // leaves no trap flag in what the handler finds.
                 try vcpu.injectSoftware(vector: 3, asException: true)
                 return .stop(StopEvent(.stepped, on: index))
             }
-            if armed.singleStep, !hasNotMoved { trapWaits = true }
+            if debugControl.armed.singleStep, !hasNotMoved { x86.hasPendingStepTrap = true }
             if let outcome = try reachedHandler(place) { return outcome }
             if let outcome = reachedPlanted(at: place) { return outcome }
             // The guest's own: KVM keeps its length, so RIP stays where it is.
@@ -252,23 +252,23 @@ extension Processor {
             return .goOn
         }
         let slots = currentSlots.hits(event.status)
-        if trapWaits {
-            trapWaits = false
+        if x86.hasPendingStepTrap {
+            x86.hasPendingStepTrap = false
             if hasNotMoved, X86DebugRegisters.isStep(event.status) { return .goOn }
         }
         // A step may come with the breakpoint that it leads to, which is hit when the guest goes on.
-        let isStep = armed.singleStep && X86DebugRegisters.isStep(event.status)
+        let isStep = debugControl.armed.singleStep && X86DebugRegisters.isStep(event.status)
         if !isStep, slots.contains(where: { $0.access == .execute && $0.address == place }) {
-            if place == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
+            if place == x86.journey?.to { return .stop(StopEvent(.stepped, on: index)) }
             if let outcome = try reachedHandler(place) { return outcome }
             return .stop(StopEvent(.breakpoint(place), on: index))
         }
         let found = slots.filter { $0.access != .execute }.compactMap(watched)
         if !found.isEmpty {
             touch(found.sorted { $0.address < $1.address })
-            return isGathering ? .goOn : tellTouched(and: nil)
+            return accesses.isFinishingRepetition ? .goOn : tellTouched(and: nil)
         }
-        if armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
+        if debugControl.armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
         // The guest's own trap flag or debug registers.
         try queueDebugException(status: event.status)
         return .goOn
@@ -286,7 +286,7 @@ extension Processor {
 
     /// What a planted instruction at `place` comes to; nil where it is the guest's own.
     func reachedPlanted(at place: VirtualAddress) -> Outcome? {
-        guard place != journey?.from, place != lifted else { return nil }
+        guard place != x86.journey?.from, place != breakpoints.lifted else { return nil }
         if machine.hasBreakpoint(at: place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
         // Else it is there for another vCPU, or for another address that leads there too.
         return machine.isPlanted(at: place, seenBy: self) ? .pass : nil

@@ -19,12 +19,12 @@ extension Processor {
     /// What the vCPU does, whoever knows: KVM, or this program where it has the local APIC.
     func activity() throws(KVMError) -> VCPU.Activity {
         if hasKernelAPIC || machine.architecture == .arm64 { return try vcpu.activity() }
-        return rest
+        return delivery.activity
     }
 
     func setActivity(_ activity: VCPU.Activity) throws(KVMError) {
         if hasKernelAPIC { return try vcpu.setActivity(activity) }
-        rest = activity
+        delivery.activity = activity
     }
 
     /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
@@ -35,9 +35,9 @@ extension Processor {
                 if let outcome = try takeCalls() { return outcome }
             }
             if let hit = model.takeHit() { return .stop(tell(of: hit)) }
-            if rest == .runnable || rest == .halted { try takeInterrupt(model, pace) }
-            if rest == .runnable { return nil }
-            kickHandle.withLock { $0 }?.sleep()
+            if delivery.activity == .runnable || delivery.activity == .halted { try takeInterrupt(model, pace) }
+            if delivery.activity == .runnable { return nil }
+            signals.kick.withLock { $0 }?.sleep()
             switch try interrupted() {
             case .goOn, .pass: continue
             case let outcome: return outcome
@@ -69,17 +69,17 @@ extension Processor {
     func adoptTaskPriority() {
         guard hasModelledAPIC else { return }
         let priority = vcpu.taskPriority
-        guard priority != knownPriority else { return }
-        knownPriority = priority
+        guard priority != delivery.taskPriority else { return }
+        delivery.taskPriority = priority
         machine.model?.change(by: self) { $0.pc?.setCR8(priority, index, at: $1) }
-        attention.store(true, ordering: .relaxed)
+        signals.interruptsChanged.store(true, ordering: .relaxed)
     }
 
     /// What is not an interrupt: INIT, start-up, NMI. INIT sends the boot processor to its firmware, which begins anew:
     /// without any, that is the machine's reset.
     private func takeCalls() throws(KVMError) -> Outcome? {
-        guard attention.load(ordering: .acquiring) else { return nil }
-        let calls = interruptCalls.withLock { calls in
+        guard signals.interruptsChanged.load(ordering: .acquiring) else { return nil }
+        let calls = signals.interruptCalls.withLock { calls in
             defer { calls = InterruptCalls() }
             return calls
         }
@@ -87,18 +87,18 @@ extension Processor {
             guard index != 0 else { return .stop(resetByInit) }
             try initialize()
         }
-        if let page = calls.startUpVector, rest == .initReceived { try start(at: page) }
-        guard calls.nonMaskable > 0, rest != .initReceived else { return nil }
+        if let page = calls.startUpVector, delivery.activity == .initReceived { try start(at: page) }
+        guard calls.nonMaskable > 0, delivery.activity != .initReceived else { return nil }
         for _ in 0..<calls.nonMaskable { try vcpu.interruptNonMaskably() }
         // In an NMI's own handler the next one is pending, and HLT goes on.
-        if rest == .halted, try vcpu.nonMaskable().isBlocked { return nil }
-        rest = .runnable
+        if delivery.activity == .halted, try vcpu.nonMaskable().isBlocked { return nil }
+        delivery.activity = .runnable
         return nil
     }
 
     /// Something but an interrupt has reached it, and its thread has not seen it yet.
     var hasCalls: Bool {
-        interruptCalls.withLock { $0.nonMaskable > 0 || $0.isInitialized || $0.startUpVector != nil }
+        signals.interruptCalls.withLock { $0.nonMaskable > 0 || $0.isInitialized || $0.startUpVector != nil }
     }
 
     var resetByInit: StopEvent {
@@ -121,11 +121,8 @@ extension Processor {
 
     /// As after power-up.
     func resetInterrupts() {
-        rest = index == 0 || hasKernelAPIC ? .runnable : .initReceived
-        wantsLook = true
-        hasQueued = false
-        owed = nil
-        knownPriority = 0
+        delivery = InterruptDelivery()
+        if index > 0, !hasKernelAPIC { delivery.activity = .initReceived }
         vcpu.taskPriority = 0
         vcpu.requestInterruptWindow(false)
     }
@@ -137,24 +134,26 @@ extension Processor {
         fetch([.general, .system])
         X86.startUp(&registers, page: page)
         try storeAll()
-        rest = .runnable
+        delivery.activity = .runnable
     }
 
     /// Queues the interrupt that waits, if the processor can take it; else asks for an exit when it can.
     private func takeInterrupt(_ model: InterruptModel, _ pace: Pace) throws(KVMError) {
-        if attention.exchange(false, ordering: .acquiringAndReleasing) { wantsLook = true }
+        if signals.interruptsChanged.exchange(false, ordering: .acquiringAndReleasing) {
+            delivery.mayHavePending = true
+        }
         let followsPriority = missesLoweredPriority && pace == .running && !isPassing
-        guard wantsLook else { return vcpu.requestInterruptWindow(followsPriority) }
+        guard delivery.mayHavePending else { return vcpu.requestInterruptWindow(followsPriority) }
         let holds = isPassing || pace == .stepping && machine.arrangement.stepsHoldInterrupts
-        guard !holds, owed != nil || model.look({ $0.pending(index) }) != nil else {
-            if !holds { wantsLook = false }
+        guard !holds, delivery.queuedVector != nil || model.look({ $0.pending(index) }) != nil else {
+            if !holds { delivery.mayHavePending = false }
             return vcpu.requestInterruptWindow(followsPriority)
         }
         // Halted it can always take one: HLT shadows nothing. Registers or events that were replaced since the exit
         // make the page's answer old: the window's exit has a new one.
-        let accepts = rest == .halted ? takesInterrupts : vcpu.acceptsInterrupt && !isPageStale
-        guard accepts, !hasQueued else { return vcpu.requestInterruptWindow(rest == .runnable) }
-        var vector = owed
+        let accepts = delivery.activity == .halted ? takesInterrupts : vcpu.acceptsInterrupt && !sync.isPageStale
+        guard accepts, !delivery.isInjected else { return vcpu.requestInterruptWindow(delivery.activity == .runnable) }
+        var vector = delivery.queuedVector
         if vector == nil {
             model.change(by: self) { controller, now in
                 let taken = controller.acknowledge(index, at: now)
@@ -163,29 +162,29 @@ extension Processor {
             }
         }
         guard let vector else { return }
-        if let hit = model.takeHit() ?? model.look({ $0.takeArrival() }) { arriving = hit }
-        owed = try vcpu.interrupt(vector) ? nil : vector
-        hasQueued = true
-        rest = .runnable
+        if let hit = model.takeHit() ?? model.look({ $0.takeArrival() }) { delivery.caught = hit }
+        delivery.queuedVector = try vcpu.interrupt(vector) ? nil : vector
+        delivery.isInjected = true
+        delivery.activity = .runnable
         if hasModelledAPIC {
             let priority = model.look { $0.cr8(index) }
-            knownPriority = priority
+            delivery.taskPriority = priority
             vcpu.taskPriority = priority
         }
-        let more = owed != nil || model.look { $0.pending(index) } != nil
-        wantsLook = more
+        let more = delivery.queuedVector != nil || model.look { $0.pending(index) } != nil
+        delivery.mayHavePending = more
         vcpu.requestInterruptWindow(more || followsPriority)
     }
 
     /// A KVM that emulates kernel mode does not exit when the guest lowers CR8 (KVM_EXIT_SET_TPR). While CR8 holds
     /// interrupts back, the window's exits, one for each of its batches of instructions, show what it is now.
     private var missesLoweredPriority: Bool {
-        knownPriority != 0 && hasModelledAPIC && machine.capabilities.emulatesKernelMode
+        delivery.taskPriority != 0 && hasModelledAPIC && machine.capabilities.emulatesKernelMode
     }
 
     /// RFLAGS.IF.
     private var takesInterrupts: Bool {
-        isPageStale ? X86.takesInterrupts(registers) : vcpu.interruptsEnabled
+        sync.isPageStale ? X86.takesInterrupts(registers) : vcpu.interruptsEnabled
     }
 
     // MARK: - Accesses
@@ -208,10 +207,10 @@ extension Processor {
     /// The guest wrote the task priority register, or something that may have.
     private func followPriority(_ model: InterruptModel) {
         let priority = model.look { $0.cr8(index) }
-        guard priority != knownPriority else { return }
-        knownPriority = priority
+        guard priority != delivery.taskPriority else { return }
+        delivery.taskPriority = priority
         vcpu.taskPriority = priority
-        attention.store(true, ordering: .relaxed)
+        signals.interruptsChanged.store(true, ordering: .relaxed)
     }
 
     /// A port of the 8259 pair or the 8254: the value of a read.

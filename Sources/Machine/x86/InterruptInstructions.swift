@@ -42,7 +42,7 @@ extension Processor {
             return try storeChangedRegisters()
         }
         if let failure = deliveryFailure(of: instruction) { return try raise(failure) }
-        completed = (instruction, programCounter)
+        x86.completed = (instruction, programCounter)
         X86.advance(&registers, by: instruction.length)
         try storeChangedRegisters()
         let isInterrupt = if case .interrupt = instruction.kind { true } else { false }
@@ -73,18 +73,18 @@ extension Processor {
 
     /// Forgets the instruction that was completed here, once the guest has gone on.
     func forgetCompleted(_ exit: Exit) throws(KVMError) {
-        guard let (instruction, place) = completed, exit != .shutdown else { return }
+        guard let (instruction, place) = x86.completed, exit != .shutdown else { return }
         if exit == .interrupted {
             // It may not have been delivered yet.
             try fetchRegisters()
             if programCounter == place + instruction.length { return }
         }
-        completed = nil
+        x86.completed = nil
     }
 
     /// An interrupt instruction whose delivery failed stands where it stood: RIP was moved past it too soon.
     func takeBackCompleted() throws(KVMError) {
-        guard let (instruction, place) = completed, programCounter == place + instruction.length else { return }
+        guard let (instruction, place) = x86.completed, programCounter == place + instruction.length else { return }
         // One that was delivered has returned, and it is the next instruction that failed.
         guard TripleFault(self).cannotDeliver(instruction.vector) else { return }
         X86.advance(&registers, by: -instruction.length)

@@ -11,7 +11,7 @@ import Primitives
 extension Processor {
     /// Tries again without the traps that may have made the guest fail; nil where they cannot have.
     func retry(_ exit: Exit) throws(KVMError) -> Outcome? {
-        guard !isRetrying, !machine.slots.trapped.isEmpty else { return nil }
+        guard !x86.isRetrying, !machine.slots.trapped.isEmpty else { return nil }
         try fetchRegisters()
         let place = programCounter
         let bytes = machine.instruction(at: place, seenBy: self)
@@ -20,7 +20,7 @@ extension Processor {
         if failedDelivery, X86.mode(registers) == .real, place.rawValue >= 0xffff_0000 { return nil }
         let code = trappedPages([place, place + max(bytes.count - 1, 0)])
         if !failedDelivery {
-            if machine.isPlanted(at: place, seenBy: self), lifted != place { return nil }
+            if machine.isPlanted(at: place, seenBy: self), breakpoints.lifted != place { return nil }
             // An interrupt instruction is not emulated anyway, on some hosts, and completed here.
             let isInterrupt = X86InterruptInstruction(bytes, registers) != nil || X86Instruction(bytes) == .halt
             if code.isEmpty, isInterrupt, !hasTrappedStack() { return nil }
@@ -34,8 +34,8 @@ extension Processor {
     /// Goes on with an instruction that KVM cannot do while the page of `address` is trapped, and exits for without end.
     func retryStuck(at address: PhysicalAddress) throws(KVMError) -> Outcome {
         // What it touched so far, it will touch again.
-        for touch in touched { hits.watchpoints[touch.watchpoint]? -= 1 }
-        touched = []
+        for touch in accesses.pendingHits { counts.hits.watchpoints[touch.watchpoint]? -= 1 }
+        accesses.pendingHits = []
         try fetchRegisters()
         let bytes = machine.instruction(at: programCounter, seenBy: self)
         let page = MemorySlots.page(of: address.rawValue)
@@ -76,15 +76,15 @@ extension Processor {
         guard X86.privilege(registers) < 3 || machine.capabilities.user.singleStep else {
             return release(pages.isEmpty ? all : pages)
         }
-        let outer = armed
+        let outer = debugControl.armed
         let start = registers
         let vector = exit == .shutdown ? try interruptInDelivery() : nil
         for open in pages.isEmpty || pages == all ? [all] : [pages, all] {
             let before = machine.watchedBytes(on: open)
             machine.trapPages(without: open)
-            isRetrying = true
+            x86.isRetrying = true
             defer {
-                isRetrying = false
+                x86.isRetrying = false
                 machine.trapPages()
             }
             if let vector { try vcpu.injectInterrupt(vector: vector) }
@@ -99,10 +99,10 @@ extension Processor {
             // What the operand explains was looked at just now.
             touch(machine.changes(since: before) { failedDelivery || !self.writes($0, instruction, start) })
             // Where an outer step is under way, it asks for the exception itself.
-            if isTrapDue, !outer.singleStep { try queueTrap() }
+            if x86.isTrapDue, !outer.singleStep { try queueTrap() }
             break
         }
-        if !touched.isEmpty, !isGathering { return tellTouched(and: nil) }
+        if !accesses.pendingHits.isEmpty, !accesses.isFinishingRepetition { return tellTouched(and: nil) }
         return outer.singleStep ? .stop(StopEvent(.stepped, on: index)) : .goOn
     }
 

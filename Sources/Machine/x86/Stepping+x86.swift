@@ -7,7 +7,7 @@ import Primitives
 extension Processor {
     /// Executes the next instruction: nil where the machine stops before it is done.
     func stepX86() throws(KVMError) -> StopEvent? {
-        if let (start, end) = pausedJourney { return try run(from: start, to: end) }
+        if let (start, end) = x86.pausedJourney { return try run(from: start, to: end) }
         if isUnseenUser { return try stepInUserMode() }
         let start = programCounter
         let bytes = machine.instruction(at: start, seenBy: self)
@@ -55,18 +55,20 @@ extension Processor {
     private func stepOnce(_ step: X86StepInstruction, _ bytes: [UInt8]) throws(KVMError) -> StopEvent? {
         // Where KVM steps by the trap flag, an instruction that faults while it is passed is passed all the same: it is
         // done when its handler has returned.
-        isLanding = machine.capabilities.emulatesKernelMode || !isPassing
-        defer { isLanding = false }
-        if isLanding, !X86Instruction.neverFaults(bytes, isLong: X86.mode(registers) == .long) { try watchHandlers() }
+        x86.isLanding = machine.capabilities.emulatesKernelMode || !isPassing
+        defer { x86.isLanding = false }
+        if x86.isLanding, !X86Instruction.neverFaults(bytes, isLong: X86.mode(registers) == .long) {
+            try watchHandlers()
+        }
         // An emulated IRET ends a step one instruction too late.
         if machine.capabilities.emulatesKernelMode, let target = interruptReturnTarget(step) {
             let start = programCounter
             return try lifting { () throws(KVMError) in try run(from: start, to: target) }
         }
         let event = try lifting { () throws(KVMError) in try enterStepping(step) }
-        guard isTrapDue else { return event }
+        guard x86.isTrapDue else { return event }
         try queueTrap()
-        isLanding = true
+        x86.isLanding = true
         return event?.cause == .stepped ? try enter(.running) : event
     }
 
@@ -102,8 +104,8 @@ extension Processor {
                 ?? machine.hidden.original(at: place).map({ [$0] })
         else { return try body() }
         _ = machine.guestMemory.write(place, original[...])
-        lifted = programCounter
-        defer { lifted = nil }
+        breakpoints.lifted = programCounter
+        defer { breakpoints.lifted = nil }
         defer { _ = machine.guestMemory.write(place, machine.plantedInstruction[...]) }
         return try body()
     }
@@ -116,15 +118,15 @@ extension Processor {
         let event = try enter(.stepping)
         if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
         // A retry that delivers an event has no instruction whose flags could be followed.
-        if !isRetrying { try keepTrapFlag(start, event) }
+        if !x86.isRetrying { try keepTrapFlag(start, event) }
         return event
     }
 
     /// Runs until the instruction at `end` is next, with a breakpoint that no client knows of: in a debug register, or
     /// where those do nothing an INT3. The breakpoint at `start` does not count.
     func run(from start: VirtualAddress, to end: VirtualAddress) throws(KVMError) -> StopEvent? {
-        journey = (start, end)
-        defer { journey = nil }
+        x86.journey = (start, end)
+        defer { x86.journey = nil }
         if isUnseenUser {
             guard let place = machine.physical(end, seenBy: self) else {
                 let account = "vCPU \(index): a step cannot end at \(end), which is not mapped"
@@ -134,7 +136,7 @@ extension Processor {
         }
         defer { machine.hidden.set([], for: index, .step) }
         let event = try enter(.running)
-        pausedJourney = event == nil ? journey : nil
+        x86.pausedJourney = event == nil ? x86.journey : nil
         if event?.cause == .stepped { try fetchRegisters() }
         return event
     }
@@ -142,14 +144,16 @@ extension Processor {
     /// The debug registers as they are while this vCPU runs: the end of a step's journey, the machine's, and those of
     /// watched handlers.
     var currentSlots: X86DebugRegisters {
-        if journey == nil, handlers.slots.isEmpty { return machine.debugRegisters }
+        if x86.journey == nil, breakpoints.handlers.slots.isEmpty { return machine.debugRegisters }
         var slots = X86DebugRegisters()
-        if let journey { _ = slots.add(X86DebugRegisters.Slot(journey.to, .execute, length: 1)) }
+        if let journey = x86.journey { _ = slots.add(X86DebugRegisters.Slot(journey.to, .execute, length: 1)) }
         // Where all are taken, the last one waits for the length of this step.
-        for slot in machine.debugRegisters.slots where slot.access != .execute || slot.address != journey?.from {
+        for slot in machine.debugRegisters.slots where slot.access != .execute || slot.address != x86.journey?.from {
             _ = slots.add(slot)
         }
-        for address in handlers.slots { _ = slots.add(X86DebugRegisters.Slot(address, .execute, length: 1)) }
+        for address in breakpoints.handlers.slots {
+            _ = slots.add(X86DebugRegisters.Slot(address, .execute, length: 1))
+        }
         return slots
     }
 }

@@ -37,10 +37,10 @@ extension Processor {
 
     /// Makes the guest's trap flag what the stepped instruction makes of it, in the registers and where it was stored.
     func keepTrapFlag(_ start: StepStart, _ event: StopEvent?) throws(KVMError) {
-        isTrapDue = false
+        x86.isTrapDue = false
         let had = start.hadTrapFlag
         let shows = machine.capabilities.showsTrapFlag
-        guard had || start.loadsTrapFlag || shows && (start.instruction.storesFlags || isLanding) else { return }
+        guard had || start.loadsTrapFlag || shows && (start.instruction.storesFlags || x86.isLanding) else { return }
         try fetchRegisters()
         if let frame = interruptFrame(of: start.frame) {
             // It faulted: the handler runs without the flag.
@@ -66,7 +66,7 @@ extension Processor {
         }
         let flags = X86.flagsRegister(registers) & ~X86.trapFlag
         X86.setFlags(&registers, to: has ? flags | X86.trapFlag : flags)
-        isTrapDue = had
+        x86.isTrapDue = had
     }
 
     private func setStoredTrapFlag(_ isSet: Bool, at flags: VirtualAddress) {
@@ -90,7 +90,7 @@ extension Processor {
 
     /// Queues the debug exception of the guest's trap flag.
     func queueTrap() throws(KVMError) {
-        isTrapDue = false
+        x86.isTrapDue = false
         try disarmStep()
         try storeChangedRegisters()
         try queueDebugException(status: X86DebugRegisters.stepStatus)

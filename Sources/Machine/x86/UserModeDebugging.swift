@@ -54,7 +54,7 @@ extension Processor {
     }
 
     private func takeBackTrap(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
-        if let trapStep {
+        if let trapStep = x86.trapStep {
             // The guest steps this program itself: the exception is its own, and its handler is next.
             if trapStep.hadTrapFlag { return .stop(StopEvent(.stepped, on: index)) }
             guard try leave(frame, { self.settle(trapStep) }) else { return nil }
@@ -62,8 +62,8 @@ extension Processor {
             return .stop(StopEvent(.stepped, on: index))
         }
         // One left over from a step that something else ended, in flags that the guest had saved.
-        guard owesTrap, frame.flags & X86.trapFlag != 0 else { return nil }
-        owesTrap = false
+        guard x86.hasStrayTrapFlag, frame.flags & X86.trapFlag != 0 else { return nil }
+        x86.hasStrayTrapFlag = false
         guard try leave(frame, { X86.setFlags(&self.registers, to: frame.flags & ~X86.trapFlag) }) else { return nil }
         try clearStepStatus()
         return .goOn
@@ -99,8 +99,8 @@ extension Processor {
         let old = registers
         guard restore(before) else { return nil }
         let place = programCounter
-        if let interruptedPass, interruptedPass == (place, X86.stackPointer(registers)) {
-            self.interruptedPass = nil
+        if let pass = x86.interruptedPass, pass == (place, X86.stackPointer(registers)) {
+            x86.interruptedPass = nil
             try storeAll()
             return .pass
         }
@@ -115,8 +115,8 @@ extension Processor {
     /// A breakpoint's instruction faulted instead of being passed: the guest's handler comes first, and the instruction
     /// will be tried again.
     func interruptPass(_ frame: X86InterruptFrame) -> Outcome? {
-        guard let trapStep, trapStep.passes else { return nil }
-        interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
+        guard let trapStep = x86.trapStep, trapStep.passes else { return nil }
+        x86.interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
         if !trapStep.hadTrapFlag, let place = machine.physical(frame.flagsAddress + 1, seenBy: self),
             let high = read(frame.flagsAddress + 1, count: 1)
         {
@@ -141,9 +141,9 @@ extension Processor {
 
     /// What a planted instruction at `place` in user mode comes to; nil where it is the guest's own.
     private func breakpointOutcome(at place: VirtualAddress) -> Outcome? {
-        if place == journey?.to { return .stop(StopEvent(.stepped, on: index)) }
-        if place == ownBreakpoint {
-            ownBreakpoint = nil
+        if place == x86.journey?.to { return .stop(StopEvent(.stepped, on: index)) }
+        if place == x86.ownBreakpoint {
+            x86.ownBreakpoint = nil
             return nil
         }
         return reachedPlanted(at: place)
@@ -155,7 +155,7 @@ extension Processor {
         guard isUnseenUser else { return nil }
         let fault = TripleFault(self)
         let outcome: Outcome
-        if let trapStep, !trapStep.hadTrapFlag, fault.cannotDeliver(ExceptionVector.debug.rawValue),
+        if let trapStep = x86.trapStep, !trapStep.hadTrapFlag, fault.cannotDeliver(ExceptionVector.debug.rawValue),
             programCounter != trapStep.start
         {
             settle(trapStep)
@@ -205,7 +205,7 @@ extension Processor {
         let interrupt = nextInterruptInstruction
         switch interrupt?.kind {
         case .breakpoint:
-            if interrupt!.length == 1 { ownBreakpoint = programCounter }
+            if interrupt!.length == 1 { x86.ownBreakpoint = programCounter }
             X86.advance(&registers, by: interrupt!.length)
             try storeChangedRegisters()
             try vcpu.injectSoftware(vector: ExceptionVector.breakpoint.rawValue, asException: true)
@@ -224,10 +224,10 @@ extension Processor {
         _ instruction: X86StepInstruction, passes: Bool
     ) throws(KVMError) -> StopEvent? {
         let flags = X86.flagsRegister(registers)
-        trapStep = TrapStep(
+        x86.trapStep = TrapStep(
             instruction: instruction, start: programCounter, hadTrapFlag: flags & X86.trapFlag != 0,
             passes: passes)
-        defer { trapStep = nil }
+        defer { x86.trapStep = nil }
         // KVM drops the flag with its own stepping.
         try disarmStep()
         X86.setFlags(&registers, to: flags | X86.trapFlag)
@@ -236,12 +236,12 @@ extension Processor {
         try fetchRegisters()
         if event?.cause == .stepped { return event }
         // Something else ended it: the flag is taken back, at once or when the guest has it back.
-        guard let trapStep, !trapStep.hadTrapFlag else { return event }
+        guard let trapStep = x86.trapStep, !trapStep.hadTrapFlag else { return event }
         if X86.privilege(registers) == 3 {
             X86.setFlags(&registers, to: X86.flagsRegister(registers) & ~X86.trapFlag)
             try storeChangedRegisters()
         } else {
-            owesTrap = true
+            x86.hasStrayTrapFlag = true
         }
         return event
     }
