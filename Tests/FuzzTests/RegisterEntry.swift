@@ -170,7 +170,7 @@ private final class OpenMachine: Attendant, @unchecked Sendable {
         processor.sync.isCurrent = true
         try? processor.watchHandlers()
         _ = try? processor.reachedHandler(processor.programCounter)
-        _ = processor.guestDebug(.stepping)
+        _ = processor.guestDebug(.single)
         _ = processor.hasTrappedStack()
         let watched = Arrangement.Watchpoint(
             address: VirtualAddress(value(&random)), count: 1 + Int(random.next() & 0xffff), access: .read)

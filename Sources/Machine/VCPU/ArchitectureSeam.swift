@@ -24,26 +24,26 @@ extension Processor {
     }
 
     /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
-    func prepareToRun(_ pace: Pace) throws(KVMError) -> Outcome? {
+    func prepareToRun(_ stepping: Stepping) throws(KVMError) -> Outcome? {
         switch machine.architecture {
-        case .x86_64: try makeReadyX86(pace)
+        case .x86_64: try makeReadyX86(stepping)
         case .arm64: try makeReadyArm()
         }
     }
 
     /// Follows the guest to where it has put its handlers, for what is caught there: before each entry.
-    func watchHandlers() throws(KVMError) {
+    func watchHandlers(_ stepping: Stepping = .run) throws(KVMError) {
         switch machine.architecture {
-        case .x86_64: try watchInterruptTable()
+        case .x86_64: try watchInterruptTable(stepping)
         case .arm64: try watchVectors()
         }
     }
 
     /// What KVM is to be told of breakpoints, watchpoints and steps.
-    func guestDebug(_ pace: Pace) -> GuestDebug {
+    func guestDebug(_ stepping: Stepping) -> GuestDebug {
         switch machine.architecture {
-        case .x86_64: x86GuestDebug(pace)
-        case .arm64: armGuestDebug(pace)
+        case .x86_64: x86GuestDebug(stepping)
+        case .arm64: armGuestDebug(stepping)
         }
     }
 

@@ -21,6 +21,8 @@ final class Processor: @unchecked Sendable {
     var loop = RunLoop()
     /// Reported at this vCPU's next turns, without running.
     var pendingStops: [PendingStop] = []
+    /// What the entry under way is for.
+    private(set) var stepping = Stepping.run
     var breakpoints = BreakpointState()
     /// Accesses of the instruction under way to pages that watchpoints trap.
     var accesses = TrappedAccesses()
@@ -87,7 +89,7 @@ final class Processor: @unchecked Sendable {
     /// Takes a new order: what is left of the one before is of no use any more.
     private func begin(_ action: ResumePlan.Action) {
         loop.action = action
-        x86.pausedJourney = nil
+        x86.pausedRun = nil
         pendingStops.removeAll { !$0.event.cause.happensOnce }
     }
 
@@ -113,7 +115,7 @@ final class Processor: @unchecked Sendable {
             case .run:
                 // In non-stop mode others may be moving.
                 if machine.tellsEach, standsOnReported, let event = try passAlone() { return event }
-                return try enter(.running)
+                return try enter(.run)
             case .step: return try step()
             case .stepRange(let range):
                 while true {
@@ -195,21 +197,23 @@ final class Processor: @unchecked Sendable {
 
     // MARK: - Into the guest and out
 
-    enum Pace { case running, stepping }
-
-    /// Runs until an event, or nil when the machine is stopping.
-    func enter(_ pace: Pace) throws(KVMError) -> StopEvent? {
+    /// Runs as far as `stepping` says: the event that ends it, or nil when the machine is stopping.
+    func enter(_ stepping: Stepping) throws(KVMError) -> StopEvent? {
+        let outer = self.stepping
+        self.stepping = stepping
+        defer { self.stepping = outer }
+        let isSingle = stepping.isSingle
         breakpoints.reported = nil
         // A step still needs it.
-        if pace == .running { arm64.watchpointStop = nil }
+        if !isSingle { arm64.watchpointStop = nil }
         while true {
-            if let outcome = try prepareToRun(pace) {
+            if let outcome = try prepareToRun(stepping) {
                 guard case .stop(let event) = outcome else { return nil }
                 return event
             }
             // A step has looked already: its own breakpoint may be lifted.
-            if pace == .running { try watchHandlers() }
-            try arm(guestDebug(pace))
+            if !isSingle { try watchHandlers(stepping) }
+            try arm(guestDebug(stepping))
             counts.exits.entering()
             let exit = try run()
             delivery.isInjected = false
@@ -218,9 +222,9 @@ final class Processor: @unchecked Sendable {
             switch try handle(exit) {
             case .goOn:
                 // KVM forgets a step when the instruction needed the VMM: it ends here, not one instruction later.
-                if pace == .running { try followBreakpoints(after: exit) }
-                if pace == .stepping, exit.isAccess, let event = try finishStep(exit) { return event }
-            case .pass where pace == .stepping || x86.isLanding:
+                if !isSingle { try followBreakpoints(after: exit) }
+                if isSingle, exit.isAccess, let event = try finishStep(exit) { return event }
+            case .pass where stepping.endsInHandler:
                 // The instruction faulted: its handler is next.
                 return StopEvent(.stepped, on: index)
             case .pass:
@@ -229,7 +233,7 @@ final class Processor: @unchecked Sendable {
             case .stop(let event):
                 guard case .breakpoint(let address) = event.cause else { return event }
                 // One that a step leads to is reported when the guest goes on from it.
-                if pace == .stepping || x86.isLanding && isHandler(address) { return StopEvent(.stepped, on: index) }
+                if isSingle || stepping.endsInHandler && isHandler(address) { return StopEvent(.stepped, on: index) }
                 counts.hits.breakpoints[address, default: HitCounts.Breakpoint()].hits += 1
                 guard let programs = machine.arrangement.programs[address], try verdict(of: programs) == .goOn else {
                     return event
@@ -261,29 +265,30 @@ final class Processor: @unchecked Sendable {
     }
 
     /// What KVM is to be told; a step keeps the breakpoint it stands on from holding it back.
-    func x86GuestDebug(_ pace: Pace) -> GuestDebug {
-        let slots = currentSlots
+    func x86GuestDebug(_ stepping: Stepping) -> GuestDebug {
+        let slots = slots(for: stepping)
         var debug = GuestDebug()
         debug.softwareBreakpoints = machine.plants || !breakpoints.handlers.entries.isEmpty
         debug.addresses = slots.addresses
-        switch pace {
-        case .running: debug.control = slots.control
-        case .stepping:
+        if stepping.isSingle {
             let place = programCounter
             debug.control = slots.control(executing: { self.breakpoints.handlers.slots.contains($0) && $0 != place })
             debug.singleStep = true
+        } else {
+            debug.control = slots.control
         }
-        let isStep = pace == .stepping || x86.isLanding
-        let holds = isStep ? machine.arrangement.stepsHoldInterrupts : x86.trapStep?.passes == true
+        let holds =
+            stepping.endsInHandler
+            ? machine.arrangement.stepsHoldInterrupts : stepping.trapStep?.passes == true
         debug.blockInterrupts = holds && machine.capabilities.blocksInterrupts
         return debug
     }
 
-    /// Ends KVM's own stepping, which would not let go of the trap flag.
-    func disarmStep() throws(KVMError) {
+    /// Ends KVM's own stepping, which would not let go of the trap flag. `next` is what is entered then.
+    func disarmStep(before next: Stepping) throws(KVMError) {
         guard debugControl.armed.singleStep else { return }
         distrustDebugControl()
-        try arm(guestDebug(.running))
+        try arm(guestDebug(next))
     }
 
     /// KVM may have lost what KVM_SET_GUEST_DEBUG gave it.

@@ -145,12 +145,13 @@ extension Processor {
     /// Runs a repeated string instruction to its end, so that it is told once; what else happens on the way ends that.
     private func finishRepetition() throws(KVMError) -> StopEvent? {
         let start = programCounter
-        guard X86.privilege(registers) == 0 || machine.capabilities.user.executionBreakpoint, x86.journey == nil,
+        guard X86.privilege(registers) == 0 || machine.capabilities.user.executionBreakpoint,
+            stepping.destination == nil,
             !isPassing, let length = repeatedLength, standsInRepetition()
         else { return nil }
         accesses.isFinishingRepetition = true
         defer { accesses.isFinishingRepetition = false }
-        let event = try run(from: start, to: start + length)
+        let event = try run(from: start, to: start + length, endsInHandler: stepping.endsInHandler)
         return event?.cause == .stepped ? nil : event
     }
 

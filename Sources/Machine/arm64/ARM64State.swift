@@ -5,8 +5,6 @@ import Primitives
 struct ARM64State {
     /// Where a watchpoint register stopped this vCPU, before the access: a resume from there steps over it first.
     var watchpointStop: VirtualAddress?
-    /// What is run as one step (see `stepExclusive`).
-    var exclusiveRun: Processor.ExclusiveRun?
     /// A step did not end, and KVM still has it.
     var hasUnfinishedStep = false
     /// It was switched off at its last stop; another processor may switch it on.

@@ -6,14 +6,15 @@ import Primitives
 // Steps over load- and store-exclusives. Each exit takes the exclusive monitor away, so that a sequence that is stepped
 // instruction by instruction, or stopped in by a watchpoint, begins anew for ever. It is run as one instead, to where
 // breakpoint registers that no client knows of await its ends.
-extension Processor {
-    /// A sequence that is run as one step.
-    struct ExclusiveRun {
-        let ends: [VirtualAddress]
-        /// A watchpoint was told already of what it does.
-        let liftsWatchpoints: Bool
-    }
 
+/// A sequence that is run as one step.
+struct ExclusiveRun {
+    let ends: [VirtualAddress]
+    /// Its access was already reported by a watchpoint.
+    let liftsWatchpoints: Bool
+}
+
+extension Processor {
     /// The step from a load-exclusive to behind its store, or of a store-exclusive that must fail, with the guest's own
     /// second attempt; nil where the next instruction is neither, or the plain step is all that can be done.
     func stepExclusive() throws(KVMError) -> StopEvent?? {
@@ -69,13 +70,12 @@ extension Processor {
     }
 
     private func run(_ sequence: Arm64ExclusiveSequence, liftsWatchpoints: Bool) throws(KVMError) -> StopEvent? {
-        arm64.exclusiveRun = ExclusiveRun(ends: sequence.ends, liftsWatchpoints: liftsWatchpoints)
-        defer { arm64.exclusiveRun = nil }
+        let stepping = Stepping.exclusive(ExclusiveRun(ends: sequence.ends, liftsWatchpoints: liftsWatchpoints))
         let (start, before) = (programCounter, Arm64.state(registers))
-        guard machine.arrangement.stepsHoldInterrupts else { return try enter(.running) }
+        guard machine.arrangement.stepsHoldInterrupts else { return try enter(stepping) }
         Arm64.setState(&registers, to: before.masking(true, true))
         try storeChangedRegisters()
-        let event = try enter(.running)
+        let event = try enter(stepping)
         try fetchRegisters()
         let isThere = (start...sequence.store).contains(programCounter) || sequence.ends.contains(programCounter)
         // Elsewhere it is in a handler, with what it had in SPSR_EL1.

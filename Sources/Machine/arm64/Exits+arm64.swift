@@ -69,7 +69,7 @@ extension Processor {
             if let outcome = reachedPlanted(at: place) { return outcome }
             return try deliverOwnBreakpoint(event.code)
         case .breakpointLower, .breakpointSame:
-            if arm64.exclusiveRun?.ends.contains(place) == true { return .stop(StopEvent(.stepped, on: index)) }
+            if stepping.exclusiveRun?.ends.contains(place) == true { return .stop(StopEvent(.stepped, on: index)) }
             return try reachedVector(place) ?? .stop(StopEvent(.breakpoint(place), on: index))
         case .watchpointLower, .watchpointSame: return watched(VirtualAddress(event.status), at: place)
         case .stepLower, .stepSame: return .stop(StopEvent(.stepped, on: index))

@@ -23,23 +23,23 @@ extension Processor {
     }
 
     /// What KVM is to be told; a step keeps what it stands on from holding it back.
-    func armGuestDebug(_ pace: Pace) -> GuestDebug {
+    func armGuestDebug(_ stepping: Stepping) -> GuestDebug {
         var debug = GuestDebug()
         let registers = machine.armDebugRegisters
         let place = programCounter
-        let isStepping = pace == .stepping
+        let (isStepping, exclusiveRun) = (stepping.isSingle, stepping.exclusiveRun)
         debug.softwareBreakpoints = machine.plants
         debug.singleStep = isStepping
-        var places = arm64.exclusiveRun?.ends ?? []
+        var places = exclusiveRun?.ends ?? []
         for slot in registers.breakpoints + breakpoints.handlers.slots where !places.contains(slot) {
             places.append(slot)
         }
         // An exclusive sequence, too, begins at what it must get past; what its ends leave no room for waits.
-        places.removeAll { (isStepping || arm64.exclusiveRun != nil) && $0 == place }
+        places.removeAll { (isStepping || exclusiveRun != nil) && $0 == place }
         debug.breakpoints = places.prefix(registers.breakpointCount).map {
             GuestDebug.Slot(control: Arm64DebugRegisters.breakpointControl, value: $0.rawValue)
         }
-        let isLifted = arm64.exclusiveRun?.liftsWatchpoints ?? (isStepping && arm64.watchpointStop == place)
+        let isLifted = exclusiveRun?.liftsWatchpoints ?? (isStepping && arm64.watchpointStop == place)
         if !isLifted {
             debug.watchpoints = registers.watches.map { GuestDebug.Slot(control: $0.control, value: $0.value) }
         }
@@ -56,7 +56,7 @@ extension Processor {
             Arm64.setState(&registers, to: before.masking(true, true))
             try storeChangedRegisters()
         }
-        let event = try enter(.stepping)
+        let event = try enter(.single)
         try fetchRegisters()
         if holds { Arm64.release(&registers, heldSince: before, at: start, Arm64Instruction(bytes)) }
         Arm64.forgetStep(&registers, since: before, at: start)

@@ -8,36 +8,36 @@ import Primitives
 // when one is reached. They serve `monitor catch exception`, and hosts whose KVM debugs kernel mode only.
 extension Processor {
     /// The exceptions that must be seen now.
-    private var watchedVectors: Set<UInt8> {
-        var vectors = x86.isLanding ? ExceptionVector.exceptions : []
+    private func watchedVectors(_ stepping: Stepping) -> Set<UInt8> {
+        var vectors = stepping.endsInHandler ? ExceptionVector.exceptions : []
         vectors.formUnion(machine.caughtVectors)
         let capabilities = machine.capabilities
         if let event = delivery.caught { vectors.insert(event.vector) }
         vectors.formUnion(machine.caughtLines.keys)
         // Nothing leaves user mode before there is a task state segment.
         guard X86.mode(registers) != .real, X86.taskSelector(registers) & ~3 != 0 else { return vectors }
-        if let vector = capabilities.userTrapVector, machine.plants || x86.journey != nil {
+        if let vector = capabilities.userTrapVector, machine.plants || stepping.destination != nil {
             vectors.insert(vector.rawValue)
         }
-        if x86.trapStep != nil || x86.hasStrayTrapFlag { vectors.insert(ExceptionVector.debug.rawValue) }
+        if stepping.trapStep != nil || x86.hasStrayTrapFlag { vectors.insert(ExceptionVector.debug.rawValue) }
         // An instruction that faults while it is passed is not waited for.
-        if x86.trapStep?.passes == true { vectors.formUnion(ExceptionVector.exceptions) }
+        if stepping.trapStep?.passes == true { vectors.formUnion(ExceptionVector.exceptions) }
         if !capabilities.userInterrupts { vectors.insert(ExceptionVector.invalidOpcode.rawValue) }
         if !capabilities.userSystemCalls { vectors.insert(ExceptionVector.pageFault.rawValue) }
         return vectors
     }
 
     /// Follows the guest's interrupt table: called before each entry, with the registers of the last exit.
-    func watchInterruptTable() throws(KVMError) {
+    func watchInterruptTable(_ stepping: Stepping) throws(KVMError) {
         guard
-            machine.watchesHandlers || delivery.caught != nil || x86.trapStep != nil || x86.hasStrayTrapFlag
-                || x86.isLanding
+            machine.watchesHandlers || delivery.caught != nil || stepping.trapStep != nil || x86.hasStrayTrapFlag
+                || stepping.endsInHandler
                 || !breakpoints.handlers.source.vectors.isEmpty
         else { return }
         // Those that were just stored are the newest.
         if !sync.isPageStale { try fetchRegisters() }
         var source = HandlerWatch.Source()
-        source.vectors = watchedVectors
+        source.vectors = watchedVectors(stepping)
         if let last = source.vectors.max() {
             source.table = interruptTable
             // One more than those watched: what a missing gate makes of them.
@@ -109,7 +109,9 @@ extension Processor {
     /// What standing on a handler's first instruction means; nil where `place` is none.
     func reachedHandler(_ place: VirtualAddress) throws(KVMError) -> Outcome? {
         let entries = breakpoints.handlers.entries.filter { $0.address == place }
-        guard !entries.isEmpty, place != x86.journey?.from || !machine.hasBreakpoint(at: place) else { return nil }
+        guard !entries.isEmpty, place != stepping.destination?.start || !machine.hasBreakpoint(at: place) else {
+            return nil
+        }
         try fetchRegisters()
         var caught: StopEvent?
         if let event = delivery.caught, entries.contains(where: { $0.vector == event.vector }) {

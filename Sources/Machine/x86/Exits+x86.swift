@@ -195,7 +195,7 @@ extension Processor {
             vcpu.answerRegister(isTaken ? value : nil)
             guard isRefused, x86.isUnfiltered else { return .goOn }
             // Without KVM's step, whose trap flag the fault would store.
-            try disarmStep()
+            try disarmStep(before: .toHandler)
             _ = try complete()
             return .stop(StopEvent(.stepped, on: index))
         }
@@ -251,7 +251,7 @@ extension Processor {
             try vcpu.injectSoftware(vector: 3, asException: true)
             return .goOn
         }
-        let slots = currentSlots.hits(event.status)
+        let slots = slots(for: stepping).hits(event.status)
         if x86.hasPendingStepTrap {
             x86.hasPendingStepTrap = false
             if hasNotMoved, X86DebugRegisters.isStep(event.status) { return .goOn }
@@ -259,7 +259,7 @@ extension Processor {
         // A step may come with the breakpoint that it leads to, which is hit when the guest goes on.
         let isStep = debugControl.armed.singleStep && X86DebugRegisters.isStep(event.status)
         if !isStep, slots.contains(where: { $0.access == .execute && $0.address == place }) {
-            if place == x86.journey?.to { return .stop(StopEvent(.stepped, on: index)) }
+            if place == stepping.destination?.end { return .stop(StopEvent(.stepped, on: index)) }
             if let outcome = try reachedHandler(place) { return outcome }
             return .stop(StopEvent(.breakpoint(place), on: index))
         }
@@ -286,7 +286,7 @@ extension Processor {
 
     /// What a planted instruction at `place` comes to; nil where it is the guest's own.
     func reachedPlanted(at place: VirtualAddress) -> Outcome? {
-        guard place != x86.journey?.from, place != breakpoints.lifted else { return nil }
+        guard place != stepping.destination?.start, place != breakpoints.lifted else { return nil }
         if machine.hasBreakpoint(at: place) { return .stop(StopEvent(.breakpoint(place), on: index)) }
         // Else it is there for another vCPU, or for another address that leads there too.
         return machine.isPlanted(at: place, seenBy: self) ? .pass : nil

@@ -28,14 +28,14 @@ extension Processor {
     }
 
     /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
-    func makeReadyX86(_ pace: Pace) throws(KVMError) -> Outcome? {
+    func makeReadyX86(_ stepping: Stepping) throws(KVMError) -> Outcome? {
         guard let model = machine.model else { return nil }
         while true {
             if !hasKernelAPIC {
                 if let outcome = try takeCalls() { return outcome }
             }
             if let hit = model.takeHit() { return .stop(tell(of: hit)) }
-            if delivery.activity == .runnable || delivery.activity == .halted { try takeInterrupt(model, pace) }
+            if delivery.activity == .runnable || delivery.activity == .halted { try takeInterrupt(model, stepping) }
             if delivery.activity == .runnable { return nil }
             signals.kick.withLock { $0 }?.sleep()
             switch try interrupted() {
@@ -138,13 +138,13 @@ extension Processor {
     }
 
     /// Queues the interrupt that waits, if the processor can take it; else asks for an exit when it can.
-    private func takeInterrupt(_ model: InterruptModel, _ pace: Pace) throws(KVMError) {
+    private func takeInterrupt(_ model: InterruptModel, _ stepping: Stepping) throws(KVMError) {
         if signals.interruptsChanged.exchange(false, ordering: .acquiringAndReleasing) {
             delivery.mayHavePending = true
         }
-        let followsPriority = missesLoweredPriority && pace == .running && !isPassing
+        let followsPriority = missesLoweredPriority && !stepping.isSingle && !isPassing
         guard delivery.mayHavePending else { return vcpu.requestInterruptWindow(followsPriority) }
-        let holds = isPassing || pace == .stepping && machine.arrangement.stepsHoldInterrupts
+        let holds = isPassing || stepping.isSingle && machine.arrangement.stepsHoldInterrupts
         guard !holds, delivery.queuedVector != nil || model.look({ $0.pending(index) }) != nil else {
             if !holds { delivery.mayHavePending = false }
             return vcpu.requestInterruptWindow(followsPriority)

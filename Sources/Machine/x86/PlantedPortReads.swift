@@ -17,7 +17,7 @@ extension Processor {
         guard let outcome = reachedPlanted(at: place) else { return nil }
         try vcpu.takeBackPortRead(with: registers)
         noteReplacement()
-        if place == x86.journey?.to { return .stop(StopEvent(.stepped, on: index)) }
+        if place == stepping.destination?.end { return .stop(StopEvent(.stepped, on: index)) }
         return try reachedHandler(place) ?? outcome
     }
 }

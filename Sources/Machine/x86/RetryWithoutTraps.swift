@@ -11,7 +11,7 @@ import Primitives
 extension Processor {
     /// Tries again without the traps that may have made the guest fail; nil where they cannot have.
     func retry(_ exit: Exit) throws(KVMError) -> Outcome? {
-        guard !x86.isRetrying, !machine.slots.trapped.isEmpty else { return nil }
+        guard !stepping.isRetry, !machine.slots.trapped.isEmpty else { return nil }
         try fetchRegisters()
         let place = programCounter
         let bytes = machine.instruction(at: place, seenBy: self)
@@ -82,13 +82,11 @@ extension Processor {
         for open in pages.isEmpty || pages == all ? [all] : [pages, all] {
             let before = machine.watchedBytes(on: open)
             machine.trapPages(without: open)
-            x86.isRetrying = true
-            defer {
-                x86.isRetrying = false
-                machine.trapPages()
-            }
+            defer { machine.trapPages() }
             if let vector { try vcpu.injectInterrupt(vector: vector) }
-            let event = try enterStepping(X86StepInstruction(instruction, registers), followsTrapFlag: !failedDelivery)
+            // The step that delivers an event has no instruction whose flags could be followed.
+            let (event, isTrapDue) = try enterSingle(
+                .retry, failedDelivery ? nil : X86StepInstruction(instruction, registers), endsInHandler: false)
             try arm(outer)
             if let event, event.cause != .stepped {
                 // The code alone was not what the instruction needs.
@@ -99,7 +97,7 @@ extension Processor {
             // What the operand explains was looked at just now.
             touch(machine.changes(since: before) { failedDelivery || !self.writes($0, instruction, start) })
             // Where an outer step is under way, it asks for the exception itself.
-            if x86.isTrapDue, !outer.singleStep { try queueTrap() }
+            if isTrapDue, !outer.singleStep { try queueTrap() }
             break
         }
         if !accesses.pendingHits.isEmpty, !accesses.isFinishingRepetition { return tellTouched(and: nil) }

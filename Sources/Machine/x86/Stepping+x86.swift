@@ -7,7 +7,7 @@ import Primitives
 extension Processor {
     /// Executes the next instruction: nil where the machine stops before it is done.
     func stepX86() throws(KVMError) -> StopEvent? {
-        if let (start, end) = x86.pausedJourney { return try run(from: start, to: end) }
+        if let paused = x86.pausedRun { return try run(to: paused) }
         if isUnseenUser { return try stepInUserMode() }
         let start = programCounter
         let bytes = machine.instruction(at: start, seenBy: self)
@@ -55,21 +55,24 @@ extension Processor {
     private func stepOnce(_ step: X86StepInstruction, _ bytes: [UInt8]) throws(KVMError) -> StopEvent? {
         // Where KVM steps by the trap flag, an instruction that faults while it is passed is passed all the same: it is
         // done when its handler has returned.
-        x86.isLanding = machine.capabilities.emulatesKernelMode || !isPassing
-        defer { x86.isLanding = false }
-        if x86.isLanding, !X86Instruction.neverFaults(bytes, isLong: X86.mode(registers) == .long) {
-            try watchHandlers()
+        let endsInHandler = machine.capabilities.emulatesKernelMode || !isPassing
+        if endsInHandler, !X86Instruction.neverFaults(bytes, isLong: X86.mode(registers) == .long) {
+            try watchHandlers(.single)
         }
         // An emulated IRET ends a step one instruction too late.
         if machine.capabilities.emulatesKernelMode, let target = interruptReturnTarget(step) {
             let start = programCounter
-            return try lifting { () throws(KVMError) in try run(from: start, to: target) }
+            return try lifting { () throws(KVMError) in try run(from: start, to: target, endsInHandler: true) }
         }
-        let event = try lifting { () throws(KVMError) in try enterStepping(step) }
-        guard x86.isTrapDue else { return event }
+        var isTrapDue = false
+        let event = try lifting { () throws(KVMError) in
+            let single = try enterSingle(.single, step, endsInHandler: endsInHandler)
+            isTrapDue = single.isTrapDue
+            return single.event
+        }
+        guard isTrapDue else { return event }
         try queueTrap()
-        x86.isLanding = true
-        return event?.cause == .stepped ? try enter(.running) : event
+        return event?.cause == .stepped ? try enter(.toHandler) : event
     }
 
     /// What HLT does, without executing it: so a breakpoint on it need not be lifted while the processor sleeps.
@@ -110,45 +113,51 @@ extension Processor {
         return try body()
     }
 
-    /// Steps once over `instruction`. `followsTrapFlag` is false where an event is delivered, and no instruction's
-    /// flags can be followed.
-    func enterStepping(_ instruction: X86StepInstruction, followsTrapFlag: Bool = true) throws(KVMError) -> StopEvent? {
-        let start = stepStart(instruction)
+    /// Steps once, and follows the guest's trap flag over `instruction`, if there is one: `isTrapDue` where the flag asks for
+    /// a debug exception behind it.
+    func enterSingle(
+        _ stepping: Stepping, _ instruction: X86StepInstruction?, endsInHandler: Bool
+    ) throws(KVMError) -> (event: StopEvent?, isTrapDue: Bool) {
+        let start = instruction.map { stepStart($0) }
         let hold = try holdInterrupts()
-        let event = try enter(.stepping)
+        let event = try enter(stepping)
         if let hold { try release(hold) } else if event?.cause == .stepped { try fetchRegisters() }
-        // A retry that delivers an event has no instruction whose flags could be followed.
-        if !x86.isRetrying { try keepTrapFlag(start, event) }
-        return event
+        guard let start else { return (event, false) }
+        return (event, try keepTrapFlag(start, event, endsInHandler: endsInHandler))
     }
 
     /// Runs until the instruction at `end` is next, with a breakpoint that no client knows of: in a debug register, or
     /// where those do nothing an INT3. The breakpoint at `start` does not count.
-    func run(from start: VirtualAddress, to end: VirtualAddress) throws(KVMError) -> StopEvent? {
-        x86.journey = (start, end)
-        defer { x86.journey = nil }
+    func run(
+        from start: VirtualAddress, to end: VirtualAddress, endsInHandler: Bool = false
+    ) throws(KVMError) -> StopEvent? {
+        try run(to: Stepping.Destination(start: start, end: end, endsInHandler: endsInHandler))
+    }
+
+    private func run(to destination: Stepping.Destination) throws(KVMError) -> StopEvent? {
         if isUnseenUser {
-            guard let place = machine.physical(end, seenBy: self) else {
-                let account = "vCPU \(index): a step cannot end at \(end), which is not mapped"
+            guard let place = machine.physical(destination.end, seenBy: self) else {
+                let account = "vCPU \(index): a step cannot end at \(destination.end), which is not mapped"
                 return StopEvent(.hostFailure, on: index, account: account)
             }
             machine.hidden.set([place], for: index, .step)
         }
         defer { machine.hidden.set([], for: index, .step) }
-        let event = try enter(.running)
-        x86.pausedJourney = event == nil ? x86.journey : nil
+        let event = try enter(.until(destination))
+        x86.pausedRun = event == nil ? destination : nil
         if event?.cause == .stepped { try fetchRegisters() }
         return event
     }
 
-    /// The debug registers as they are while this vCPU runs: the end of a step's journey, the machine's, and those of
+    /// The debug registers as they are while this vCPU runs: the end of a step that runs, the machine's, and those of
     /// watched handlers.
-    var currentSlots: X86DebugRegisters {
-        if x86.journey == nil, breakpoints.handlers.slots.isEmpty { return machine.debugRegisters }
+    func slots(for stepping: Stepping) -> X86DebugRegisters {
+        let destination = stepping.destination
+        if destination == nil, breakpoints.handlers.slots.isEmpty { return machine.debugRegisters }
         var slots = X86DebugRegisters()
-        if let journey = x86.journey { _ = slots.add(X86DebugRegisters.Slot(journey.to, .execute, length: 1)) }
+        if let destination { _ = slots.add(X86DebugRegisters.Slot(destination.end, .execute, length: 1)) }
         // Where all are taken, the last one waits for the length of this step.
-        for slot in machine.debugRegisters.slots where slot.access != .execute || slot.address != x86.journey?.from {
+        for slot in machine.debugRegisters.slots where slot.access != .execute || slot.address != destination?.start {
             _ = slots.add(slot)
         }
         for address in breakpoints.handlers.slots {

@@ -35,21 +35,24 @@ extension Processor {
             loadsTrapFlag: loaded.map { $0[0][bit: 0] } ?? false)
     }
 
-    /// Makes the guest's trap flag what the stepped instruction makes of it, in the registers and where it was stored.
-    func keepTrapFlag(_ start: StepStart, _ event: StopEvent?) throws(KVMError) {
-        x86.isTrapDue = false
+    /// Makes the guest's trap flag what the stepped instruction makes of it, in the registers and where it was stored. True
+    /// where the flag asks for a debug exception behind the instruction.
+    func keepTrapFlag(_ start: StepStart, _ event: StopEvent?, endsInHandler: Bool) throws(KVMError) -> Bool {
         let had = start.hadTrapFlag
         let shows = machine.capabilities.showsTrapFlag
-        guard had || start.loadsTrapFlag || shows && (start.instruction.storesFlags || x86.isLanding) else { return }
+        guard had || start.loadsTrapFlag || shows && (start.instruction.storesFlags || endsInHandler) else {
+            return false
+        }
         try fetchRegisters()
         if let frame = interruptFrame(of: start.frame) {
             // It faulted: the handler runs without the flag.
-            return setStoredTrapFlag(had, at: frame.flagsAddress)
+            setStoredTrapFlag(had, at: frame.flagsAddress)
+            return false
         }
         let isDone = event?.cause == .stepped || programCounter != start.frame.place
         guard isDone else {
             if had { X86.setFlags(&registers, to: X86.flagsRegister(registers) | X86.trapFlag) }
-            return
+            return false
         }
         var has = had
         switch start.instruction {
@@ -66,7 +69,7 @@ extension Processor {
         }
         let flags = X86.flagsRegister(registers) & ~X86.trapFlag
         X86.setFlags(&registers, to: has ? flags | X86.trapFlag : flags)
-        x86.isTrapDue = had
+        return had
     }
 
     private func setStoredTrapFlag(_ isSet: Bool, at flags: VirtualAddress) {
@@ -90,8 +93,7 @@ extension Processor {
 
     /// Queues the debug exception of the guest's trap flag.
     func queueTrap() throws(KVMError) {
-        x86.isTrapDue = false
-        try disarmStep()
+        try disarmStep(before: .toHandler)
         try storeChangedRegisters()
         try queueDebugException(status: X86DebugRegisters.stepStatus)
     }

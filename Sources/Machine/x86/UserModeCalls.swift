@@ -51,8 +51,8 @@ extension Processor {
         X86.setFlags(&registers, to: (frame.flags & ~mask & ~X86.resumeFlag) | 2)
         try storeAll()
         // The flags that it saved have the step's trap flag.
-        if let trapStep = x86.trapStep, !trapStep.hadTrapFlag { try dropSavedTrapFlag() }
-        return x86.trapStep == nil ? .goOn : .stop(StopEvent(.stepped, on: index))
+        if let trapStep = stepping.trapStep, !trapStep.hadTrapFlag { try dropSavedTrapFlag() }
+        return stepping.trapStep == nil ? .goOn : .stop(StopEvent(.stepped, on: index))
     }
 
     private func dropSavedTrapFlag() throws(KVMError) {

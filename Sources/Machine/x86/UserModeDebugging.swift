@@ -54,7 +54,7 @@ extension Processor {
     }
 
     private func takeBackTrap(_ frame: X86InterruptFrame) throws(KVMError) -> Outcome? {
-        if let trapStep = x86.trapStep {
+        if let trapStep = stepping.trapStep {
             // The guest steps this program itself: the exception is its own, and its handler is next.
             if trapStep.hadTrapFlag { return .stop(StopEvent(.stepped, on: index)) }
             guard try leave(frame, { self.settle(trapStep) }) else { return nil }
@@ -115,7 +115,7 @@ extension Processor {
     /// A breakpoint's instruction faulted instead of being passed: the guest's handler comes first, and the instruction
     /// will be tried again.
     func interruptPass(_ frame: X86InterruptFrame) -> Outcome? {
-        guard let trapStep = x86.trapStep, trapStep.passes else { return nil }
+        guard let trapStep = stepping.trapStep, trapStep.passes else { return nil }
         x86.interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
         if !trapStep.hadTrapFlag, let place = machine.physical(frame.flagsAddress + 1, seenBy: self),
             let high = read(frame.flagsAddress + 1, count: 1)
@@ -141,7 +141,7 @@ extension Processor {
 
     /// What a planted instruction at `place` in user mode comes to; nil where it is the guest's own.
     private func breakpointOutcome(at place: VirtualAddress) -> Outcome? {
-        if place == x86.journey?.to { return .stop(StopEvent(.stepped, on: index)) }
+        if place == stepping.destination?.end { return .stop(StopEvent(.stepped, on: index)) }
         if place == x86.ownBreakpoint {
             x86.ownBreakpoint = nil
             return nil
@@ -155,7 +155,7 @@ extension Processor {
         guard isUnseenUser else { return nil }
         let fault = TripleFault(self)
         let outcome: Outcome
-        if let trapStep = x86.trapStep, !trapStep.hadTrapFlag, fault.cannotDeliver(ExceptionVector.debug.rawValue),
+        if let trapStep = stepping.trapStep, !trapStep.hadTrapFlag, fault.cannotDeliver(ExceptionVector.debug.rawValue),
             programCounter != trapStep.start
         {
             settle(trapStep)
@@ -224,19 +224,18 @@ extension Processor {
         _ instruction: X86StepInstruction, passes: Bool
     ) throws(KVMError) -> StopEvent? {
         let flags = X86.flagsRegister(registers)
-        x86.trapStep = TrapStep(
+        let trapStep = TrapStep(
             instruction: instruction, start: programCounter, hadTrapFlag: flags & X86.trapFlag != 0,
             passes: passes)
-        defer { x86.trapStep = nil }
         // KVM drops the flag with its own stepping.
-        try disarmStep()
+        try disarmStep(before: .trapFlag(trapStep))
         X86.setFlags(&registers, to: flags | X86.trapFlag)
         try storeChangedRegisters()
-        let event = try enter(.running)
+        let event = try enter(.trapFlag(trapStep))
         try fetchRegisters()
         if event?.cause == .stepped { return event }
         // Something else ended it: the flag is taken back, at once or when the guest has it back.
-        guard let trapStep = x86.trapStep, !trapStep.hadTrapFlag else { return event }
+        guard !trapStep.hadTrapFlag else { return event }
         if X86.privilege(registers) == 3 {
             X86.setFlags(&registers, to: X86.flagsRegister(registers) & ~X86.trapFlag)
             try storeChangedRegisters()

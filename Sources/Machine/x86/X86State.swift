@@ -17,18 +17,8 @@ struct X86State {
     var interruptedPass: (at: VirtualAddress, stack: UInt64)?
     /// A caught register's access is being executed by the guest itself (see `accessUnfiltered`).
     var isUnfiltered = false
-    /// Where a step that must run began and ends (see `run(from:to:)`).
-    var journey: (from: VirtualAddress, to: VirtualAddress)?
-    /// One that a pause of the machine has interrupted.
-    var pausedJourney: (from: VirtualAddress, to: VirtualAddress)?
-    /// An instruction is being tried again with watched pages in place (see `retry`).
-    var isRetrying = false
-    /// A step under way ends at the first instruction of any exception's handler.
-    var isLanding = false
-    /// The guest's own trap flag asks for a debug exception behind the instruction that was stepped.
-    var isTrapDue = false
-    /// The user-mode step that waits for the trap flag's exception.
-    var trapStep: TrapStep?
+    /// A step that must run and that a pause of the machine has interrupted.
+    var pausedRun: Stepping.Destination?
 
     /// As after power-up.
     mutating func reset() { self = X86State() }
