@@ -73,8 +73,9 @@ struct InterruptDelivery {
     var caught: InterruptEvent?
 }
 
-/// What other threads read or change while the vCPU runs.
-struct ThreadSignals: ~Copyable {
+/// What other threads read or change while the vCPU runs. A class, since Swift 6.0.3 fails to compile a structure of these in
+/// the release configuration.
+final class ThreadSignals: Sendable {
     /// Calls the thread out of the guest. Set before any other thread needs it (see `live`).
     let kick = Mutex<Kick?>(nil)
     /// HaltWatch calls a vCPU that passes an instruction, so that the limit is checked.
