@@ -100,6 +100,8 @@ static inline int clinux_name_thread(const char *name) {
 
 // O_ASYNC is hidden by the strict feature macros Swift imports with.
 static const int CLINUX_O_ASYNC = 020000;
+// So is POLLRDHUP.
+static const short CLINUX_POLLRDHUP = 0x2000;
 static const int CLINUX_O_NONBLOCK = 04000;
 static const int CLINUX_O_CLOEXEC = 02000000;
 static const int CLINUX_EFD_CLOEXEC = EFD_CLOEXEC;

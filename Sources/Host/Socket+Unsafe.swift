@@ -82,6 +82,13 @@ package final class Socket: Sendable {
         }
     }
 
+    /// Whether the peer has ended its side, also while some of what it sent is still unread. The corresponding C function
+    /// is `poll` with `POLLRDHUP`.
+    package var isClosedByPeer: Bool {
+        var entry = pollfd(fd: number, events: CLINUX_POLLRDHUP, revents: 0)
+        return poll(&entry, 1, 0) > 0
+    }
+
     /// Fills `buffer` from its start with what has arrived: how many bytes, 0 at the end of the stream, nil when
     /// nothing is there yet. The corresponding C function is `recv`.
     package func receive(into buffer: inout [UInt8]) throws(Errno) -> Int? {

@@ -89,7 +89,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
         guard let socket = newcomers.takeClient() else { return listener.wait(beside: newcomers.numbers) }
         client = Client(socket, Session(machine, stop: stop))
         listeningThread = 0
-        newcomers.refuseAll(Self.isTaken)
+        if isTaken { newcomers.refuseAll(Self.takenText) }
     }
 
     private func leave() {
@@ -97,7 +97,10 @@ final class GDBServer: Attendant, @unchecked Sendable {
         client = nil
     }
 
-    private static let isTaken = "another debugger is attached to this stubvisor"
+    /// Whether there is a client that stays. One that has sent something and left is served, and then the next one.
+    private var isTaken: Bool { client.map { !$0.socket.isClosedByPeer } ?? false }
+
+    private static let takenText = "another debugger is attached to this stubvisor"
     private static let isPrivate = "this stubvisor serves its own user and root alone"
 
     /// Takes those who have connected: while there is a client they are refused, else one of them may become it. Not all
@@ -109,7 +112,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
             case .stranger(let socket, let who):
                 diagnose(.refusedClient, "refused a client \(who): only this user and root may connect")
                 newcomers.refuse(socket, Self.isPrivate)
-            case .client(let socket) where client != nil: newcomers.refuse(socket, Self.isTaken)
+            case .client(let socket) where isTaken: newcomers.refuse(socket, Self.takenText)
             case .client(let socket):
                 newcomers.append(socket)
                 if listeningThread != 0 { newcomers.signal(thread: listeningThread) }

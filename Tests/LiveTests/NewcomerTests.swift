@@ -71,6 +71,17 @@ extension Live {
             #expect(try silent.request("?").contains("another debugger is attached"))
         }
 
+        @Test("clients that leave before they are served keep no other one out", .needs(.kvm), arguments: [1, 5])
+        func departed(count: Int) throws {
+            let stubvisor = try Stubvisor(guest: "hello", gdb: "unix:" + Places.scratch + "/departed\(count).sock")
+            stubvisor.program.signal(SIGSTOP)
+            for _ in 0..<count { try stubvisor.connect().connection.send(Self.request) }
+            let client = try stubvisor.connect()
+            client.connection.send(Self.request)
+            stubvisor.program.signal(SIGCONT)
+            #expect(try client.reply().hasPrefix("T05"))
+        }
+
         @Test("what a client sends one byte at a time, or as an interrupt first, is served", .needs(.kvm))
         func openings() throws {
             for opening in [[0x2b], [0x2d], [3], [0x24]] as [[UInt8]] {

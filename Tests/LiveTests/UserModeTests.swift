@@ -166,14 +166,50 @@ extension Live {
             #expect(try guest.word(at: guest.register("rsp")) & 0x100 == 0)
         }
 
-        @Test("a step over an instruction that faults ends behind it, when the handler has mended it", .needs(.kvm))
+        @Test("a step over an instruction that faults ends on the handler's first instruction", .needs(.kvm))
         func fault() throws {
             let symbols = try Symbols(guest: "user")
             let (guest, from, to) = try step(over: [0x48, 0x8b, 0x00], in: "touch", setting: ["touches_wanted"])
-            #expect(to == from + 3)
+            #expect(to == (try symbols["on_page_fault"]))
+            #expect(try guest.word(at: symbols["faults"]) == 0)
+            // The handler mends it, and the trap flag of the step is nowhere.
+            #expect(try guest.remove(0, at: from) == "OK")
+            #expect(try guest.insert(0, at: from + 3) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.register("rip") == from + 3)
             #expect(try guest.register("rax") == 42)
             #expect(try guest.word(at: symbols["faults"]) == 1)
             #expect(try guest.word(at: symbols["debugs"]) == 0)
+        }
+
+        @Test("a step to a fault that is caught reports the exception", .needs(.kvm))
+        func caughtFault() throws {
+            let symbols = try Symbols(guest: "user")
+            let guest = try Stubvisor(guest: "user").attach()
+            #expect(try guest.write([1, 0, 0, 0], at: symbols["touches_wanted"]) == "OK")
+            let place = try place([0x48, 0x8b, 0x00], in: "touch", guest)
+            #expect(try guest.insert(0, at: place) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            #expect(try guest.remove(0, at: place) == "OK")
+            _ = try guest.monitor("catch exception #PF")
+            #expect(try guest.resume("vCont;s:p1.1").kind == "T05")
+            #expect(try guest.register("rip") == symbols["on_page_fault"])
+            #expect(try guest.monitor("why").contains("#PF"))
+        }
+
+        @Test("IRET into user mode under the guest's own trap flag leads to its #DB handler", .needs(.kvm))
+        func returnUnderTrapFlag() throws {
+            let symbols = try Symbols(guest: "user")
+            let guest = try Stubvisor(guest: "user").attach()
+            let enter = try symbols["enter_user_return"]
+            #expect(try guest.insert(0, at: enter) == "OK")
+            #expect(try guest.resume().kind == "T05")
+            let flags = try guest.register("eflags")
+            #expect(try guest.set("eflags", to: flags | 0x100) == "OK")
+            #expect(try guest.resume("vCont;s:p1.1").kind == "T05")
+            #expect(try guest.register("rip") == symbols["on_debug"])
+            #expect(try guest.word(at: guest.register("rsp")) == symbols["user_main"])
+            #expect(try guest.register("dr6") & 0x4000 != 0)
         }
 
         @Test("a breakpoint whose instruction faults is hit once for each time it is executed", .needs(.kvm))

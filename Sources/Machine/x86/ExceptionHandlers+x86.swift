@@ -19,9 +19,9 @@ extension Processor {
         if let vector = capabilities.userTrapVector, machine.plants || stepping.destination != nil {
             vectors.insert(vector.rawValue)
         }
-        if stepping.trapStep != nil || x86.hasStrayTrapFlag { vectors.insert(ExceptionVector.debug.rawValue) }
-        // An instruction that faults while it is passed is not waited for.
-        if stepping.trapStep?.passes == true { vectors.formUnion(ExceptionVector.exceptions) }
+        if x86.hasStrayTrapFlag { vectors.insert(ExceptionVector.debug.rawValue) }
+        // A step or pass ends where the instruction's fault arrives.
+        if stepping.trapStep != nil { vectors.formUnion(ExceptionVector.exceptions) }
         if !capabilities.userInterrupts { vectors.insert(ExceptionVector.invalidOpcode.rawValue) }
         if !capabilities.userSystemCalls { vectors.insert(ExceptionVector.pageFault.rawValue) }
         return vectors
@@ -114,6 +114,7 @@ extension Processor {
         }
         try fetchRegisters()
         var caught: StopEvent?
+        var landing: Outcome?
         if let event = delivery.caught, entries.contains(where: { $0.vector == event.vector }) {
             delivery.caught = nil
             caught = tell(of: event)
@@ -124,7 +125,10 @@ extension Processor {
                 read: { self.read($0, count: $1) })
             guard let frame else { continue }
             if let expected = entry.errorCode, let code = frame.errorCode, code | 1 != expected | 1 { continue }
-            if frame.isUser, let outcome = try tookBack(entry.vector, frame) ?? interruptPass(frame) { return outcome }
+            if frame.isUser {
+                if let outcome = try tookBack(entry.vector, frame) { return outcome }
+                landing = landing ?? endTrapStep(inHandlerWith: frame)
+            }
             if let line = machine.caughtLines[entry.vector], try vcpu.lastInterrupt() == entry.vector {
                 let text = "vCPU \(index): interrupt \(line) (vector \(hexadecimal(entry.vector))) reached its handler"
                 caught = caught ?? StopEvent(.caught, on: index, account: text)
@@ -133,7 +137,7 @@ extension Processor {
                 caught = caught ?? StopEvent(.caught, on: index, account: account(of: entry, frame))
             }
         }
-        if let caught { return .stop(caught) }
+        if let outcome = caught.map(Outcome.stop) ?? landing { return outcome }
         if machine.hasBreakpoint(at: place) {
             return .stop(StopEvent(.breakpoint(place), on: index))
         }

@@ -12,7 +12,9 @@ extension Processor {
         let start = programCounter
         let bytes = machine.instruction(at: start, seenBy: self)
         let step = X86StepInstruction(bytes, registers)
-        if try returnToUserMode(by: step) { return StopEvent(.stepped, on: index) }
+        if let isTrapDue = try returnToUserMode(by: step) {
+            return try goOn(after: StopEvent(.stepped, on: index), isTrapDue: isTrapDue)
+        }
         if isHalt(bytes) {
             // It ends with an interrupt, and the step behind its handler.
             try sleepBehindHalt()
@@ -31,7 +33,10 @@ extension Processor {
         if isUnseenUser { return try passInUserMode() }
         let bytes = machine.instruction(at: programCounter, seenBy: self)
         let step = X86StepInstruction(bytes, registers)
-        if try returnToUserMode(by: step) { return nil }
+        if let isTrapDue = try returnToUserMode(by: step) {
+            if isTrapDue { try queueTrap() }
+            return nil
+        }
         if isHalt(bytes) {
             try sleepBehindHalt()
             return nil
@@ -70,6 +75,11 @@ extension Processor {
             isTrapDue = single.isTrapDue
             return single.event
         }
+        return try goOn(after: event, isTrapDue: isTrapDue)
+    }
+
+    /// Goes on from a step to the handler of the debug exception that the guest's own trap flag asks for, if it does.
+    private func goOn(after event: StopEvent?, isTrapDue: Bool) throws(KVMError) -> StopEvent? {
         guard isTrapDue else { return event }
         try queueTrap()
         return event?.cause == .stepped ? try enter(.toHandler) : event

@@ -14,7 +14,7 @@ struct TrapStep {
     let start: VirtualAddress
     /// The guest's own trap flag.
     let hadTrapFlag: Bool
-    /// It passes a breakpoint: should the instruction fault, its handler is not waited for.
+    /// It passes a breakpoint: should the instruction fault, the breakpoint is not reported again when it is retried.
     let passes: Bool
 }
 
@@ -112,11 +112,11 @@ extension Processor {
         return outcome
     }
 
-    /// A breakpoint's instruction faulted instead of being passed: the guest's handler comes first, and the instruction
-    /// will be tried again.
-    func interruptPass(_ frame: X86InterruptFrame) -> Outcome? {
-        guard let trapStep = stepping.trapStep, trapStep.passes else { return nil }
-        x86.interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0)
+    /// The stepped or passed instruction faulted: the step ends on the handler's first instruction. A passed one is retried
+    /// after the handler. Nil where no step is in progress.
+    func endTrapStep(inHandlerWith frame: X86InterruptFrame) -> Outcome? {
+        guard let trapStep = stepping.trapStep else { return nil }
+        if trapStep.passes { x86.interruptedPass = (trapStep.start, frame.stack?.pointer ?? 0) }
         if !trapStep.hadTrapFlag, let place = machine.physical(frame.flagsAddress + 1, seenBy: self),
             let high = read(frame.flagsAddress + 1, count: 1)
         {
@@ -245,28 +245,32 @@ extension Processor {
         return event
     }
 
-    /// Does an IRET or SYSRET that leaves for user mode, behind which KVM would not stop; false where the next
-    /// instruction is none.
-    func returnToUserMode(by instruction: X86StepInstruction) throws(KVMError) -> Bool {
+    /// Does an IRET or SYSRET that leaves for user mode, behind which KVM would not stop: whether the guest's trap flag
+    /// asks for a debug exception then. Nil where the next instruction is none.
+    func returnToUserMode(by instruction: X86StepInstruction) throws(KVMError) -> Bool? {
         // A processor that steps by the trap flag looks for it behind SYSRET, which has just loaded it.
         let (isUnseen, isFlag) = (!machine.capabilities.user.singleStep, machine.capabilities.showsTrapFlag)
-        guard isUnseen || isFlag, X86.mode(registers) != .real, X86.privilege(registers) == 0 else { return false }
+        guard isUnseen || isFlag, X86.mode(registers) != .real, X86.privilege(registers) == 0 else { return nil }
+        let isTrapDue: Bool
         let isLong = X86.mode(registers) == .long
         switch instruction {
         case .interruptReturn(let size) where isUnseen && (isLong ? size == 8 : size == 4):
             let frame = X86InterruptFrame(
                 at: X86.stackTop(registers), wordSize: size, hasErrorCode: false, read: { self.read($0, count: $1) })
-            guard let frame, frame.isUser, restore(frame) else { return false }
+            isTrapDue = hasTrapFlag
+            guard let frame, frame.isUser, restore(frame) else { return nil }
             X86.dropPrivilegedSegments(&registers)
             try vcpu.returnFromHandler()
         case .systemReturn where isLong:
-            guard let star = try vcpu.modelSpecific(X86.SystemCall.segments) else { return false }
+            guard let star = try vcpu.modelSpecific(X86.SystemCall.segments) else { return nil }
             X86.setInstructionOffset(&registers, to: X86.systemCallReturn(registers).rawValue)
             X86.setFlags(&registers, to: X86.savedFlags(registers) & X86.SystemCall.restoredFlags | 2)
             X86.enterUser(&registers, star: star)
-        default: return false
+            // Unlike IRET it traps by the flag that it loads (Intel SDM volume 2, SYSRET).
+            isTrapDue = hasTrapFlag
+        default: return nil
         }
         try storeAll()
-        return true
+        return isTrapDue
     }
 }
