@@ -109,7 +109,7 @@ import Testing
         _ = pc.acknowledge(at: at(Self.second))
         pc.put(0x300, 0x4_0061, at: at(Self.second))
         let found = pc.controller.missingEnds(at: at(2 * Self.second))
-        #expect(found.map(\.vector) == [0x66] && found.map(\.waiting) == [1])
+        #expect(found.map(\.number) == [0x66] && found.map(\.waiting) == [1])
     }
 
     @Test("the 8259 pair's too")

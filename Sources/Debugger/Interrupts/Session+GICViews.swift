@@ -74,7 +74,9 @@ extension Session {
     func gicWarnings(_ words: [Substring]) throws(Refusal) -> String {
         let words = try gicWords(words, 0).words
         let warnings = try recordOfGIC().warnings
-        return words.isJSON ? warnings.json.description : trimmed(warnings.text)
+        let view = try target.gic()
+        let missing = (view.gic as? GICv2)?.missingEnds(at: view.now) ?? []
+        return words.isJSON ? warnings.json(with: missing).description : trimmed(warnings.text(with: missing))
     }
 
     // MARK: The virtualization extensions

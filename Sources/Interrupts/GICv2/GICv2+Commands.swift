@@ -45,11 +45,14 @@ extension GICv2 {
         }
     }
 
-    /// Lowers the input that `inject` raised.
+    /// Lowers the input that `inject` raised; it stays high where its device holds it up, too.
     package mutating func lower(_ id: Int, cpu: Int = 0, at now: Moment) -> InterruptDeed {
         if let refusal = refusal(id, cpu) { return refusal }
         guard isWired(id) else { return refused("SGI \(id) has no line") }
         let out = setLine(id, cpu: cpu, false, at: now, cause: .debugger)
+        if isRaisedByDevice(id, cpu) {
+            return done("the line of \(Self.kind(id)) \(id) stays high: its device holds it up", out)
+        }
         return done(Self.lowered(id, staysPending: distributor.state(id, cpu).isPending), out)
     }
 

@@ -7,15 +7,27 @@ extension GICv2 {
     /// Whether a device can have this interrupt's input: PPIs and SPIs.
     package func isWired(_ id: Int) -> Bool { (16..<configuration.interrupts).contains(id) }
 
-    /// A device raises or lowers the input of `id`; of a PPI, processor `cpu`'s. Several devices on one input are the
-    /// caller's to combine. Nothing happens where there is no such input.
+    /// A device, or a debugger, raises or lowers the input of `id`; of a PPI, processor `cpu`'s. The input is high while
+    /// one of the two holds it. Several devices on one input are the caller's to combine. Nothing happens where there is
+    /// no such input.
     package mutating func setLine(
         _ id: Int, cpu: Int = 0, _ level: Bool, at now: Moment, cause: InterruptEvent.Cause = .line
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
-        change(id, cpu, level, cause, at: now, &out)
+        guard isWired(id), interfaces.indices.contains(cpu) else { return finish(out) }
+        let row = distributor.row(id >> 5, cpu)
+        let bit = id & 31
+        if cause == .debugger {
+            raised.byDebugger[row][bit: bit] = level
+        } else {
+            raised.byDevice[row][bit: bit] = level
+        }
+        drive(id, cpu, raised.byDebugger[row][bit: bit] || raised.byDevice[row][bit: bit], cause, at: now, &out)
         return finish(out)
     }
+
+    /// Whether a device holds the input of `id` up.
+    func isRaisedByDevice(_ id: Int, _ cpu: Int) -> Bool { distributor.bit(raised.byDevice, id, cpu) }
 
     /// One edge: up and down again, or down and up again where it was high.
     package mutating func pulseLine(
@@ -24,16 +36,16 @@ extension GICv2 {
         var out = InterruptOutcome()
         guard isWired(id), interfaces.indices.contains(cpu) else { return finish(out) }
         let level = distributor.state(id, cpu).isLineHigh
-        change(id, cpu, !level, cause, at: now, &out)
-        change(id, cpu, level, cause, at: now, &out)
+        drive(id, cpu, !level, cause, at: now, &out)
+        drive(id, cpu, level, cause, at: now, &out)
         return finish(out)
     }
 
-    private mutating func change(
+    /// Makes the input's level `level`.
+    private mutating func drive(
         _ id: Int, _ cpu: Int, _ level: Bool, _ cause: InterruptEvent.Cause, at now: Moment,
         _ out: inout InterruptOutcome
     ) {
-        guard isWired(id), interfaces.indices.contains(cpu) else { return }
         let row = distributor.row(id >> 5, cpu)
         let bit: UInt32 = 1 << UInt32(id & 31)
         guard (distributor.line[row] & bit != 0) != level else { return }

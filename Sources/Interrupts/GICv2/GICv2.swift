@@ -25,6 +25,8 @@ package struct GICv2: Sendable {
     /// It shows the registers of another, which is all that is known of that.
     var isView = false
 
+    /// By row: the inputs that devices hold up, and those that a debugger does.
+    var raised: (byDevice: [UInt32], byDebugger: [UInt32])
     /// By slot: how often in a row an interrupt ended with its level still high.
     var endsWhileHigh: [UInt16]
 
@@ -36,13 +38,17 @@ package struct GICv2: Sendable {
         running = [[UInt16]](repeating: [], count: count)
         let places = distributor.priority.count + count << 7
         told = [UInt8](repeating: 0, count: places)
+        raised = (distributor.line, distributor.line)
         endsWhileHigh = [UInt16](repeating: 0, count: distributor.priority.count)
         journal = InterruptJournal(capacity: configuration.traceCapacity, rows: 1, slots: places)
     }
 
-    /// A machine reset. The inputs stay as the devices hold them; what was recorded stays.
+    /// A machine reset. The inputs stay as the devices hold them, those that a debugger raised are let go; what was
+    /// recorded stays.
     package mutating func reset(at now: Moment) -> InterruptOutcome {
         var out = InterruptOutcome()
+        raised.byDebugger = raised.byDebugger.map { _ in 0 }
+        distributor.line = raised.byDevice
         distributor.reset()
         for cpu in interfaces.indices {
             interfaces[cpu] = CPUInterface(configuration)
