@@ -1,3 +1,4 @@
+import Interrupts
 import KVM
 import Testing
 
@@ -15,7 +16,7 @@ import Testing
             entry(1, ecx: .max, edx: .max), entry(6, eax: .max), entry(0x4000_0001, eax: .max),
             entry(0x8000_0001, edx: .max),
         ]
-        let offered = offer(host, localAPIC: localAPIC, extended: localAPIC)
+        let offered = offer(host, localAPIC: localAPIC ? LocalAPIC.Features() : nil)
         // Asynchronous page faults, EOI, kicks, IPIs, polling, yields, wide destinations: cpuid.rst.
         for bit in [4, 6, 7, 10, 11, 12, 13, 14, 15] { #expect(offered[2].eax >> bit & 1 == 0, "bit \(bit)") }
         // The clock, steal time and flushes need none.
@@ -23,6 +24,15 @@ import Testing
         #expect(offered[0].edx >> 9 & 1 == (localAPIC ? 1 : 0) && offered[3].edx >> 9 & 1 == (localAPIC ? 1 : 0))
         #expect(offered[1].eax >> 2 & 1 == (localAPIC ? 1 : 0), "the timer that always runs")
         for bit in [21, 24] { #expect(offered[0].ecx >> bit & 1 == (localAPIC ? 1 : 0)) }
+    }
+
+    @Test(
+        "x2APIC mode and the deadline timer are offered each where it is had", arguments: [true, false], [true, false])
+    func features(x2APIC: Bool, deadline: Bool) {
+        var features = LocalAPIC.Features()
+        (features.hasX2APIC, features.hasDeadlineTimer) = (x2APIC, deadline)
+        let offered = offer([entry(1, ecx: deadline ? 0 : .max)], localAPIC: features)[0]
+        #expect(offered.ecx >> 21 & 1 == (x2APIC ? 1 : 0) && offered.ecx >> 24 & 1 == (deadline ? 1 : 0))
     }
 
     @Test("a processor without a name gets one, and a name stays")

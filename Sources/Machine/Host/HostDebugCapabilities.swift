@@ -54,6 +54,8 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var userSystemCalls = false
     /// Accesses to model-specific registers can be held back and answered here.
     package var filtersRegisters = false
+    /// The same for writes to IA32_TSC_DEADLINE, without which the built-in local APICs have no deadline timer.
+    package var filtersDeadline = false
     /// A step stays asked for until it is taken back, even past an instruction that loads the flags. Elsewhere
     /// KVM_SET_GUEST_DEBUG must be repeated before each step.
     package var stepPersists = false
@@ -166,6 +168,10 @@ extension HostDebugCapabilities {
             (
                 "filters_registers", "accesses to MSRs can be caught", yes(filtersRegisters),
                 filtersRegisters ? nil : "Linux 5.10 or later has that"
+            ),
+            (
+                "filters_deadline", "writes of the TSC deadline can be caught", yes(filtersDeadline),
+                filtersDeadline ? nil : "--irqchip apic has no TSC deadline timer"
             ),
             ("step_persists", "a step stays armed", yes(stepPersists), nil),
             (

@@ -1,6 +1,7 @@
 import Architecture
 import Boot
 import Host
+import Interrupts
 import KVM
 import Primitives
 
@@ -25,6 +26,7 @@ final class Probe {
         case memoryRead(address: PhysicalAddress)
         case memoryWrite(address: PhysicalAddress, data: UInt64)
         case portRead
+        case registerWrite(UInt32)
         case other
     }
 
@@ -52,6 +54,7 @@ final class Probe {
         found.showsTrapFlag = try probe.showsTrapFlag()
         found.removedMemoryExits = try probe.removedMemoryExits()
         if system.hasReadOnlyMemory { found.readOnlyMemoryExits = try probe.readOnlyMemoryExits() }
+        if system.filtersRegisters { found.filtersDeadline = try probe.deadlineExits() }
         // Last: a host that mishandles user mode may leave the vCPU in no good state.
         found.user = try probe.examine(.user)
         found.userInterrupts = try probe.run(ProbeGuest.interrupt, .user, GuestDebug()) == .guestException(31)
@@ -177,6 +180,22 @@ final class Probe {
         return found == .memoryWrite(address: place, data: ProbeGuest.storedByte)
     }
 
+    /// Whether a write to IA32_TSC_DEADLINE exits. With the preemption timer of VT-x, KVM handles that write before it looks at
+    /// the filter, and drops it where the local APIC is not the kernel's (handle_fastpath_set_tscdeadline).
+    private func deadlineExits() throws(KVMError) -> Bool {
+        let register = LocalAPIC.deadlineRegister
+        try vm.exitOnFilteredRegisters(andUnknown: false)
+        try vm.filter([FilteredRegister(index: register, reads: true)])
+        let exits = try run(ProbeGuest.writeDeadline, .kernel, GuestDebug()) == .registerWrite(register)
+        if exits {
+            vcpu.answerRegister(0)
+            _ = try vcpu.complete()
+            vcpu.clearKick()
+        }
+        try vm.filter([])
+        return exits
+    }
+
     private func slot(_ slot: X86DebugRegisters.Slot) -> GuestDebug {
         var registers = X86DebugRegisters()
         _ = registers.add(slot)
@@ -208,6 +227,7 @@ final class Probe {
         case .io(let access) where access.port == UInt16(ProbeGuest.readPort) && !access.isWrite: return .portRead
         case .mmioRead(let address, _): return .memoryRead(address: address)
         case .mmioWrite(let address, let data, _): return .memoryWrite(address: address, data: data & 0xff)
+        case .registerWrite(let index, _, _): return .registerWrite(index)
         default: return .other
         }
     }

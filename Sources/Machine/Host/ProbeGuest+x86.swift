@@ -1,6 +1,7 @@
 import Architecture
 import Boot
 import Host
+import Interrupts
 import KVM
 import Primitives
 
@@ -44,6 +45,8 @@ enum ProbeGuest {
     static let interrupt: [UInt8] = [0xcd, 31, 0xf4]
     /// `syscall; hlt`
     static let systemCall: [UInt8] = [0x0f, 0x05, 0xf4]
+    /// `wrmsr; hlt`, to IA32_TSC_DEADLINE
+    static let writeDeadline: [UInt8] = [0x0f, 0x30, 0xf4]
     /// IA32_STAR: selectors 8 and 0x10 for the kernel.
     static let systemCallSegments: UInt64 = 8 << 32 | 0x13 << 48
 
@@ -129,6 +132,7 @@ enum ProbeGuest {
         set("rsp", stackTop)
         set("rax", storedByte)
         set("rdx", readPort)
+        set("rcx", UInt64(LocalAPIC.deadlineRegister))
         set("rbx", data)
         set("rdi", data)
     }

@@ -148,8 +148,8 @@ package final class VirtualMachine: @unchecked Sendable {
             case .kernel, .split:
                 try vcpu.setProcessor(capabilities.hasDeadlineTimer ? offerDeadlineTimer(answers) : answers)
             case .apic:
-                try vcpu.setProcessor(offer(answers, localAPIC: true, extended: capabilities.filtersRegisters))
-            case .gicv2, .vgic: try vcpu.setProcessor(offer(answers, localAPIC: false, extended: false))
+                try vcpu.setProcessor(offer(answers, localAPIC: localAPICFeatures))
+            case .gicv2, .vgic: try vcpu.setProcessor(offer(answers, localAPIC: nil))
             }
             processors.append(Processor(index, vcpu, of: self))
         }
@@ -164,6 +164,14 @@ package final class VirtualMachine: @unchecked Sendable {
     /// The ports of the 8259 pair and the 8254 are the model's.
     var hasModelledPorts: Bool { model != nil && configuration.interruptController != .gicv2 }
 
+    /// What the built-in local APICs have: both take that accesses to MSRs can be answered.
+    private var localAPICFeatures: LocalAPIC.Features {
+        var features = LocalAPIC.Features()
+        features.hasX2APIC = capabilities.filtersRegisters
+        features.hasDeadlineTimer = capabilities.filtersDeadline
+        return features
+    }
+
     /// Events that `irq trace` keeps: some 4,000 interrupts from pending to end.
     private static let traceCapacity = 16_384
 
@@ -176,8 +184,7 @@ package final class VirtualMachine: @unchecked Sendable {
         var model = PCInterruptController.Configuration()
         model.processors = processors.count
         model.traceCapacity = Self.traceCapacity
-        model.features.hasX2APIC = capabilities.filtersRegisters
-        model.features.hasDeadlineTimer = capabilities.filtersRegisters
+        model.features = localAPICFeatures
         model.hasLocalAPICs = !configuration.interruptController.hasKernelAPICs
         model.timeStampFrequency = try processors[0].vcpu.timeStampFrequency() * 1000
         return InterruptModel(ModelledControllers(PCInterruptController(model)), of: self)

@@ -31,6 +31,9 @@ extension VirtualMachine {
         if let register = registers.first(where: { (0x800...0x8ff).contains($0) }) {
             throw Refusal("KVM never holds back the x2APIC's MSRs, such as \(hexadecimal(register))")
         }
+        guard capabilities.filtersDeadline || !registers.contains(LocalAPIC.deadlineRegister) else {
+            throw Refusal("this host's KVM handles writes of IA32_TSC_DEADLINE itself: they cannot be caught")
+        }
     }
 
     /// Loading the kernel's entry for SYSCALL is a sign that user mode is near, and its handlers must be known by then.

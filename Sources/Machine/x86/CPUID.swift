@@ -1,4 +1,5 @@
 import Architecture
+import Interrupts
 import KVM
 import Primitives
 
@@ -20,22 +21,21 @@ func identify(_ entries: [CPUIDEntry], as index: Int, of count: Int) -> [CPUIDEn
     }
 }
 
-/// The same where the local APICs are not the kernel's: with one or without, and with its x2APIC mode and deadline timer or
-/// without, which take that accesses to their registers can be answered. What only the kernel's local APICs do is not
-/// offered.
-func offer(_ entries: [CPUIDEntry], localAPIC: Bool, extended: Bool) -> [CPUIDEntry] {
+/// The same where the local APICs are not the kernel's: with one that has these features, or without. What only the kernel's
+/// local APICs do is not offered.
+func offer(_ entries: [CPUIDEntry], localAPIC: LocalAPIC.Features?) -> [CPUIDEntry] {
     entries.map { entry in
         var entry = entry
         switch entry.leaf {
         case 1:
-            entry.ecx[bit: 21] = extended
-            entry.ecx[bit: 24] = extended
-            entry.edx[bit: 9] = localAPIC
+            entry.ecx[bit: 21] = localAPIC?.hasX2APIC == true
+            entry.ecx[bit: 24] = localAPIC?.hasDeadlineTimer == true
+            entry.edx[bit: 9] = localAPIC != nil
         // The local APIC's timer runs in every power state.
-        case 6: if !localAPIC { entry.eax[bit: 2] = false }
+        case 6: if localAPIC == nil { entry.eax[bit: 2] = false }
         case 0x4000_0001: entry.eax &= ~ParavirtualFeature.ofKernelAPICs
         // AMD's copy of leaf 1.
-        case 0x8000_0001: if !localAPIC { entry.edx[bit: 9] = false }
+        case 0x8000_0001: if localAPIC == nil { entry.edx[bit: 9] = false }
         default: break
         }
         return entry
