@@ -19,8 +19,18 @@ kept() {
 
 # The kernel and the first files of the inner machine: a shell, modules in their order, Tests/Lab/inside/init. Made once.
 initrd() {
-    kept initrd "$(declare -f pack; cat "$labs/inside/init"; echo "${modules[*]}"; ls "$root$shelf/$architecture/.unpacked")" \
+    kept initrd "$(declare -f pack extract; cat "$labs/inside/init"; echo "${modules[*]}"; ls "$root$shelf/$architecture/.unpacked")" \
         pack "$shelf/$architecture" "$first" "${modules[@]}"
+}
+
+# extract IMAGE FILE: in the root, the ELF file that a bzImage has in it, compressed by zstd and followed by its size
+# (Documentation/arch/x86/boot.rst: setup_sects, payload_offset, payload_length).
+extract() {
+    local sectors offset length
+    read -r sectors < <(od -An -t u1 -j 0x1f1 -N 1 "$1")
+    read -r offset length < <(od -An -t u4 -j 0x248 -N 8 "$1")
+    length=$((length - 4))
+    head -c $(((sectors + 1) * 512 + offset + length)) "$1" | tail -c "$length" | zstd -dcq >"$2"
 }
 
 # pack PLACE FIRST MODULE...: in the root. A module's options follow its name.
@@ -44,6 +54,7 @@ pack() {
     ln -sf "$place/boot/vmlinuz-$version" "$first/vmlinuz"
     # Guests of the inner machine find it at the root of theirs.
     ln -sf "boot/vmlinuz-$version" "$place/vmlinuz"
+    [[ $version != *amd64 ]] || extract "$place/boot/vmlinuz-$version" "$place/vmlinux"
     rm -rf "$tree"
 }
 

@@ -12,7 +12,7 @@ tools() {
         packages+=(libc6-dev:arm64 libstdc++-14-dev:arm64 libgcc-14-dev:arm64)
     else
         # The root is the inner machine's too.
-        packages+=(busybox-static)
+        packages+=(busybox-static zstd)
     fi
     trixie install "${packages[@]}"
 }
