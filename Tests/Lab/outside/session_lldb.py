@@ -127,7 +127,7 @@ def interrupted(session):
     session.value("spin = 1")
     if os.environ["LAB"].startswith("vmx"):
         # As in `session`.
-        session.commanded(f"register write rflags {session.register('rflags').GetValueAsUnsigned() | 0x200:#x}")
+        session.commanded(f"register write eflags {session.register('eflags').GetValueAsUnsigned() | 0x200:#x}")
     # There is nothing to see of a guest that has begun to run; LLDB keeps an interrupt that comes before.
     timer = threading.Timer(3, session.process.SendAsyncInterrupt)
     timer.start()
