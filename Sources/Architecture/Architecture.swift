@@ -47,6 +47,14 @@ package enum Architecture: String, CaseIterable, Sendable {
         }
     }
 
+    /// Where the general registers are in a `RegisterFile`.
+    package var generalStorage: Range<Int> {
+        switch self {
+        case .x86_64: X86.Storage.general..<X86.Storage.system
+        case .arm64: Arm64.Storage.general..<Arm64.Storage.vectors
+        }
+    }
+
     /// The address of the next instruction: on x86 the linear one.
     package func programCounter(_ file: RegisterFile) -> VirtualAddress {
         switch self {

@@ -40,7 +40,7 @@ final class Sandbox {
         let system = try System()
         self.memory = memory
         vm = try system.makeVM()
-        try vm.reserveIntelPages(at: VirtualMachine.intelPages)
+        try vm.reserveIntelPages(at: X86Board.intelPages)
         switch interruptControllers {
         case .apic, .gicv2, .vgic: break
         case .kernel: try vm.makeInterruptControllers()

@@ -67,7 +67,7 @@ final class Probe {
     private init(_ system: borrowing System) throws(KVMError) {
         vm = try system.makeVM()
         memory = try ProbeGuest.memory()
-        try vm.reserveIntelPages(at: VirtualMachine.intelPages)
+        try vm.reserveIntelPages(at: X86Board.intelPages)
         let readOnly = ProbeGuest.untouched
         let start = PhysicalAddress(0)
         try vm.setMemory(slot: 0, guest: start, host: memory.host(start), count: Int(readOnly.rawValue))

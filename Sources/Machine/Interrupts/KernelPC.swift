@@ -56,7 +56,7 @@ extension VirtualMachine {
             return true
         }
         var inputs: UInt32 = 1 << PCPlatform.Line.com1 | 1 << PCPlatform.Line.sci
-        if clockDue.load(ordering: .relaxed) != .max { inputs[bit: Int(PCPlatform.Line.clock)] = true }
+        if shared.clockDue.load(ordering: .relaxed) != .max { inputs[bit: Int(PCPlatform.Line.clock)] = true }
         guard let model else {
             // Whether the kernel's timer counts is not asked.
             inputs[bit: 0] = true

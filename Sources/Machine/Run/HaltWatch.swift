@@ -77,7 +77,7 @@ final class HaltWatch: Sendable {
         // Those that stand still may be sent off by themselves in non-stop mode, and otherwise not before the next stop.
         guard let movers = machine.gate.allMovers else { return nil }
         let all = movers.sorted().map { machine.processors[$0] }
-        guard !machine.tellsEach || all.count == machine.processors.count,
+        guard !machine.runState.reportsEachStop || all.count == machine.processors.count,
             all.allSatisfy({ $0.signals.isHaltedForGood.load(ordering: .sequentiallyConsistent) })
         else { return nil }
         // One may have been started since it was looked at.
@@ -101,51 +101,11 @@ final class HaltWatch: Sendable {
 }
 
 extension Processor {
-    /// The stop for `monitor catch hlt`, where the kernel puts the vCPU to sleep itself: on its own thread, after it
-    /// was called. A sleep that ends between two looks is not seen.
-    func caughtHalt() throws(KVMError) -> StopEvent? {
-        guard machine.catchesHalts else { return nil }
-        switch machine.architecture {
-        case .x86_64:
-            guard try activity() == .halted else {
-                loop.lastHalt = nil
-                return nil
-            }
-            try fetchRegisters()
-            guard programCounter != loop.lastHalt else { return nil }
-            loop.lastHalt = programCounter
-        case .arm64:
-            // Of WFI nobody tells: a vCPU that is called wakes, and stands behind it. One request for each look leaves
-            // the guest the time to get there: the page tables are taken to be the last stop's, until it is at the same
-            // place twice.
-            let place = try soleProgramCounter()
-            let isThereAgain = place == loop.lastHalt
-            loop.lastHalt = isThereAgain ? nil : place
-            guard isThereAgain || isBehindWait(place) else { return nil }
-            try fetchRegisters()
-            guard isBehindWait(place) else { return nil }
-        }
-        return haltEvent
-    }
-
-    private func isBehindWait(_ place: VirtualAddress) -> Bool {
-        let length = Arm64Instruction.length
-        let bytes = machine.instruction(at: place + -length, count: length, seenBy: self)
-        return Arm64Instruction(bytes) == .waitForInterrupt
-    }
-
-    /// Where the HLT or WFI is that it stands behind.
-    private var haltPlace: VirtualAddress {
-        switch machine.architecture {
-        case .x86_64: programCounter + -X86Instruction.halt.length
-        case .arm64: programCounter + -Arm64Instruction.length
-        }
-    }
-
+    /// The stop for a vCPU that is behind its HLT or WFI, which `monitor catch hlt` asks for.
     var haltEvent: StopEvent {
         StopEvent(
             .caught, on: index,
-            account: "vCPU \(index) halted at \(haltPlace)"
+            account: "vCPU \(index) halted at \(haltAddress)"
                 + (machine.architecture.takesInterrupts(registers) ? "" : " with interrupts off"))
     }
 }

@@ -27,7 +27,8 @@ struct PauseMark {
 extension VirtualMachine {
     /// Marks every vCPU that has run since its last mark, if it is time.
     func markPause(at now: UInt64) {
-        guard marksPauses, processors.contains(where: { $0.loop.hasRun }), pauseMark.isDue(at: now) else { return }
+        guard runState.marksPauses, processors.contains(where: { $0.loop.hasRun }), runState.pauseMark.isDue(at: now)
+        else { return }
         for processor in processors where processor.loop.hasRun {
             processor.loop.hasRun = false
             // A guest without KVM's clock has nothing to mark.

@@ -15,7 +15,7 @@ extension VirtualMachine {
 
     /// Sets the calling vCPU's alarm for the next timer.
     func setAlarm(of processor: Processor) {
-        let due = min(model?.nextDeadline ?? .max, clockDue.load(ordering: .relaxed))
+        let due = min(model?.nextDeadline ?? .max, shared.clockDue.load(ordering: .relaxed))
         guard due != .max else { return }
         // A guest may ask for the last nanosecond there is.
         let (moment, isBeyond) = due.addingReportingOverflow(model?.pausedTime ?? 0)
@@ -25,7 +25,7 @@ extension VirtualMachine {
     /// Timers that are due: after any call of the vCPU out of the guest.
     func advance(on processor: Processor) throws(KVMError) {
         model?.advance(on: processor)
-        let due = clockDue.load(ordering: .relaxed)
+        let due = shared.clockDue.load(ordering: .relaxed)
         guard due != .max, due <= uptime else { return }
         if let line = bus({ $0.advance(to: now) }) { try change(line, by: processor) }
         followClock(by: processor)
@@ -35,6 +35,6 @@ extension VirtualMachine {
     func followClock(by processor: Processor) {
         let due = bus { $0.due(at: now) } ?? .max
         // The alarm may have been the clock's: then the next timer's has to be set again.
-        if clockDue.exchange(due, ordering: .relaxed) != due { setAlarm(of: processor) }
+        if shared.clockDue.exchange(due, ordering: .relaxed) != due { setAlarm(of: processor) }
     }
 }

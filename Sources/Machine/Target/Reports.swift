@@ -14,7 +14,7 @@ extension VirtualMachine {
         case .exits: ExitStatistics.text(processors.map(\.counts.exits))
         case .exitsReset: resetStatistics()
         case .capabilities: HostReport(capabilities).text
-        case .memoryMap: describeMap()
+        case .memoryMap: map
         case .breakpoint(let address): describe(breakpointAt: address)
         case .watchpoint(let watchpoint): describe(watchpoint)
         }
@@ -39,55 +39,11 @@ extension VirtualMachine {
     }
 
     private func describeMachine() -> String {
-        let seconds = (Clock.monotonic - started) / 1_000_000_000
+        let seconds = (Clock.monotonic - runState.started) / 1_000_000_000
         let count = processors.count
         return "\(configuration.name): \(configuration.memory.size >> 20) MiB, \(count) vCPU\(count == 1 ? "" : "s"), "
             + "irqchip \(configuration.interruptController.rawValue), up \(seconds) s\n\(configuration.summary)"
             + (console.dropped > 0 ? "\nconsole: \(console.dropped) bytes of output dropped" : "")
-    }
-
-    private func describeMap() -> String {
-        switch architecture {
-        case .x86_64: x86Map
-        case .arm64: armMap
-        }
-    }
-
-    private var x86Map: String {
-        func line(_ first: String, _ last: String, _ name: String) -> String { "\(first)-\(last)  \(name)" }
-        var lines = ["memory"]
-        lines += guestMemory.layout.ranges.map { range in
-            line(
-                hexadecimal(range.lowerBound.rawValue, digits: 16),
-                hexadecimal(range.upperBound.rawValue - 1, digits: 16), "RAM")
-        }
-        lines += interruptPages.map { base, size, name in
-            line(hexadecimal(base, digits: 16), hexadecimal(base + UInt64(size - 1), digits: 16), name)
-        }
-        lines.append("ports")
-        let isGIC = configuration.interruptController == .gicv2
-        lines += bus { $0.ports.regions }.map { region in
-            let last = region.base.rawValue + UInt16(region.count - 1)
-            let input = region.line.flatMap { line in isGIC ? ModelledControllers.inputOfGIC(GSI: Int(line)) : Int(line)
-            }
-            let interrupt = input.map { ", interrupt \($0)" } ?? ""
-            return line("\(region.base)", hexadecimal(last, digits: 4), region.name + interrupt)
-        }
-        return lines.joined(separator: "\n")
-    }
-
-    /// Where the interrupt controllers are. The kernel's answer before an exit.
-    private var interruptPages: [(base: UInt64, size: Int, name: String)] {
-        guard let board = model?.look({ $0.gic?.configuration }) else {
-            return [(0xfec0_0000, 0x1000, "I/O APIC"), (0xfee0_0000, 0x1000, "local APIC")]
-        }
-        var pages = [
-            (board.placement.distributor.rawValue, GICv2.distributorSize, "GICv2 Distributor"),
-            (board.placement.interface.rawValue, GICv2.interfaceSize, "GICv2 CPU interface"),
-        ]
-        if let timers = board.timers { pages.append((timers.rawValue, GenericTimer.frameSize, "virtual timer")) }
-        if let starter = board.starter { pages.append((starter.rawValue, GenericTimer.frameSize, "vCPU start")) }
-        return pages
     }
 
     private func resetStatistics() -> String {

@@ -12,10 +12,10 @@ struct PendingStop {
 extension Processor {
     /// Another's stop came first: this one is reported later, or happens again.
     func keep(_ event: StopEvent) {
-        // arm64: a caught interrupt is met again at the first instruction of its handler, if it is still to be caught.
-        let isMetAgain = machine.architecture == .arm64 && event.cause == .caught && isHandler(programCounter)
-        if isMetAgain, !machine.tellsEach { return }
-        if event.cause.happensOnce || machine.tellsEach { return pendingStops.insert(PendingStop(event: event), at: 0) }
+        if recurs(event), !machine.runState.reportsEachStop { return }
+        if event.cause.happensOnce || machine.runState.reportsEachStop {
+            return pendingStops.insert(PendingStop(event: event), at: 0)
+        }
         if case .breakpoint(let address) = event.cause { counts.hits.breakpoints[address]?.hits -= 1 }
     }
 }

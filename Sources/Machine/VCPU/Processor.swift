@@ -114,7 +114,7 @@ final class Processor: @unchecked Sendable {
             case .stay, .proceed: return nil
             case .run:
                 // In non-stop mode others may be moving.
-                if machine.tellsEach, standsOnReported, let event = try passAlone() { return event }
+                if machine.runState.reportsEachStop, standsOnReported, let event = try passAlone() { return event }
                 return try enter(.run)
             case .step: return try step()
             case .stepRange(let range):
@@ -338,7 +338,7 @@ final class Processor: @unchecked Sendable {
         machine.gate.makeWay(index)
         if loop.isListening, machine.attendant.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
         if let event = try caughtHalt() { return .stop(event) }
-        return try machine.haltWatch.examine(self).map { .stop($0) } ?? .goOn
+        return try machine.runState.haltWatch.examine(self).map { .stop($0) } ?? .goOn
     }
 
     /// The stop for an instruction that is never done.

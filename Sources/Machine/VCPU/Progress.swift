@@ -14,10 +14,5 @@ extension Processor {
         return (try? activity()) != .runnable
     }
 
-    private var generalRegisters: [UInt8] {
-        switch machine.architecture {
-        case .x86_64: Array(registers.storage[X86.Storage.general..<X86.Storage.system])
-        case .arm64: Array(registers.storage[Arm64.Storage.general..<Arm64.Storage.vectors])
-        }
-    }
+    private var generalRegisters: [UInt8] { Array(registers.storage[machine.architecture.generalStorage]) }
 }

@@ -26,7 +26,7 @@ struct ProcessorSnapshot {
         self.blocks = blocks
         extendedControl = try? processor.vcpu.extendedControl()
         var modelSpecific: [(UInt32, UInt64)] = []
-        for index in processor.machine.resettableRegisters {
+        for index in processor.machine.x86.resettableRegisters {
             if let value = try processor.vcpu.modelSpecific(index) { modelSpecific.append((index, value)) }
         }
         self.modelSpecific = modelSpecific
@@ -70,7 +70,7 @@ struct MachineSnapshot {
         // The lines before the controllers, and again after the kernel's have forgotten them.
         let lines = machine.bus { $0.reset() }
         for line in lines { try machine.change(line) }
-        machine.clockDue.store(.max, ordering: .relaxed)
+        machine.shared.clockDue.store(.max, ordering: .relaxed)
         if let interruptControllers {
             try machine.releaseLines()
             try machine.vm.setInterruptControllers(interruptControllers)
@@ -91,19 +91,16 @@ struct MachineSnapshot {
 extension VirtualMachine {
     package func reset() throws(Refusal) {
         do throws(KVMError) {
-            switch architecture {
-            case .x86_64: try snapshot.restore(to: self)
-            case .arm64: try resetArm()
-            }
+            try resetGuest()
         } catch {
             throw Refusal("the machine could not be reset: \(error)")
         }
-        owesReset = false
+        runState.isResetPending = false
         // Another kernel's code may come to lie elsewhere.
-        codePages = []
+        pageTraps.codePages = []
     }
 
     package func completeReset() throws(Refusal) {
-        if owesReset { try reset() }
+        if runState.isResetPending { try reset() }
     }
 }

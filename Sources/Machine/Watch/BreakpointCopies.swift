@@ -9,6 +9,14 @@ import Primitives
 // latest when HaltWatch calls: what is missing is planted, in addition, as a hidden breakpoint of the machine's own.
 // Left out: no host here exits for a load of CR3 or for a write to a page that holds code, so that what is planted only
 // may be missed once between two looks.
+
+struct BreakpointCopies {
+    /// Addresses of breakpoints that running vCPUs check (see plantCopies).
+    var followed: Set<VirtualAddress> = []
+    /// Addresses of breakpoints that led nowhere, or elsewhere, at some stop.
+    var unsteady: Set<VirtualAddress> = []
+}
+
 extension VirtualMachine {
     /// Addresses for which the debug registers that clients leave free are used as well; one is left for steps.
     func addCopies(of wanted: Arrangement, to registers: inout X86DebugRegisters) {
@@ -19,10 +27,10 @@ extension VirtualMachine {
             !wanted.software.isEmpty, !guestUsesDebugRegisters
         else { return }
         // First those that lead elsewhere now and then, as far as is known.
-        if unsteady.count > 1024 { unsteady = [] }
-        unsteady.formUnion(wanted.software.filter { !wanted.planted.contains($0) })
-        let first = wanted.software.intersection(unsteady).sorted()
-        let rest = wanted.planted.all.lazy.map(\.address).filter { !self.unsteady.contains($0) }
+        if copies.unsteady.count > 1024 { copies.unsteady = [] }
+        copies.unsteady.formUnion(wanted.software.filter { !wanted.planted.contains($0) })
+        let first = wanted.software.intersection(copies.unsteady).sorted()
+        let rest = wanted.planted.all.lazy.map(\.address).filter { !self.copies.unsteady.contains($0) }
         for address in (first + rest).prefix(max(0, registers.free - 1)) {
             _ = registers.add(X86DebugRegisters.Slot(address, .execute, length: 1))
         }
@@ -38,13 +46,15 @@ extension VirtualMachine {
 
     /// Whether a debug register sees every execution of `address` by the kernel.
     func hasRegister(for address: VirtualAddress) -> Bool {
-        debugRegisters.slots.contains { $0.access == .execute && $0.address == address }
+        x86.debugRegisters.slots.contains { $0.access == .execute && $0.address == address }
     }
 
     /// Addresses that the running vCPUs must look after. Debug registers see nothing of user mode on some hosts.
     func findFollowed() {
-        followed = arrangement.software.filter { !capabilities.user.executionBreakpoint || !hasRegister(for: $0) }
-        copies.withLock { copies in
+        copies.followed = arrangement.software.filter {
+            !capabilities.user.executionBreakpoint || !hasRegister(for: $0)
+        }
+        shared.copies.withLock { copies in
             let stale = copies.filter { !arrangement.software.contains($0.value) }.map(\.key)
             hidden.liftCopies(at: stale)
             for place in stale { copies[place] = nil }
@@ -53,16 +63,16 @@ extension VirtualMachine {
 
     /// Plants what `paging` leads to and is not planted.
     func plantCopies(_ paging: X86Paging) {
-        for address in followed {
+        for address in copies.followed {
             guard let place = try? paging.translate(address, in: guestMemory).physical, hidden.plantCopy(at: place)
             else { continue }
-            copies.withLock { $0[place] = address }
+            shared.copies.withLock { $0[place] = address }
         }
     }
 
     /// Before the machine runs.
     func plantCopies() {
-        guard !followed.isEmpty, processors.count > 1 || !copies.withLock(\.isEmpty) else { return }
+        guard !copies.followed.isEmpty, processors.count > 1 || !shared.copies.withLock(\.isEmpty) else { return }
         for processor in processors where X86.paging(processor.registers).isOn {
             plantCopies(X86.paging(processor.registers))
         }
@@ -70,17 +80,17 @@ extension VirtualMachine {
 
     /// Memory is written anew: none are left.
     func forgetCopies() {
-        copies.withLock { copies in
+        shared.copies.withLock { copies in
             hidden.liftCopies(at: Array(copies.keys))
             copies = [:]
         }
     }
 
     package func keep(_ place: PhysicalAddress, original: [UInt8], for address: VirtualAddress) -> Bool {
-        guard architecture == .x86_64, arrangement.planted.original(at: place) != nil else { return false }
+        guard canAdoptCopies, arrangement.planted.original(at: place) != nil else { return false }
         hidden.adoptCopy(at: place, original: original[0])
-        unsteady.insert(address)
-        copies.withLock { $0[place] = address }
+        copies.unsteady.insert(address)
+        shared.copies.withLock { $0[place] = address }
         return true
     }
 }
@@ -88,7 +98,7 @@ extension VirtualMachine {
 extension Processor {
     /// After an exit that the guest goes on from: looks after breakpoints that may have come to be missing.
     func followBreakpoints(after exit: Exit) throws(KVMError) {
-        guard !machine.followed.isEmpty, breakpoints.lifted == nil else { return }
+        guard !machine.copies.followed.isEmpty, breakpoints.lifted == nil else { return }
         try fetchRegisters()
         let paging = X86.paging(registers)
         guard exit == .interrupted || paging != breakpoints.followedPaging else { return }

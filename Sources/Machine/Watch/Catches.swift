@@ -41,8 +41,8 @@ extension VirtualMachine {
 
     /// Tells KVM which accesses to MSRs must exit, where that has changed.
     func applyFilter() {
-        guard isFilterStale, capabilities.filtersRegisters else { return }
-        isFilterStale = false
+        guard x86.filter.isStale, capabilities.filtersRegisters else { return }
+        x86.filter.isStale = false
         var wanted = caughtRegisters.sorted().map { FilteredRegister(index: $0, reads: true) }
         let entry = X86.SystemCall.target
         if watchesSystemCalls, !caughtRegisters.contains(entry) {
@@ -53,10 +53,10 @@ extension VirtualMachine {
                 FilteredRegister(index: $0, reads: true)
             }
         }
-        guard wanted != filtered else { return }
+        guard wanted != x86.filter.registers else { return }
         do throws(KVMError) {
             try vm.filter(wanted)
-            filtered = wanted
+            x86.filter.registers = wanted
         } catch {
             diagnose(.registerFilter, "MSRs may not be caught: \(error)")
         }

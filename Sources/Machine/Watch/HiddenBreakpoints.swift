@@ -20,14 +20,16 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
         var owners: Set<Owner>
     }
 
-    /// The instruction that is planted.
+    /// What is planted for breakpoints, the clients' too.
+    let instruction: [UInt8]
     private let planted: UInt8
     private let memory: GuestMemory
     private let entries = Mutex<[PhysicalAddress: Entry]>([:])
 
-    init(_ memory: GuestMemory, planting opcode: UInt8 = X86Instruction.breakpointOpcode) {
+    init(_ memory: GuestMemory, planting instruction: [UInt8] = [X86Instruction.breakpointOpcode]) {
         self.memory = memory
-        planted = opcode
+        self.instruction = instruction
+        planted = instruction[0]
     }
 
     /// Makes `places` all that a vCPU wants for `purpose`.

@@ -70,10 +70,10 @@ extension Processor {
 
     private func note(_ address: PhysicalAddress, _ size: Int, isWrite: Bool) {
         counts.hits.pages[MemorySlots.page(of: address.rawValue), default: 0] += 1
-        let found = machine.watch.touches(of: size, at: address, isWrite: isWrite)
+        let found = machine.pageTraps.watch.touches(of: size, at: address, isWrite: isWrite)
         guard !found.isEmpty else { return }
         let origins = accessOrigins(of: size, at: address, isWrite: isWrite)
-        touch(machine.watch.touches(of: size, at: address, isWrite: isWrite, through: origins))
+        touch(machine.pageTraps.watch.touches(of: size, at: address, isWrite: isWrite, through: origins))
     }
 
     /// Adds to what the instruction touched. A watchpoint counts once; one that contains an address which is told

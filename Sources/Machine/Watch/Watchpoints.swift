@@ -5,6 +5,23 @@ import KVM
 import Primitives
 
 // Watchpoints by pages: where they lie, how their pages are trapped, and what cannot be.
+
+/// Watchpoints that no debug register serves, and how their pages are trapped.
+struct PageTraps {
+    var watchpoints: [Arrangement.Watchpoint] = []
+    /// Where they were at the last resume (see `applyTraps`).
+    var watch = PageWatch()
+    /// Changed by vCPU threads too, each while no other vCPU runs.
+    var slots = MemorySlots()
+    /// Watched pages that processors read by themselves.
+    var structural: Set<UInt64> = []
+    /// Pages that instructions were fetched from while they were taken away.
+    var codePages: Set<UInt64> = []
+    /// Watched pages whose reads, or whose accesses, go unseen until the next resume: the guest could not continue.
+    var relaxedPages: Set<UInt64> = []
+    var releasedPages: Set<UInt64> = []
+}
+
 extension VirtualMachine {
     /// Makes sure that `watchpoint`, which no debug register serves, can be served by pages.
     func admit(_ watchpoint: Arrangement.Watchpoint) throws(Refusal) {
@@ -32,35 +49,36 @@ extension VirtualMachine {
 
     /// Before the machine runs: finds out where the watchpoints lie now, and traps their pages.
     func applyTraps() {
-        guard !pageWatchpoints.isEmpty || !slots.trapped.isEmpty else { return }
-        relaxedPages = []
-        releasedPages = []
+        guard !pageTraps.watchpoints.isEmpty || !pageTraps.slots.trapped.isEmpty else { return }
+        pageTraps.relaxedPages = []
+        pageTraps.releasedPages = []
         // KVM emulates accesses to trapped pages, which debug registers do not see: their watchpoints are looked for, too.
-        watch = PageWatch(
+        pageTraps.watch = PageWatch(
             arrangement.watchpoints.map { watchpoint in
                 let (found, parts) = resolve(watchpoint)
                 return (watchpoint, found, parts)
-            }, trapping: Set(pageWatchpoints))
-        structural = watch.pages.contains { needsRemoval($0.value) } ? structuralPages() : []
+            }, trapping: Set(pageTraps.watchpoints))
+        pageTraps.structural = pageTraps.watch.pages.contains { needsRemoval($0.value) } ? structuralPages() : []
         trapPages()
     }
 
     /// Makes KVM's slots what the watched pages need, but for those `without`. Only while no vCPU runs.
     func trapPages(without open: Set<UInt64> = []) {
         var pages: [UInt64: PageTrap] = [:]
-        for (page, wanted) in watch.pages where !open.contains(page) { pages[page] = trap(page, wanted) }
-        guard pages != slots.trapped else { return }
-        do throws(KVMError) { try slots.set(trapping: pages, of: guestMemory, in: vm) } catch {
+        for (page, wanted) in pageTraps.watch.pages where !open.contains(page) { pages[page] = trap(page, wanted) }
+        guard pages != pageTraps.slots.trapped else { return }
+        do throws(KVMError) { try pageTraps.slots.set(trapping: pages, of: guestMemory, in: vm) } catch {
             diagnose(.watchpoint, "watchpoints may not work: \(error)")
         }
     }
 
     /// How a watched page is to be trapped now.
     private func trap(_ page: UInt64, _ wanted: (reads: Bool, writes: Bool)) -> PageTrap? {
-        if releasedPages.contains(page) { return nil }
-        let removed = needsRemoval(wanted) && !structural.contains(page) && !relaxedPages.contains(page)
+        if pageTraps.releasedPages.contains(page) { return nil }
+        let removed =
+            needsRemoval(wanted) && !pageTraps.structural.contains(page) && !pageTraps.relaxedPages.contains(page)
         // Writes to a page that holds code are trapped without taking the code away.
-        if removed, wanted.reads || !codePages.contains(page) { return .removed }
+        if removed, wanted.reads || !pageTraps.codePages.contains(page) { return .removed }
         return wanted.writes && capabilities.readOnlyMemoryExits ? .readOnly : nil
     }
 
@@ -149,13 +167,14 @@ extension VirtualMachine {
     /// How a watchpoint works now, how often it was hit, and what else it cost.
     func describe(_ watchpoint: Arrangement.Watchpoint) -> String {
         let hits = processors.reduce(0) { $0 + ($1.counts.hits.watchpoints[watchpoint] ?? 0) }
-        if architecture == .arm64 {
-            let numbers = armDebugRegisters.watches.indices.filter { watchpoint.meets(armDebugRegisters.watches[$0]) }
+        if let numbers = watchpointRegisters(of: watchpoint) {
             return "watchpoint register \(numbers.map { "\($0)" }.joined(separator: ", ")), hit \(hits)"
         }
-        guard let found = watch.found[watchpoint], pageWatchpoints.contains(watchpoint) else {
-            let numbers = debugRegisters.slots.indices.filter { watchpoint.contains(debugRegisters.slots[$0].address) }
-            if !numbers.isEmpty, !pageWatchpoints.contains(watchpoint) {
+        guard let found = pageTraps.watch.found[watchpoint], pageTraps.watchpoints.contains(watchpoint) else {
+            let numbers = x86.debugRegisters.slots.indices.filter {
+                watchpoint.contains(x86.debugRegisters.slots[$0].address)
+            }
+            if !numbers.isEmpty, !pageTraps.watchpoints.contains(watchpoint) {
                 let list = numbers.map { "\($0)" }.joined(separator: ", ")
                 return "debug register \(list), hit \(hits)"
             }
@@ -165,7 +184,7 @@ extension VirtualMachine {
         let exits = processors.reduce(0) { sum, processor in
             sum + pages.reduce(0) { $0 + (processor.counts.hits.pages[$1] ?? 0) }
         }
-        let kinds = Dictionary(grouping: pages) { slots.trapped[$0] }
+        let kinds = Dictionary(grouping: pages) { pageTraps.slots.trapped[$0] }
         let names: [(PageTrap?, String)] = [(.readOnly, "read-only"), (.removed, "removed"), (nil, "open")]
         var means = names.compactMap { kind, name in kinds[kind].map { count(name, $0.count) } }
         if found.isWaiting { means.append("waiting for \(pages.isEmpty ? "it" : "the rest") to be mapped") }
@@ -185,24 +204,19 @@ extension VirtualMachine {
         }
         var means = ""
         if arrangement.execution.contains(address) {
-            let number =
-                switch architecture {
-                case .x86_64: debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address }
-                case .arm64: armDebugRegisters.breakpoints.firstIndex(of: address)
-                }
-            if let number { means = "\(architecture == .arm64 ? "breakpoint" : "debug") register \(number), " }
+            if let register = breakpointRegister(of: address) { means = register + ", " }
         }
         return means + "hit \(hits)" + (passed > 0 ? ", \(passed) of them without a stop" : "") + care(for: address)
     }
 
     /// What makes a planted breakpoint hold where the guest writes over it, or maps the address elsewhere.
     private func care(for address: VirtualAddress) -> String {
-        guard architecture == .x86_64, arrangement.software.contains(address) else { return "" }
-        let register = debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address }
-        let other = copies.withLock { $0.values.count { $0 == address } }
+        guard canAdoptCopies, arrangement.software.contains(address) else { return "" }
+        let register = x86.debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address }
+        let other = shared.copies.withLock { $0.values.count { $0 == address } }
         var words = register.map { ", also in debug register \($0)" } ?? ""
         if other > 0 { words += ", also planted in \(other) more place\(other == 1 ? "" : "s") for other page tables" }
-        if followed.contains(address) {
+        if copies.followed.contains(address) {
             words += ", looked after every \(HaltWatch.Interval.following.rawValue) ms"
             if register != nil { words += " for user mode" }
         }

@@ -5,6 +5,14 @@ import Interrupts
 import KVM
 import Primitives
 
+/// What an arm64 machine has besides its vCPUs, its interrupt controller and its devices.
+struct ARM64Board {
+    /// As many as the host has, once the machine is assembled.
+    var debugRegisters = Arm64DebugRegisters(breakpointCount: 0, watchpointCount: 0)
+    /// The guest's time of this stop, at which it goes on.
+    var keptCount: UInt64?
+}
+
 // The parts of a machine that are arm64's own.
 extension VirtualMachine {
     /// Puts vCPUs, the interrupt controller, memory and the image in place.
@@ -13,7 +21,7 @@ extension VirtualMachine {
         for index in 0..<configuration.processorCount {
             processors.append(Processor(index, try vm.makeVCPU(index), of: self))
         }
-        try slots.set(trapping: [:], of: guestMemory, in: vm)
+        try pageTraps.slots.set(trapping: [:], of: guestMemory, in: vm)
         guestMemory.place(configuration.placements)
         let kind = try vm.hostProcessor()
         for processor in processors { try processor.prepareArm(kind) }
@@ -26,7 +34,7 @@ extension VirtualMachine {
             model = InterruptModel(ModelledControllers(board), of: self)
         case .apic, .kernel, .split: throw KVMError(request: "KVM_CREATE_IRQCHIP", errno: .invalid)
         }
-        armDebugRegisters = Arm64DebugRegisters(capabilities)
+        arm64.debugRegisters = Arm64DebugRegisters(capabilities)
     }
 
     /// The kernel's interrupt controller, of the version that the host has; a GICv2 where it has both.
@@ -118,7 +126,7 @@ extension VirtualMachine {
             }
             for piece in pieces { _ = registers.add(piece) }
         }
-        armDebugRegisters = registers
+        arm64.debugRegisters = registers
     }
 
     /// Device memory without what a read does to it.

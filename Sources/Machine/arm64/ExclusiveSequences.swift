@@ -59,7 +59,7 @@ extension Processor {
 
     private func sequence(at start: VirtualAddress) -> Arm64ExclusiveSequence? {
         let found = Arm64ExclusiveSequence(at: start, code(at: start, count: Arm64ExclusiveSequence.byteCount))
-        guard let found, found.ends.count <= machine.armDebugRegisters.breakpointCount else { return nil }
+        guard let found, found.ends.count <= machine.arm64.debugRegisters.breakpointCount else { return nil }
         return found
     }
 

@@ -79,7 +79,7 @@ extension Processor {
 
     /// The stop for an access that a watchpoint register saw; the instruction is still to be executed.
     private func watched(_ fault: VirtualAddress, at place: VirtualAddress) -> Outcome {
-        let watch = machine.armDebugRegisters.watch(at: fault)
+        let watch = machine.arm64.debugRegisters.watch(at: fault)
         let watchpoint = machine.arrangement.watchpoints.first {
             $0.contains(fault) || watch.map($0.meets) == true
         }

@@ -25,7 +25,7 @@ extension Processor {
     /// What KVM is to be told; a step keeps what it stands on from holding it back.
     func armGuestDebug(_ stepping: Stepping) -> GuestDebug {
         var debug = GuestDebug()
-        let registers = machine.armDebugRegisters
+        let registers = machine.arm64.debugRegisters
         let place = programCounter
         let (isStepping, exclusiveRun) = (stepping.isSingle, stepping.exclusiveRun)
         debug.softwareBreakpoints = machine.plants

@@ -55,7 +55,7 @@ extension Processor {
     private func place(_ addresses: Set<VirtualAddress>) {
         let level = X86.mode(registers) == .real ? machine.capabilities.real : machine.capabilities.kernel
         let canPlant = machine.capabilities.trap(in: level) != nil
-        let free = machine.debugRegisters.free - (canPlant ? 1 : 0)
+        let free = machine.x86.debugRegisters.free - (canPlant ? 1 : 0)
         // Where there are too few debug registers and nothing can be planted, the common faults come first.
         let common = Set(breakpoints.handlers.entries.filter { $0.isCommon }.map(\.address))
         let sorted = common.sorted() + addresses.subtracting(common).sorted()

@@ -219,11 +219,11 @@ extension Processor {
             registers.changed = .general
             // A refusal exits too, and is answered without a step.
             if hasKernelAPIC { try machine.vm.exitOnFilteredRegisters(andUnknown: true) }
-            try machine.vm.filter(machine.filtered.filter { $0.index != register })
+            try machine.vm.filter(machine.x86.filter.registers.filter { $0.index != register })
             x86.isUnfiltered = true
             defer { x86.isUnfiltered = false }
             let event = try pass()
-            try machine.vm.filter(machine.filtered)
+            try machine.vm.filter(machine.x86.filter.registers)
             if hasKernelAPIC { try machine.vm.exitOnFilteredRegisters(andUnknown: false) }
             try fetchRegisters()
             guard event == nil, programCounter == end else { return nil }
@@ -278,7 +278,7 @@ extension Processor {
     private func watched(_ slot: X86DebugRegisters.Slot) -> PageWatch.Touch? {
         machine.arrangement.watchpoints.first {
             $0.contains(slot.address) && ($0.access == .write) == (slot.access == .write)
-                && !machine.pageWatchpoints.contains($0)
+                && !machine.pageTraps.watchpoints.contains($0)
         }.map { PageWatch.Touch(watchpoint: $0, address: slot.address) }
     }
 

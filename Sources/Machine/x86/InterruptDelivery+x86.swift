@@ -16,11 +16,8 @@ extension Processor {
     /// Whether it is the model's. With a GIC it has none.
     var hasModelledAPIC: Bool { machine.configuration.interruptController == .apic }
 
-    /// What the vCPU does, whoever knows: KVM, or this program where it has the local APIC.
-    func activity() throws(KVMError) -> VCPU.Activity {
-        if hasKernelAPIC || machine.architecture == .arm64 { return try vcpu.activity() }
-        return delivery.activity
-    }
+    /// What the vCPU does, by KVM, or by this program where it has the local APIC.
+    func activityX86() throws(KVMError) -> VCPU.Activity { hasKernelAPIC ? try vcpu.activity() : delivery.activity }
 
     func setActivity(_ activity: VCPU.Activity) throws(KVMError) {
         if hasKernelAPIC { return try vcpu.setActivity(activity) }
@@ -107,7 +104,7 @@ extension Processor {
 
     /// INIT: an application processor waits in the state of a reset (Intel SDM volume 3, section 9.4).
     private func initialize() throws(KVMError) {
-        try machine.snapshot.initialize(self)
+        try machine.x86.snapshot.initialize(self)
         resetInterrupts()
         offerLocalAPIC()
     }

@@ -119,7 +119,7 @@ extension Processor {
         _ = machine.guestMemory.write(place, original[...])
         breakpoints.lifted = programCounter
         defer { breakpoints.lifted = nil }
-        defer { _ = machine.guestMemory.write(place, machine.plantedInstruction[...]) }
+        defer { _ = machine.guestMemory.write(place, machine.hidden.instruction[...]) }
         return try body()
     }
 
@@ -163,11 +163,12 @@ extension Processor {
     /// watched handlers.
     func slots(for stepping: Stepping) -> X86DebugRegisters {
         let destination = stepping.destination
-        if destination == nil, breakpoints.handlers.slots.isEmpty { return machine.debugRegisters }
+        if destination == nil, breakpoints.handlers.slots.isEmpty { return machine.x86.debugRegisters }
         var slots = X86DebugRegisters()
         if let destination { _ = slots.add(X86DebugRegisters.Slot(destination.end, .execute, length: 1)) }
         // Where all are taken, the last one waits for the length of this step.
-        for slot in machine.debugRegisters.slots where slot.access != .execute || slot.address != destination?.start {
+        for slot in machine.x86.debugRegisters.slots where slot.access != .execute || slot.address != destination?.start
+        {
             _ = slots.add(slot)
         }
         for address in breakpoints.handlers.slots {
