@@ -15,7 +15,7 @@ package enum Exit: Equatable, Sendable {
     case shutdown
     /// The processor refused to enter the guest, for a reason in its own numbering.
     case failEntry(hardwareReason: UInt64)
-    /// KVM gave up. Suberror 1: it could not emulate an instruction.
+    /// KVM gave up, for a reason in `InternalError`.
     case internalError(suberror: UInt32, data: [UInt64])
     /// Power-off, reset or crash by a firmware call (KVM_SYSTEM_EVENT_*).
     case systemEvent(UInt32)
@@ -73,6 +73,14 @@ package enum Exit: Equatable, Sendable {
         case .io, .mmioRead, .mmioWrite, .registerRead, .registerWrite: true
         default: false
         }
+    }
+
+    /// Suberrors of KVM_EXIT_INTERNAL_ERROR.
+    package enum InternalError {
+        /// KVM_INTERNAL_ERROR_EMULATION: KVM could not emulate an instruction.
+        package static let emulation: UInt32 = 1
+        /// KVM_INTERNAL_ERROR_DELIVERY_EV: an event could not be delivered, and stays queued.
+        package static let delivery: UInt32 = 3
     }
 
     /// A port access.

@@ -58,7 +58,11 @@ extension System {
     /// Bits of KVM_SYNC_X86_*: which register blocks the run page can carry.
     package var syncRegisters: UInt32 { UInt32(bitPattern: check(KVM_CAP_SYNC_REGS)) }
     /// Bits of KVM_GUESTDBG_*: what KVM_SET_GUEST_DEBUG takes. 0 on kernels older than 5.13, which do not say.
-    package var guestDebugControls: UInt32 { UInt32(bitPattern: check(KVM_CAP_SET_GUEST_DEBUG2)) }
+    private var guestDebugControls: UInt32 { UInt32(bitPattern: check(KVM_CAP_SET_GUEST_DEBUG2)) }
+    /// KVM_GUESTDBG_BLOCKIRQ, which arm64's headers do not have.
+    private static let blockInterrupts: UInt32 = 0x10_0000
+    /// Whether a step can hold interrupts off (Linux 5.15; x86).
+    package var blocksInterrupts: Bool { guestDebugControls & Self.blockInterrupts != 0 }
     /// Whether accesses to model-specific registers can be filtered and answered here (Linux 5.10).
     package var filtersRegisters: Bool {
         check(KVM_CAP_X86_USER_SPACE_MSR) != 0 && check(KVM_CAP_X86_MSR_FILTER) != 0

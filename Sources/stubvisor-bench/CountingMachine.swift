@@ -37,7 +37,7 @@ final class CountingMachine {
             let configuration = MachineConfiguration(
                 memory: memory, processorCount: 1, interruptController: kind, image: image, file: file, name: name,
                 isRunning: true)
-            machine = try VirtualMachine(configuration, console: Console(.unix(path: path)), attendant: Nobody())
+            machine = try VirtualMachine(configuration, console: Console(.unix(path: path)), server: Nobody())
             console = try Socket.connect(to: .unix(path: path))
         } catch {
             throw BenchError(message: Self.words(error))
@@ -89,14 +89,15 @@ final class CountingMachine {
 }
 
 /// Stands in for the gdb server: nothing holds the machine.
-private final class Nobody: Attendant, Sendable {
-    func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
+private final class Nobody: DebugServer, Sendable {
+    func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan? {
         switch stop.cause {
-        case .ended(let ending): .end(ending)
+        case .ended(let ending): machine.end(ending)
         case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .haltedForGood:
-            .end(.died(stop.account ?? "the guest died"))
-        case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused, .reset: .resume(.run(1))
+            machine.end(.died(stop.account ?? "the guest died"))
+        case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused, .reset: return .run(1)
         }
+        return nil
     }
 
     func beginListening(on thread: Int32) -> Bool { false }

@@ -10,9 +10,7 @@ import Synchronization
 final class Client {
     /// What served packets came to.
     enum Outcome {
-        case resume(ResumePlan)
-        case detach
-        case kill
+        case demand(Session.Demand)
         /// The connection has ended.
         case lost
         /// Somebody else wants to connect.
@@ -53,23 +51,18 @@ final class Client {
             if isBehind {
                 flush()
                 guard isBehind, !isLost else { continue }
-                if session.isMoving, let plan = session.continuation() { return .resume(plan) }
+                if session.isMoving, let plan = session.continuation() { return .demand(.resume(plan)) }
                 waitForRoom(in: socket.number, orInput: listener?.number ?? -1)
                 if listener?.hasArrival == true { return .newcomer }
                 continue
             }
             let demand = session.next()
             flush()
-            switch demand {
-            case .resume(let plan): return .resume(plan)
-            case .detach: return .detach
-            case .kill: return .kill
-            case nil: break
-            }
+            if let demand { return .demand(demand) }
             if isLost || isBehind || session.isBehind { continue }
             // Whoever moves is not kept waiting for a client that may be slow, or ask for ever.
             if session.isMoving {
-                if !takeInput(), let plan = session.continuation() { return .resume(plan) }
+                if !takeInput(), let plan = session.continuation() { return .demand(.resume(plan)) }
             } else if !receive() {
                 listener?.wait(beside: [socket.number])
                 // The end of this connection counts before the next one.

@@ -4,11 +4,11 @@ import Machine
 
 /// The gdb server: a listening socket, at most one client, and that client's session.
 ///
-/// It has no thread. The vCPU thread that stopped runs `attend`, and one of those that move is interrupted when
-/// something arrives (see Gate and Attendant in Machine).
+/// It has no thread. The vCPU thread that stopped runs `serve`, and one of those that move is interrupted when
+/// something arrives (see Gate and DebugServer in Machine).
 ///
-/// - Note: `@unchecked Sendable`: used by one vCPU thread at a time, as Attendant says.
-final class GDBServer: Attendant, @unchecked Sendable {
+/// - Note: `@unchecked Sendable`: used by one vCPU thread at a time, as DebugServer says.
+final class GDBServer: DebugServer, @unchecked Sendable {
     /// Where it listens; nil for a machine without a server.
     var endpoint: Endpoint? { listener?.endpoint }
     private let listener: Listener?
@@ -26,7 +26,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
 
     // MARK: - While the machine stands still
 
-    func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
+    func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan? {
         var stop = stop
         if let client {
             // A client that has detached gets no report.
@@ -34,10 +34,13 @@ final class GDBServer: Attendant, @unchecked Sendable {
             client.session.report(stop)
             if case .ended(let ending) = stop.cause, !client.session.outlivesEnd {
                 client.finish()
-                return .end(ending)
+                return end(machine, ending)
             }
-        } else if let verdict = alone(with: stop, processors: machine.processorCount) {
-            return verdict
+        } else if let ending = endAlone(at: stop) {
+            return end(machine, ending)
+        } else if case .reset = stop.cause {
+            diagnose(.reset, "\(stop.account ?? "the guest asked for a reset"); starting it again")
+            return .run(machine.processorCount)
         } else if stop.cause == .interrupted {
             // It was a newcomer who stopped the machine.
             stop = StopEvent(.held, on: stop.processor)
@@ -48,37 +51,39 @@ final class GDBServer: Attendant, @unchecked Sendable {
                 continue
             }
             switch client.serve(beside: listener) {
-            case .resume(let plan): return .resume(plan)
-            case .detach:
+            case .demand(.resume(let plan)): return plan
+            case .demand(.detach):
                 leave()
-                return .resume(.run(machine.processorCount))
-            case .kill: return .end(client.session.ending ?? .killed)
+                return .run(machine.processorCount)
+            case .demand(.kill): return end(machine, client.session.ending ?? .killed)
             case .lost:
                 stop = client.session.stop
                 let (ending, isDetached) = (client.session.ending, client.session.isDetached)
                 leave()
-                if let ending { return .end(ending) }
-                if isDetached { return .resume(.run(machine.processorCount)) }
+                if let ending { return end(machine, ending) }
+                if isDetached { return .run(machine.processorCount) }
             case .newcomer: takeNewcomers()
             }
         }
     }
 
-    /// What a stop comes to when no debugger is there to look: nil to wait for one.
-    private func alone(with stop: StopEvent, processors: Int) -> Verdict? {
+    private func end(_ machine: VirtualMachine, _ ending: Ending) -> ResumePlan? {
+        machine.end(ending)
+        return nil
+    }
+
+    /// How a stop ends the machine when no debugger is there to look; nil where it does not.
+    private func endAlone(at stop: StopEvent) -> Ending? {
         switch stop.cause {
-        case .ended(let ending): return .end(ending)
+        case .ended(let ending): return ending
         case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault:
-            return .end(.died(stop.account ?? "the guest died"))
-        case .reset:
-            diagnose(.reset, "\(stop.account ?? "the guest asked for a reset"); starting it again")
-            return .resume(.run(processors))
+            return .died(stop.account ?? "the guest died")
         case .haltedForGood:
             let account = stop.account ?? "the guest halted for good"
-            if listener == nil { return .end(.died(account)) }
+            if listener == nil { return .died(account) }
             diagnose(.halt, "\(account); a debugger can look")
             return nil
-        case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused: return nil
+        case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused, .reset: return nil
         }
     }
 

@@ -74,7 +74,7 @@ struct Setup {
         atEnd { server.remove() }
         self.server = server
         do throws(MachineError) {
-            machine = try VirtualMachine(configuration, console: console, attendant: server)
+            machine = try VirtualMachine(configuration, console: console, server: server)
         } catch {
             throw Failure(error)
         }

@@ -83,7 +83,7 @@ private enum AnyRegisters {
 }
 
 /// A machine of 1 MiB whose registers are set without asking KVM.
-private final class OpenMachine: Attendant, @unchecked Sendable {
+private final class OpenMachine: DebugServer, @unchecked Sendable {
     // Used by one test at a time: the suite is serialized.
     static let kinds: [(mode: CPUMode, controller: InterruptControllerKind)] = [
         (.real, .apic), (.protected, .kernel), (.long, .apic), (.long, .split), (.long, .gicv2),
@@ -105,7 +105,7 @@ private final class OpenMachine: Attendant, @unchecked Sendable {
         var file = RegisterFile(size: X86.Storage.size)
         file.present = []
         fresh = file
-        machine = try VirtualMachine(configuration, console: Console(.none), attendant: self)
+        machine = try VirtualMachine(configuration, console: Console(.none), server: self)
     }
 
     /// Sets everything at random, looks at everything, and plays `lines`.
@@ -160,12 +160,12 @@ private final class OpenMachine: Attendant, @unchecked Sendable {
             .stepped, .breakpoint(place), .watchpoint(.readWrite, place), .caught, .interrupted, .tripleFault,
             .haltedForGood,
         ]
-        return StopEvent(causes.randomElement(using: &random)!, on: 0, account: TripleFault(processor).account)
+        return StopEvent(causes.randomElement(using: &random)!, on: 0, account: TripleFault(processor).explanation)
     }
 
     /// What vCPU threads look at, on exits and before entries.
     private func inspect(_ random: inout Seeded) {
-        _ = TripleFault(processor).account
+        _ = TripleFault(processor).explanation
         _ = try? processor.undeliverable()
         processor.sync.isCurrent = true
         try? processor.watchHandlers()
@@ -178,7 +178,7 @@ private final class OpenMachine: Attendant, @unchecked Sendable {
         try? machine.admit(watched)
     }
 
-    func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict { .end(.killed) }
+    func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan? { nil }
     func beginListening(on thread: Int32) -> Bool { false }
     func endListening() {}
     func show(_ text: [UInt8]) {}

@@ -1,6 +1,5 @@
 import Architecture
 import Boot
-import Interrupts
 import Primitives
 import Testing
 

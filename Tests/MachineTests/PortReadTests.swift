@@ -8,7 +8,7 @@ import Testing
 @testable import Machine
 
 /// Runs a machine of one vCPU from breakpoint to breakpoint.
-final class Runner: Attendant, @unchecked Sendable {
+final class Runner: DebugServer, @unchecked Sendable {
     // Only the one vCPU's thread calls while the machine runs; the test looks afterwards.
     private(set) var stops: [(event: StopEvent, registers: RegisterFile)] = []
     private let places: [PhysicalAddress]
@@ -19,13 +19,18 @@ final class Runner: Attendant, @unchecked Sendable {
         (self.places, self.count, self.registers) = (places, count, registers)
     }
 
-    func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
+    func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan? {
         if stop.cause == .held {
-            do throws(Refusal) { try prepare(machine) } catch { return .end(.died(error.reason)) }
+            do throws(Refusal) { try prepare(machine) } catch {
+                machine.end(.died(error.reason))
+                return nil
+            }
         } else {
             stops.append((stop, machine.registers(of: 0, having: [.general, .system])))
         }
-        return stops.count < count ? .resume(ResumePlan(actions: [.run])) : .end(.killed)
+        if stops.count < count { return ResumePlan(actions: [.run]) }
+        machine.end(.killed)
+        return nil
     }
 
     func beginListening(on thread: Int32) -> Bool { false }
@@ -60,7 +65,7 @@ final class Runner: Attendant, @unchecked Sendable {
             isRunning: false)
         let runner = Runner(offsets.map { PhysicalAddress(origin(mode)) + $0 }, count, registers)
         let machine = try VirtualMachine(
-            configuration, console: Console(.none), attendant: runner, capabilities: host)
+            configuration, console: Console(.none), server: runner, capabilities: host)
         let ending = try machine.run()
         #expect(ending == .killed)
         return runner

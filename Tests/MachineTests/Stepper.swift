@@ -8,7 +8,7 @@ import Testing
 @testable import Machine
 
 /// A machine of one vCPU that is stepped, and what its registers were at each stop.
-final class Stepper: Attendant, @unchecked Sendable {
+final class Stepper: DebugServer, @unchecked Sendable {
     // Only the one vCPU's thread calls while the machine runs; the test looks afterwards.
     private(set) var stops: [(event: StopEvent, registers: RegisterFile)] = []
     private let steps: Int
@@ -28,18 +28,22 @@ final class Stepper: Attendant, @unchecked Sendable {
         (self.steps, self.watched, self.before, self.prepare) = (steps, watched, before, prepare)
     }
 
-    func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
+    func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan? {
         if stop.cause == .held {
-            do throws(Refusal) { try prepare(machine) } catch { return .end(.died(error.reason)) }
+            do throws(Refusal) { try prepare(machine) } catch {
+                machine.end(.died(error.reason))
+                return nil
+            }
         }
         stops.append((stop, machine.registers(of: 0, having: [.general, .system])))
         guard stops.count <= steps else {
             memory = [UInt8](repeating: 0, count: watched.1)
             _ = machine.memory.read(watched.0, into: &memory)
-            return .end(.killed)
+            machine.end(.killed)
+            return nil
         }
         before(stops.count)
-        return .resume(ResumePlan(actions: [.step]))
+        return ResumePlan(actions: [.step])
     }
 
     func beginListening(on thread: Int32) -> Bool { false }
@@ -77,7 +81,7 @@ final class Stepper: Attendant, @unchecked Sendable {
             try machine.arrange(arrangement)
         }
         let machine = try VirtualMachine(
-            configuration, console: Console(.none), attendant: stepper, capabilities: capabilities)
+            configuration, console: Console(.none), server: stepper, capabilities: capabilities)
         let ending = try machine.run()
         #expect(ending == .killed)
         return stepper

@@ -1,5 +1,4 @@
 import Architecture
-import Interrupts
 import KVM
 
 /// What this host's KVM really does when it debugs a guest, as a throwaway machine showed (see Probe). The strategies
@@ -112,12 +111,7 @@ package struct HostDebugCapabilities: Equatable, Sendable {
 }
 
 extension HostDebugCapabilities {
-    /// Each finding with what it means, for `doctor` and `monitor capabilities`: one table for both and for JSON.
-    package var findings: [(key: String, question: String, answer: String, advice: String?)] {
-        System.architecture == .arm64 ? armFindings : x86Findings
-    }
-
-    /// The same for x86-64 hosts.
+    /// Each finding of an x86-64 host with what it means.
     var x86Findings: [(key: String, question: String, answer: String, advice: String?)] {
         func yes(_ value: Bool) -> String { value ? "yes" : "no" }
         var rows: [(String, String, String, String?)] = []

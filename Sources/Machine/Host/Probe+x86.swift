@@ -30,18 +30,10 @@ final class Probe {
         case other
     }
 
-    /// What this host can do for guests of its own architecture.
-    static func host(_ system: borrowing System) throws(KVMError) -> HostDebugCapabilities {
-        switch System.architecture {
-        case .x86_64: try run(system)
-        case .arm64: try ArmProbe.run(system)
-        }
-    }
-
     /// Runs all the experiments, on the calling thread.
     static func run(_ system: borrowing System) throws(KVMError) -> HostDebugCapabilities {
         var found = HostDebugCapabilities()
-        found.blocksInterrupts = system.guestDebugControls & 0x10_0000 != 0
+        found.blocksInterrupts = system.blocksInterrupts
         found.synchronisesRegisters = system.syncRegisters & 3 == 3
         found.filtersRegisters = system.filtersRegisters
         found.hasDeadlineTimer = system.hasDeadlineTimer
@@ -221,7 +213,7 @@ final class Probe {
     private func outcome() throws(KVMError) -> Outcome {
         switch try vcpu.run() {
         case .debug(let event): return .debug(code: event.code, at: event.programCounter, status: event.status)
-        case .internalError(suberror: 1, _): return .emulationFailure
+        case .internalError(Exit.InternalError.emulation, _): return .emulationFailure
         case .io(let access) where access.port == UInt16(ProbeGuest.vectorPort) && access.isWrite:
             return .guestException(UInt64(vcpu.value(access, unit: 0)))
         case .io(let access) where access.port == UInt16(ProbeGuest.readPort) && !access.isWrite: return .portRead

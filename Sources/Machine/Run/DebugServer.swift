@@ -1,12 +1,13 @@
 import Debugger
 
-/// Who looks after the machine while it stands still, and whom it listens to while it moves: the gdb server.
+/// The gdb server as the machine sees it: it serves clients while the machine is stopped, and is asked whether input has
+/// arrived while it runs.
 ///
-/// Its calls come from vCPU threads, one at a time: the thread of the vCPU that stopped serves; of the vCPUs that move,
+/// Its calls come from vCPU threads, one at a time: the thread of the vCPU that stopped serves; of the vCPUs that run,
 /// one listens. Gate hands the role over, with a lock between.
-package protocol Attendant: AnyObject, Sendable {
-    /// Serves clients until the machine is to move or to end.
-    func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict
+package protocol DebugServer: AnyObject, Sendable {
+    /// Serves clients until the machine is to be resumed; nil once the machine is to end, which `end` said.
+    func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan?
 
     /// From now on arriving input interrupts the calling thread (SIGIO), whose kernel id is `thread`. True when a stop
     /// is asked for already.
@@ -14,14 +15,9 @@ package protocol Attendant: AnyObject, Sendable {
 
     func endListening()
 
-    /// Shows the user some text at once. From any vCPU thread, while the machine moves.
+    /// Shows the user some text at once. From any vCPU thread, while the machine runs.
     func show(_ text: [UInt8])
 
     /// After an interruption: whether input asks for a stop.
     func wantsStop() -> Bool
-}
-
-package enum Verdict: Sendable {
-    case resume(ResumePlan)
-    case end(Ending)
 }

@@ -5,12 +5,12 @@ import Synchronization
 
 /// How the vCPU threads start and stop together.
 ///
-/// While the machine stands still, one thread has the *baton*: it serves the debugger, and everything is its to read
+/// While the machine is stopped, one thread has the *baton*: it serves the debugger, and everything is its to read
 /// and change. `release` gives every vCPU that is to move its order; what the thread's own vCPU is to do it does
-/// itself, so a machine of one vCPU resumes without waking anybody. Of the threads that move, one *listens* to the
+/// itself, so a machine of one vCPU resumes without waking another thread. Of the threads that move, one *listens* to the
 /// debugger's socket.
 ///
-/// A vCPU that comes to a stop calls `arrive`. The first one decides why the machine stopped and calls the others out
+/// A vCPU that stops calls `arrive`. The first one decides why the machine stopped and calls the others out
 /// of the guest; each parks as it arrives. The last to arrive gives the baton to the first, on whose vCPU the debugger
 /// will look, and step, next. So there is one crossing between threads a resume and one a stop, and none at all where
 /// only one vCPU moves.
@@ -20,12 +20,12 @@ import Synchronization
 /// executed something, stopped, or taken too long.
 ///
 /// A vCPU that must do something while no other runs, such as stepping over a breakpoint that is lifted meanwhile, does
-/// it `exclusively`: the others are called out, wait, and go on.
+/// it `exclusively`: the others are called out, wait, and continue.
 final class Gate: Sendable {
     enum Order: Equatable, Sendable {
         case move(ResumePlan.Action, listening: Bool)
-        /// The machine stands still for this: take the baton.
-        case attend(StopEvent)
+        /// The machine is stopped for this: take the baton.
+        case serve(StopEvent)
         case quit
     }
 
@@ -39,10 +39,10 @@ final class Gate: Sendable {
     }
 
     private let round = Mutex(Round())
-    /// Somebody has arrived: park at the next opportunity. Read by vCPU threads on each interruption.
+    /// A vCPU has arrived: park at the next opportunity. Read by vCPU threads on each interruption.
     private let stopping = Atomic<Bool>(false)
     private struct Presence: Sendable {
-        /// Who wants to be alone, or is.
+        /// The vCPU that wants to run alone, or does.
         var holder: Int?
         /// vCPUs that may be in the guest.
         var inside: Set<Int> = []
@@ -54,7 +54,7 @@ final class Gate: Sendable {
     private static let (turns, turn) = (4, 1)
 
     private let presence = Condition(Presence())
-    /// Somebody wants to be alone: wait at the next opportunity.
+    /// A vCPU wants to run alone: wait at the next opportunity.
     private let held = Atomic<Bool>(false)
     private let mailboxes: [Condition<Order?>]
     /// Calls a vCPU's thread out of the guest.
@@ -70,7 +70,7 @@ final class Gate: Sendable {
     /// vCPUs that are in the guest, or on their way in or out.
     var moving: Set<Int> { round.withLock { $0.moving } }
 
-    /// All that were to move; nil once one of them has come to a stop.
+    /// All that were to move; nil once one of them has stopped.
     var allMovers: Set<Int>? { round.withLock { $0.moving.count == $0.count ? $0.moving : nil } }
 
     /// Sleeps until there is something for the vCPU's thread to do.
@@ -85,11 +85,11 @@ final class Gate: Sendable {
         mailboxes[processor].update { $0 = order }
     }
 
-    /// Sets the machine going. The caller has the baton, and `holder` is its vCPU.
+    /// Resumes the machine. The caller has the baton, and `holder` is its vCPU.
     func release(_ plan: ResumePlan, by holder: Int) {
         let movers = plan.actions.indices.filter { plan.actions[$0] != .stay }
         guard let listener = movers.contains(holder) ? holder : movers.first else {
-            return post(.attend(StopEvent(.held, on: holder)), to: holder)
+            return post(.serve(StopEvent(.held, on: holder)), to: holder)
         }
         let starved = round.withLock { round in
             defer { round = Round(moving: Set(movers), count: movers.count) }
@@ -102,7 +102,7 @@ final class Gate: Sendable {
         }
     }
 
-    /// Waits until nobody is or wants to be alone, and goes in.
+    /// Waits until no vCPU runs alone or wants to, and enters.
     func enter(_ processor: Int) {
         guard mailboxes.count > 1 else { return }
         let enter = { (presence: inout Presence) -> Void? in
@@ -138,8 +138,8 @@ final class Gate: Sendable {
         presence.update { _ = $0.inside.remove(processor) }
     }
 
-    /// Makes way for another that wants to be alone, if there is one.
-    func makeWay(_ processor: Int) {
+    /// Lets another run exclusively, if one wants to.
+    func yieldExclusivity(_ processor: Int) {
         guard held.load(ordering: .acquiring), presence.look({ $0.holder }) != processor else { return }
         leave(processor)
         enter(processor)
@@ -165,8 +165,8 @@ final class Gate: Sendable {
         return try body()
     }
 
-    /// The vCPU has come to a stop: for `event`, or because it was called. False when another's event came first and
-    /// this one must be kept for later. `isStarved`: it got nowhere since the machine was set going.
+    /// The vCPU has stopped: for `event`, or because it was called. False when another's event came first and
+    /// this one must be kept for later. `isStarved`: it got nowhere since the machine was resumed.
     func arrive(_ processor: Int, with event: StopEvent?, isStarved: Bool = false) -> Bool {
         letOthersGo(processor)
         let (others, isFirst, last) = round.withLock { round in
@@ -178,7 +178,7 @@ final class Gate: Sendable {
         }
         if isFirst { stopping.store(true, ordering: .releasing) }
         others.forEach(kick)
-        if let last { post(.attend(last), to: last.processor) }
+        if let last { post(.serve(last), to: last.processor) }
         return isFirst || event == nil
     }
 }

@@ -8,7 +8,7 @@ import Synchronization
 /// Finds out when no vCPU will ever run again: all halted with interrupts off, switched off, or never started; and when
 /// one does nothing but take exceptions.
 ///
-/// With the interrupt controller in the kernel a HLT does not exit, and the kernel tells nobody. So the vCPUs are
+/// With the interrupt controller in the kernel a HLT does not exit, and the kernel does not report it. So the vCPUs are
 /// called out of the guest now and then, and each that sleeps looks whether it could still be woken. One that sleeps
 /// with interrupts off is woken only by another processor; when there is no such other, it is over.
 final class HaltWatch: Sendable {
@@ -74,14 +74,14 @@ final class HaltWatch: Sendable {
         processor.signals.isHaltedForGood.store(sleeps, ordering: .sequentiallyConsistent)
         guard sleeps else { return nil }
         let machine = processor.machine
-        // Those that stand still may be sent off by themselves in non-stop mode, and otherwise not before the next stop.
+        // Those that are stopped may be resumed by themselves in non-stop mode, and otherwise not before the next stop.
         guard let movers = machine.gate.allMovers else { return nil }
         let all = movers.sorted().map { machine.processors[$0] }
         guard !machine.runState.reportsEachStop || all.count == machine.processors.count,
             all.allSatisfy({ $0.signals.isHaltedForGood.load(ordering: .sequentiallyConsistent) })
         else { return nil }
         // One may have been started since it was looked at.
-        let activities = try processor.undisturbed { () throws(KVMError) in
+        let activities = try processor.whileOthersWait { () throws(KVMError) in
             var activities: [VCPU.Activity] = []
             for processor in all { activities.append(try processor.activity()) }
             return activities

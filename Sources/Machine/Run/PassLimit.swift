@@ -1,7 +1,7 @@
 import Host
 
 /// How long a vCPU may try to get past one instruction while it leaves calls of other threads pending (see
-/// `withoutLooking`).
+/// `deferringKicks`).
 ///
 /// A single instruction takes microseconds. But one that faults into a handler which faults again, without end, is never
 /// done, and each call out of the guest would be put off. What counts is the thread's own processor time, guest mode

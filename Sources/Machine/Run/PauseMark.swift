@@ -12,7 +12,7 @@ struct PauseMark {
     private var last: UInt64?
     private var isMarked = false
 
-    /// At the stop, and again before the machine goes on, at `now` in nanoseconds: whether vCPUs are to be marked.
+    /// At the stop, and again before the machine is resumed, at `now` in nanoseconds: whether vCPUs are to be marked.
     mutating func isDue(at now: UInt64) -> Bool {
         if isMarked { return false }
         if let last, now &- last < Self.lifetime { return false }
@@ -20,7 +20,7 @@ struct PauseMark {
         return true
     }
 
-    /// The machine goes on.
+    /// The machine is resumed.
     mutating func resume() { isMarked = false }
 }
 

@@ -10,7 +10,7 @@ extension VirtualMachine {
         return WallTime(Int64(seconds), nanosecond: nanosecond, uptime: uptime)
     }
 
-    /// Model time, which is stopped while the machine is. The kernel's timers go on, and there it is the host's.
+    /// Model time, which is stopped while the machine is. The kernel's timers continue, and there it is the host's.
     private var uptime: UInt64 { model?.moment(on: nil).nanoseconds ?? Clock.monotonic }
 
     /// Sets the calling vCPU's alarm for the next timer.

@@ -27,7 +27,7 @@ extension VirtualMachine: DebugTarget {
         arrangement = wanted
         x86.filter.isStale = true
         followArrangement()
-        // At once: what is injected by hand happens before the machine goes on.
+        // At once: what is injected by hand happens before the machine is resumed.
         model?.watch(wanted.catches)
     }
 

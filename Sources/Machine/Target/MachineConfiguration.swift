@@ -17,14 +17,6 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
     /// The built-in GICv2 (see GICBoard).
     case gicv2
 
-    /// Those that machines of `architecture` can have; the first is the default.
-    package static func all(of architecture: Architecture) -> [Self] {
-        switch architecture {
-        case .x86_64: [.apic, .kernel, .split, .gicv2]
-        case .arm64: [.vgic, .gicv2]
-        }
-    }
-
     /// Whether the local APICs are the kernel's: then halts, start-up messages and local timers are its business.
     var hasKernelAPICs: Bool { self == .kernel || self == .split }
     /// Whether the I/O APIC, the 8259 pair and the 8254 are the kernel's.
@@ -69,9 +61,6 @@ package struct MachineConfiguration: Sendable {
         case x86(StartState)
         case arm64(Arm64StartState)
     }
-
-    /// That of the guests that this host's KVM runs.
-    package static let architecture: Architecture = System.architecture == .x86_64 ? .x86_64 : .arm64
 
     /// A machine for `image`, which was loaded from the bytes of `file`.
     package init(

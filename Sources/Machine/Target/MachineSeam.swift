@@ -55,7 +55,7 @@ extension VirtualMachine {
 
     // MARK: - A stop and a resume
 
-    /// At a stop: the guest's time is to go on from here, where it can be set.
+    /// At a stop: the guest's time is to continue from here, where it can be set.
     func keepGuestTime() {
         switch architecture {
         case .x86_64: break
@@ -184,4 +184,19 @@ extension VirtualMachine {
         case .arm64: arm64.debugRegisters.breakpoints.firstIndex(of: address).map { "breakpoint register \($0)" }
         }
     }
+}
+
+extension InterruptControllerKind {
+    /// Those that machines of `architecture` can have; the first is the default.
+    package static func all(of architecture: Architecture) -> [Self] {
+        switch architecture {
+        case .x86_64: [.apic, .kernel, .split, .gicv2]
+        case .arm64: [.vgic, .gicv2]
+        }
+    }
+}
+
+extension MachineConfiguration {
+    /// That of the guests that this host's KVM runs.
+    package static let architecture: Architecture = System.architecture == .x86_64 ? .x86_64 : .arm64
 }

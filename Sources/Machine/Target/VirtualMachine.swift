@@ -20,7 +20,7 @@ package final class VirtualMachine: @unchecked Sendable {
     /// The built-in interrupt controllers; nil where all are the kernel's.
     var model: InterruptModel?
     package let console: Console
-    let attendant: any Attendant
+    let server: any DebugServer
     /// The registers that clients see.
     let layout: RegisterLayout
     /// Breakpoints that no client knows of, and guest memory without them.
@@ -48,12 +48,12 @@ package final class VirtualMachine: @unchecked Sendable {
 
     /// `capabilities` takes the place of the probe's findings.
     package init(
-        _ configuration: MachineConfiguration, console: Console, attendant: any Attendant,
+        _ configuration: MachineConfiguration, console: Console, server: any DebugServer,
         capabilities known: HostDebugCapabilities? = nil
     ) throws(MachineError) {
         self.configuration = configuration
         self.console = console
-        self.attendant = attendant
+        self.server = server
         let memory = configuration.memory
         shared = SharedState(memory)
         do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
@@ -91,9 +91,9 @@ package final class VirtualMachine: @unchecked Sendable {
             throw .host("a thread for each vCPU", error)
         }
         ready.wait { [count = processors.count] in $0 == count ? () : nil }
-        gate.post(.attend(StopEvent(.held, on: 0)), to: 0)
+        gate.post(.serve(StopEvent(.held, on: 0)), to: 0)
         let result = runState.ending.wait { $0 }
-        // The threads keep the machine until each has seen this; one may be waiting for a debugger for ever.
+        // The threads keep the machine until each has seen this; one may be waiting for a debugger forever.
         runState.haltWatch.quit()
         wire?.quit()
         for processor in processors {
@@ -107,8 +107,8 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Ends the machine; the first word counts. From any thread.
     package func end(_ how: Ending) { runState.ending.update { $0 = $0 ?? how } }
 
-    /// Serves the debugger through the attendant.
-    func attend(_ stop: StopEvent) -> Verdict {
+    /// At a stop: has the server serve the debugger, then gives KVM what is armed. Nil where the machine ends.
+    func serve(_ stop: StopEvent) -> ResumePlan? {
         model?.freeze()
         markPause(at: Clock.monotonic)
         defer { runState.pauseMark.resume() }
@@ -121,17 +121,19 @@ package final class VirtualMachine: @unchecked Sendable {
         if stop.cause == .held, configuration.isRunning, !runState.hasStarted {
             runState.hasStarted = true
             applyArrangement()
-            return .resume(.run(processors.count))
+            return .run(processors.count)
         }
         runState.hasStarted = true
         runState.isResetPending = stop.cause == .reset
-        let verdict = attendant.attend(stop, on: self)
-        guard case .resume(let plan) = verdict else { return verdict }
+        guard let plan = server.serve(stop, on: self) else { return nil }
         runState.reportsEachStop = plan.tellsEach
-        do throws(Refusal) { try completeReset() } catch { return .end(.died(error.reason)) }
+        do throws(Refusal) { try completeReset() } catch {
+            end(.died(error.reason))
+            return nil
+        }
         applyArrangement()
         markPause(at: Clock.monotonic)
-        return verdict
+        return plan
     }
 
     // MARK: - Devices
@@ -172,7 +174,7 @@ package final class VirtualMachine: @unchecked Sendable {
         }
     }
 
-    /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.
+    /// Before the machine is resumed: gives KVM what is armed and is not the vCPUs' own.
     private func applyArrangement() {
         let movesHandlers = applyArmed()
         let follows = movesHandlers || !copies.followed.isEmpty

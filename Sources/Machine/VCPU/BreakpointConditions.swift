@@ -5,14 +5,14 @@ import Primitives
 
 // Breakpoint conditions and commands, evaluated where they were hit.
 extension Processor {
-    /// What a hit comes to: it stops when one of the breakpoints at its address says so.
+    /// What a hit means: it stops when one of the breakpoints at its address says so.
     func verdict(of programs: [BreakpointProgram]) throws(KVMError) -> BreakpointProgram.Verdict {
         try fetchRegisters()
         let context = HitContext(processor: self)
         var output: [UInt8] = []
         var stops = false
         for program in programs where program.verdict(in: context, output: &output) == .stop { stops = true }
-        if !output.isEmpty { machine.attendant.show(output) }
+        if !output.isEmpty { machine.server.show(output) }
         return stops ? .stop : .goOn
     }
 }

@@ -1,7 +1,7 @@
 import Architecture
 import KVM
 
-// Whether a vCPU got somewhere since it was set going: else it goes first the next time (see Gate).
+// Whether a vCPU got somewhere since it was resumed: else it goes first the next time (see Gate).
 extension Processor {
     func noteDeparture() {
         guard machine.processors.count > 1 else { return }

@@ -6,7 +6,7 @@ import Primitives
 
 // A parked vCPU's registers: fetched block by block when asked for, stored when changed.
 extension Processor {
-    /// Takes everything anew from KVM, and drops what was to be told about the state before.
+    /// Takes everything anew from KVM, and drops what was to be reported of the state before.
     func forgetRegisters() {
         registers.changed = []
         registers.present = []

@@ -47,7 +47,7 @@ struct ProcessorSnapshot {
 /// What a reset brings back: vCPUs and the kernel's interrupt controllers. The image is placed again; memory that it
 /// does not cover stays, as it does on hardware.
 struct MachineSnapshot {
-    /// The time-stamp counter and its offset: time goes on.
+    /// The time-stamp counter and its offset: time continues.
     static let time: Set<UInt32> = [0x10, 0x3b]
     /// The memory type range registers, which KVM's list leaves out.
     static let memoryTypes: [UInt32] = Array(0x200...0x20f) + [0x250, 0x258, 0x259, 0x2ff] + Array(0x268...0x26f)
@@ -96,7 +96,7 @@ extension VirtualMachine {
             throw Refusal("the machine could not be reset: \(error)")
         }
         runState.isResetPending = false
-        // Another kernel's code may come to lie elsewhere.
+        // Another kernel's code may be elsewhere.
         pageTraps.codePages = []
     }
 

@@ -16,7 +16,7 @@ extension Processor {
         }
     }
 
-    /// Goes past the instruction of a breakpoint, or of a watchpoint that is told before the access, into the handler
+    /// Goes past the instruction of a breakpoint, or of a watchpoint that is reported before the access, into the handler
     /// where it calls one; nil when that is done.
     func pass() throws(KVMError) -> StopEvent? {
         try storeChangedRegisters()
@@ -42,7 +42,7 @@ extension Processor {
         }
     }
 
-    /// What KVM is to be told of breakpoints, watchpoints and steps.
+    /// What KVM is to arm of breakpoints, watchpoints and steps.
     func guestDebug(_ stepping: Stepping) -> GuestDebug {
         switch machine.architecture {
         case .x86_64: x86GuestDebug(stepping)
@@ -50,7 +50,7 @@ extension Processor {
         }
     }
 
-    /// The stop for a vCPU that takes exceptions for ever, where that does not exit by itself.
+    /// The stop for a vCPU that takes exceptions forever, where that does not exit by itself.
     func exceptionLoop() throws(KVMError) -> StopEvent? {
         switch machine.architecture {
         case .x86_64: nil
@@ -58,7 +58,7 @@ extension Processor {
         }
     }
 
-    /// At its stop: what others may change about it while it stands still.
+    /// At its stop: what others may change about it while it is stopped.
     func noteActivity() {
         switch machine.architecture {
         case .x86_64: break
@@ -66,7 +66,7 @@ extension Processor {
         }
     }
 
-    /// Does what an exit asks for, and says how it goes on.
+    /// Does what an exit asks for, and says how to continue.
     func handle(_ exit: Exit) throws(KVMError) -> Outcome {
         switch machine.architecture {
         case .x86_64: try handleX86(exit)

@@ -96,7 +96,7 @@ extension VirtualMachine {
 }
 
 extension Processor {
-    /// After an exit that the guest goes on from: looks after breakpoints that may have come to be missing.
+    /// After an exit that the guest continues from: plants breakpoints that may be missing.
     func followBreakpoints(after exit: Exit) throws(KVMError) {
         guard !machine.copies.followed.isEmpty, breakpoints.lifted == nil else { return }
         try fetchRegisters()

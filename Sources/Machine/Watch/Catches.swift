@@ -39,7 +39,7 @@ extension VirtualMachine {
     /// Loading the kernel's entry for SYSCALL is a sign that user mode is near, and its handlers must be known by then.
     private var watchesSystemCalls: Bool { capabilities.filtersRegisters && !capabilities.debugsUserMode }
 
-    /// Tells KVM which accesses to MSRs must exit, where that has changed.
+    /// Gives KVM the accesses to MSRs that must exit, where those have changed.
     func applyFilter() {
         guard x86.filter.isStale, capabilities.filtersRegisters else { return }
         x86.filter.isStale = false

@@ -3,7 +3,7 @@ import Debugger
 import Primitives
 
 /// Watchpoints, resolved to where their addresses lead now: accesses to the pages on which those lie that no debug
-/// register serves exit, are applied by the machine, and are told when they touch what is watched.
+/// register serves exit, are applied by the machine, and are reported when they meet what is watched.
 struct PageWatch {
     /// A part of a watchpoint that lies in one piece of memory.
     struct Piece: Sendable {
@@ -66,18 +66,18 @@ struct PageWatch {
             by: Int(MemorySlots.pageSize))
     }
 
-    /// A watched address that an instruction touched.
-    struct Touch {
+    /// A watched address that an instruction accessed.
+    struct Hit {
         let watchpoint: Arrangement.Watchpoint
         let address: VirtualAddress
     }
 
-    /// What an access of `size` bytes touches, ascending by address. `origins` are the linear addresses that the access
+    /// The hits of an access of `size` bytes, ascending by address. `origins` are the linear addresses that the access
     /// to `place` can have been made through, where they are known.
-    func touches(
+    func hits(
         of size: Int, at place: PhysicalAddress, isWrite: Bool, through origins: Set<VirtualAddress>? = nil
-    ) -> [Touch] {
-        var result: [Touch] = []
+    ) -> [Hit] {
+        var result: [Hit] = []
         let accessed = place.upTo(size)
         index.forEach(overlapping: accessed) { range, piece in
             guard piece.watchpoint.access != (isWrite ? .read : .write) else { return }
@@ -85,7 +85,7 @@ struct PageWatch {
             let address = piece.address + Int(first - range.lowerBound.rawValue)
             let distance = Int(first - accessed.lowerBound.rawValue)
             if let origins, !origins.contains(address + -distance) { return }
-            result.append(Touch(watchpoint: piece.watchpoint, address: address))
+            result.append(Hit(watchpoint: piece.watchpoint, address: address))
         }
         return result
     }

@@ -3,12 +3,12 @@ import Debugger
 import KVM
 import Primitives
 
-// Accesses to pages that watchpoints trap. Each exits as MMIO and is applied to memory here; one that touches what is
+// Accesses to pages that watchpoints trap. Each exits as MMIO and is applied to memory here; one that meets what is
 // watched stops the machine behind its whole instruction, however many accesses that makes.
 /// Where a vCPU is with an instruction that accesses trapped pages.
 struct TrappedAccesses {
     /// Watched addresses that the instruction accessed, not reported yet.
-    var pendingHits: [PageWatch.Touch] = []
+    var pendingHits: [PageWatch.Hit] = []
     /// The last access, and how often it has come again.
     var last = Exit.interrupted
     var repetitions = 0
@@ -30,7 +30,7 @@ extension Processor {
     func trapped(_ exit: Exit) throws(KVMError) -> Outcome {
         // KVM completes an atomic instruction in two exits, between which no other vCPU may run.
         if case .mmioRead = exit, machine.processors.count > 1, try isAtomic() {
-            return try undisturbed { () throws(KVMError) in
+            return try whileOthersWait { () throws(KVMError) in
                 perform(exit)
                 return try finish(exit)
             }
@@ -70,25 +70,25 @@ extension Processor {
 
     private func note(_ address: PhysicalAddress, _ size: Int, isWrite: Bool) {
         counts.hits.pages[MemorySlots.page(of: address.rawValue), default: 0] += 1
-        let found = machine.pageTraps.watch.touches(of: size, at: address, isWrite: isWrite)
+        let found = machine.pageTraps.watch.hits(of: size, at: address, isWrite: isWrite)
         guard !found.isEmpty else { return }
         let origins = accessOrigins(of: size, at: address, isWrite: isWrite)
-        touch(machine.pageTraps.watch.touches(of: size, at: address, isWrite: isWrite, through: origins))
+        recordHits(machine.pageTraps.watch.hits(of: size, at: address, isWrite: isWrite, through: origins))
     }
 
-    /// Adds to what the instruction touched. A watchpoint counts once; one that contains an address which is told
-    /// already needs no telling of its own, since a client finds both by the address.
-    func touch(_ found: [PageWatch.Touch]) {
-        for touch in found {
-            let isTold = accesses.pendingHits.contains { touch.watchpoint.contains($0.address) }
-            if accesses.pendingHits.contains(where: { $0.watchpoint == touch.watchpoint }) { continue }
-            counts.hits.watchpoints[touch.watchpoint, default: 0] += 1
-            if !isTold { accesses.pendingHits.append(touch) }
+    /// Adds to the instruction's hits. A watchpoint counts once; one that contains an address which is reported anyway
+    /// needs no report of its own, since a client finds both by the address.
+    func recordHits(_ found: [PageWatch.Hit]) {
+        for hit in found {
+            let isReported = accesses.pendingHits.contains { hit.watchpoint.contains($0.address) }
+            if accesses.pendingHits.contains(where: { $0.watchpoint == hit.watchpoint }) { continue }
+            counts.hits.watchpoints[hit.watchpoint, default: 0] += 1
+            if !isReported { accesses.pendingHits.append(hit) }
         }
     }
 
-    /// Completes the instruction whose access `exit` was just performed. The first address that it touched is told now,
-    /// the others at this vCPU's next turns.
+    /// Completes the instruction whose access `exit` was just performed. Its first hit is reported now, the others
+    /// at this vCPU's next turns.
     private func finish(_ exit: Exit) throws(KVMError) -> Outcome {
         try fetchRegisters()
         let start = programCounter
@@ -102,7 +102,7 @@ extension Processor {
             return other.map { .stop($0) } ?? .goOn
         }
         if other == nil { other = try finishRepetition() }
-        return tellTouched(and: other)
+        return watchpointStop(and: other)
     }
 
     /// Performs what else the instruction under way accesses, to its end; the stop that a device makes of it.
@@ -128,12 +128,12 @@ extension Processor {
             machine.instruction(at: programCounter, seenBy: self), isLong: X86.mode(registers) == .long)
     }
 
-    /// The stop for what was touched; the rest waits.
-    func tellTouched(and other: StopEvent?) -> Outcome {
-        var events = accesses.pendingHits.map { touch in
+    /// The stop for the first pending hit; the others become pending stops.
+    func watchpointStop(and other: StopEvent?) -> Outcome {
+        var events = accesses.pendingHits.map { hit in
             PendingStop(
-                event: StopEvent(.watchpoint(touch.watchpoint.access, touch.address), on: index),
-                watchpoint: touch.watchpoint)
+                event: StopEvent(.watchpoint(hit.watchpoint.access, hit.address), on: index),
+                watchpoint: hit.watchpoint)
         }
         accesses.pendingHits = []
         if let other, other.cause.happensOnce { events.append(PendingStop(event: other)) }
@@ -142,7 +142,7 @@ extension Processor {
         return .stop(first.event)
     }
 
-    /// Runs a repeated string instruction to its end, so that it is told once; what else happens on the way ends that.
+    /// Runs a repeated string instruction to its end, so that it is reported once; anything else that happens ends that.
     private func finishRepetition() throws(KVMError) -> StopEvent? {
         let start = programCounter
         guard X86.privilege(registers) == 0 || machine.capabilities.user.executionBreakpoint,

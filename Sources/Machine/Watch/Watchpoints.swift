@@ -162,7 +162,7 @@ extension VirtualMachine {
         return pages
     }
 
-    // MARK: - What the client is told
+    // MARK: - What the client sees
 
     /// How a watchpoint works now, how often it was hit, and what else it cost.
     func describe(_ watchpoint: Arrangement.Watchpoint) -> String {

@@ -9,7 +9,7 @@ import Primitives
 struct ARM64Board {
     /// As many as the host has, once the machine is assembled.
     var debugRegisters = Arm64DebugRegisters(breakpointCount: 0, watchpointCount: 0)
-    /// The guest's time of this stop, at which it goes on.
+    /// The guest's time of this stop, from which it continues.
     var keptCount: UInt64?
 }
 
@@ -65,7 +65,7 @@ extension VirtualMachine {
     /// The UART's interrupt output as it is now.
     var consoleLevel: Bool { armBus { $0.consoleLevel } }
 
-    /// CNTVCT_EL0, which all vCPUs share: while the machine stands still, so does the guest's time.
+    /// CNTVCT_EL0, which all vCPUs share: while the machine is stopped, so is the guest's time.
     var virtualCount: UInt64? {
         get {
             var bytes = [UInt8](repeating: 0, count: 8)

@@ -6,9 +6,9 @@ import Primitives
 
 // `monitor catch irq` and `catch exception` on arm64: breakpoint registers that no client knows of, on the vectors by
 // which a vCPU takes them to EL1. At an IRQ's, before anything was acknowledged, the GIC still shows which interrupt it
-// is, whoever makes the GIC; at the others, ESR_EL1 has the exception's class.
+// is, with every GIC; at the others, ESR_EL1 has the exception's class.
 extension Processor {
-    /// Whence exceptions are taken by EL1; each has a vector.
+    /// From where EL1 takes exceptions; each has a vector.
     static let exceptionOrigins: [Arm64ExceptionVector.Origin] = [.sharedStack, .ownStack, .user]
 
     /// Follows VBAR_EL1: before each entry. A guest that moves its vectors is followed at its next exit.
@@ -63,7 +63,7 @@ extension Processor {
     /// What the GIC asks this vCPU to take.
     private func signalledInterrupt() throws(KVMError) -> Int? {
         if let model = machine.model { return model.look { $0.gic?.gic.signalledInterrupt(index) ?? nil } }
-        return try undisturbed { () throws(KVMError) in
+        return try whileOthersWait { () throws(KVMError) in
             machine.vgic?.version == .v2
                 ? try machine.kernelGIC().signalledInterrupt(index)
                 : try machine.kernelGICv3().signalledInterrupt(index)

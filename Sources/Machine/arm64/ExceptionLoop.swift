@@ -4,7 +4,7 @@ import KVM
 import Primitives
 
 // What a triple fault is on x86: an exception whose handler cannot be fetched. On arm64 the processor does not shut down,
-// but takes the fetch's own exception at the same place, for ever, and KVM tells nobody.
+// but takes the fetch's own exception at the same place, forever, and KVM does not report it.
 extension Processor {
     private static let ownVector = Arm64ExceptionVector(.synchronous, from: .ownStack)
 

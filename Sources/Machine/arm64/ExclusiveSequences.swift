@@ -4,7 +4,7 @@ import KVM
 import Primitives
 
 // Steps over load- and store-exclusives. Each exit takes the exclusive monitor away, so that a sequence that is stepped
-// instruction by instruction, or stopped in by a watchpoint, begins anew for ever. It is run as one instead, to where
+// instruction by instruction, or stopped in by a watchpoint, begins anew forever. It is run as one instead, to where
 // breakpoint registers that no client knows of await its ends.
 
 /// A sequence that is run as one step.

@@ -18,7 +18,7 @@ extension Processor {
         guard let hit = model.takeHit() else { return nil }
         // The guest must stand behind the access that made it, not inside.
         _ = try complete()
-        return .stop(tell(of: hit))
+        return .stop(stop(for: hit))
     }
 
     /// Brings KVM's levels of this vCPU's inputs to the model's. On the vCPU's own thread only: the kernel keeps them in

@@ -30,7 +30,7 @@ extension Processor {
         arm64.isOff = (try? activity()) == .stopped
     }
 
-    /// Once others have run while it stood still: CPU_ON has given it other registers, which are not to be overwritten
+    /// Once others have run while it was stopped: CPU_ON has given it other registers, which are not to be overwritten
     /// with those it had.
     func noteSwitchOn() {
         guard arm64.isOff else { return }

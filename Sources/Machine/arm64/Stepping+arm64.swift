@@ -22,7 +22,7 @@ extension Processor {
         return event?.cause == .stepped ? nil : event
     }
 
-    /// What KVM is to be told; a step keeps what it stands on from holding it back.
+    /// What KVM is to arm; a step is not held back by what is armed at its own instruction.
     func armGuestDebug(_ stepping: Stepping) -> GuestDebug {
         var debug = GuestDebug()
         let registers = machine.arm64.debugRegisters

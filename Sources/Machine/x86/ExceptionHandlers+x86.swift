@@ -117,7 +117,7 @@ extension Processor {
         var landing: Outcome?
         if let event = delivery.caught, entries.contains(where: { $0.vector == event.vector }) {
             delivery.caught = nil
-            caught = tell(of: event)
+            caught = stop(for: event)
         }
         for entry in entries {
             let frame = X86InterruptFrame(
@@ -134,7 +134,7 @@ extension Processor {
                 caught = caught ?? StopEvent(.caught, on: index, account: text)
             }
             if entry.vector == entry.arrivesAs, machine.caughtVectors.contains(entry.vector) {
-                caught = caught ?? StopEvent(.caught, on: index, account: account(of: entry, frame))
+                caught = caught ?? StopEvent(.caught, on: index, account: explanation(of: entry, frame))
             }
         }
         if let outcome = caught.map(Outcome.stop) ?? landing { return outcome }
@@ -144,7 +144,7 @@ extension Processor {
         return .pass
     }
 
-    private func account(of entry: HandlerWatch.Entry, _ frame: X86InterruptFrame) -> String {
+    private func explanation(of entry: HandlerWatch.Entry, _ frame: X86InterruptFrame) -> String {
         let vector = ExceptionVector(entry.vector)
         let level = entry.wordSize == 2 ? X86.Mode.real.name : "CPL\(frame.codeSelector & 3)"
         var text = "vCPU \(index) takes \(vector) at "

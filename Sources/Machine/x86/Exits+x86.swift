@@ -25,7 +25,7 @@ extension Processor {
         case .mmioWrite(let address, let data, let size): return try write(data, size, at: address)
         case .debug(let event): return try classify(event)
         case .interrupted: return try interrupted()
-        case .internalError(suberror: 1, _):
+        case .internalError(Exit.InternalError.emulation, _):
             if let outcome = try retry(exit) { return outcome }
             return try completeInstruction()
         case .shutdown:
@@ -37,7 +37,7 @@ extension Processor {
             }
             if let outcome = try undeliverable() { return outcome }
             try takeBackCompleted()
-            return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))
+            return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).explanation))
         case .internalError:
             if exit.isFailedDelivery, let outcome = try retry(exit) { return outcome }
             return .stop(failure(exit))
@@ -67,7 +67,7 @@ extension Processor {
         }
     }
 
-    /// The stop for an exit after which the guest cannot go on.
+    /// The stop for an exit after which the guest cannot continue.
     func failure(_ exit: Exit) -> StopEvent { failure(exit.failure ?? "KVM came back with \(exit)") }
 
     func failure(_ account: String) -> StopEvent {
@@ -131,7 +131,7 @@ extension Processor {
                 account: "vCPU \(index) \(what) port \(hexadecimal(access.port)) (\(access.size * 8) bits)"))
     }
 
-    /// The same for device memory, where the access came to nothing else.
+    /// The same for device memory, where the access caused no other stop.
     func caught(
         _ access: Access, _ size: Int, at address: PhysicalAddress, isWrite: Bool, _ outcome: Outcome
     ) -> Outcome {
@@ -209,7 +209,7 @@ extension Processor {
     /// Has the guest itself execute the access that the filter held back, so that KVM refuses what it refuses a guest:
     /// what was read or 0, or nil where that was a fault. No other vCPU runs meanwhile, unfiltered.
     private func accessUnfiltered(_ register: UInt32) throws(KVMError) -> UInt64? {
-        try undisturbed { () throws(KVMError) in
+        try whileOthersWait { () throws(KVMError) in
             let before = registers
             vcpu.answerRegister(0)
             _ = try complete()
@@ -256,7 +256,7 @@ extension Processor {
             x86.hasPendingStepTrap = false
             if hasNotMoved, X86DebugRegisters.isStep(event.status) { return .goOn }
         }
-        // A step may come with the breakpoint that it leads to, which is hit when the guest goes on.
+        // A step may come with the breakpoint that it leads to, which is hit when the guest is resumed.
         let isStep = debugControl.armed.singleStep && X86DebugRegisters.isStep(event.status)
         if !isStep, slots.contains(where: { $0.access == .execute && $0.address == place }) {
             if place == stepping.destination?.end { return .stop(StopEvent(.stepped, on: index)) }
@@ -265,8 +265,8 @@ extension Processor {
         }
         let found = slots.filter { $0.access != .execute }.compactMap(watched)
         if !found.isEmpty {
-            touch(found.sorted { $0.address < $1.address })
-            return accesses.isFinishingRepetition ? .goOn : tellTouched(and: nil)
+            recordHits(found.sorted { $0.address < $1.address })
+            return accesses.isFinishingRepetition ? .goOn : watchpointStop(and: nil)
         }
         if debugControl.armed.singleStep { return .stop(StopEvent(.stepped, on: index)) }
         // The guest's own trap flag or debug registers.
@@ -274,17 +274,17 @@ extension Processor {
         return .goOn
     }
 
-    /// What the client watches at a data breakpoint; where in its range it was touched, the processor does not tell.
-    private func watched(_ slot: X86DebugRegisters.Slot) -> PageWatch.Touch? {
+    /// What the client watches at a data breakpoint; where in its range the access was, the processor does not report.
+    private func watched(_ slot: X86DebugRegisters.Slot) -> PageWatch.Hit? {
         machine.arrangement.watchpoints.first {
             $0.contains(slot.address) && ($0.access == .write) == (slot.access == .write)
                 && !machine.pageTraps.watchpoints.contains($0)
-        }.map { PageWatch.Touch(watchpoint: $0, address: slot.address) }
+        }.map { PageWatch.Hit(watchpoint: $0, address: slot.address) }
     }
 
     // MARK: - What is planted
 
-    /// What a planted instruction at `place` comes to; nil where it is the guest's own.
+    /// What a planted instruction at `place` means; nil where it is the guest's own.
     func reachedPlanted(at place: VirtualAddress) -> Outcome? {
         guard place != stepping.destination?.start, place != breakpoints.lifted else { return nil }
         if machine.hasBreakpoint(at: place) { return .stop(StopEvent(.breakpoint(place), on: index)) }

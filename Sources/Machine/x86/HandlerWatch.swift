@@ -1,5 +1,4 @@
 import Architecture
-import Interrupts
 import Primitives
 
 /// Which of the guest's exception handlers are watched, and where they begin: as its own interrupt table says.

@@ -5,9 +5,9 @@ import Interrupts
 import KVM
 import Primitives
 
-// A vCPU whose local APIC is the built-in model: before each entry it takes what waits for it, and where there is nothing
+// A vCPU whose local APIC is the built-in model: before each entry it takes what is pending for it, and where there is nothing
 // to run it sleeps here (Documentation/virt/kvm/api.rst, KVM_INTERRUPT). Where the kernel has the local APICs, all that is
-// left is what the 8259 pair has for the boot processor: KVM_INTERRUPT brings it to LINT0, and the run page tells whether
+// left is what the 8259 pair has for the boot processor: KVM_INTERRUPT brings it to LINT0, and the run page shows whether
 // that lets it through.
 extension Processor {
     /// Whether its local APIC is the kernel's.
@@ -31,7 +31,7 @@ extension Processor {
             if !hasKernelAPIC {
                 if let outcome = try takeCalls() { return outcome }
             }
-            if let hit = model.takeHit() { return .stop(tell(of: hit)) }
+            if let hit = model.takeHit() { return .stop(stop(for: hit)) }
             if delivery.activity == .runnable || delivery.activity == .halted { try takeInterrupt(model, stepping) }
             if delivery.activity == .runnable { return nil }
             signals.kick.withLock { $0 }?.sleep()
@@ -43,7 +43,7 @@ extension Processor {
     }
 
     /// The stop for an event that was waited for, on the vCPU that sees it first.
-    func tell(of event: InterruptEvent) -> StopEvent {
+    func stop(for event: InterruptEvent) -> StopEvent {
         let what =
             switch event.kind {
             case .pend: "became pending"
@@ -87,7 +87,7 @@ extension Processor {
         if let page = calls.startUpVector, delivery.activity == .initReceived { try start(at: page) }
         guard calls.nonMaskable > 0, delivery.activity != .initReceived else { return nil }
         for _ in 0..<calls.nonMaskable { try vcpu.interruptNonMaskably() }
-        // In an NMI's own handler the next one is pending, and HLT goes on.
+        // In an NMI's own handler the next one is pending, and HLT continues.
         if delivery.activity == .halted, try vcpu.nonMaskable().isBlocked { return nil }
         delivery.activity = .runnable
         return nil

@@ -1,6 +1,5 @@
 import Architecture
 import Debugger
-import Interrupts
 import KVM
 import Primitives
 

@@ -25,21 +25,21 @@ extension Processor {
             let isInterrupt = X86InterruptInstruction(bytes, registers) != nil || X86Instruction(bytes) == .halt
             if code.isEmpty, isInterrupt, !hasTrappedStack() { return nil }
         }
-        return try undisturbed { () throws(KVMError) in
+        return try whileOthersWait { () throws(KVMError) in
             if !code.isEmpty, keepsCode(code) { return .goOn }
             return try stepWithout(failedDelivery ? [] : code, instruction: bytes, after: exit)
         }
     }
 
-    /// Goes on with an instruction that KVM cannot do while the page of `address` is trapped, and exits for without end.
+    /// Finishes an instruction that KVM cannot do while the page of `address` is trapped, and exits for without end.
     func retryStuck(at address: PhysicalAddress) throws(KVMError) -> Outcome {
-        // What it touched so far, it will touch again.
-        for touch in accesses.pendingHits { counts.hits.watchpoints[touch.watchpoint]? -= 1 }
+        // What it accessed so far, it will access again.
+        for hit in accesses.pendingHits { counts.hits.watchpoints[hit.watchpoint]? -= 1 }
         accesses.pendingHits = []
         try fetchRegisters()
         let bytes = machine.instruction(at: programCounter, seenBy: self)
         let page = MemorySlots.page(of: address.rawValue)
-        return try undisturbed { () throws(KVMError) in
+        return try whileOthersWait { () throws(KVMError) in
             try stepWithout([page], instruction: bytes, after: .mmioRead(address: address, size: 1))
         }
     }
@@ -94,14 +94,14 @@ extension Processor {
                 if event.cause == .emulationFailure, open != all { continue }
                 return .stop(event)
             }
-            touch(failedDelivery ? pushes(start) : accesses(of: instruction, start, on: open))
+            recordHits(failedDelivery ? pushes(start) : accesses(of: instruction, start, on: open))
             // What the operand explains was looked at just now.
-            touch(machine.changes(since: before) { failedDelivery || !self.writes($0, instruction, start) })
+            recordHits(machine.changes(since: before) { failedDelivery || !self.writes($0, instruction, start) })
             // Where an outer step is under way, it asks for the exception itself.
             if isTrapDue, !outer.singleStep { try queueTrap() }
             break
         }
-        if !accesses.pendingHits.isEmpty, !accesses.isFinishingRepetition { return tellTouched(and: nil) }
+        if !accesses.pendingHits.isEmpty, !accesses.isFinishingRepetition { return watchpointStop(and: nil) }
         return outer.singleStep ? .stop(StopEvent(.stepped, on: index)) : .goOn
     }
 
@@ -115,7 +115,7 @@ extension Processor {
         let text =
             "\(what) watched memory go unseen until the machine stops next: user mode needs it at "
             + "\(programCounter), and this host cannot step there\n"
-        machine.attendant.show(Array(text.utf8))
+        machine.server.show(Array(text.utf8))
         return .goOn
     }
 
@@ -141,23 +141,23 @@ extension Processor {
 
     /// What the delivery of an event pushed: from where the stack's top is now to where it was, or, on a stack of its
     /// own, a frame of five words.
-    private func pushes(_ start: RegisterFile) -> [PageWatch.Touch] {
+    private func pushes(_ start: RegisterFile) -> [PageWatch.Hit] {
         let (top, old) = (X86.stackTop(registers), X86.stackTop(start))
         let distance = old.rawValue &- top.rawValue
         let size = distance < 128 ? Int(distance) : 40
         guard let there = try? X86.paging(registers).translate(top, in: machine.guestMemory).physical else { return [] }
-        return machine.pageTraps.watch.touches(of: size, at: there, isWrite: true, through: [top])
+        return machine.pageTraps.watch.hits(of: size, at: there, isWrite: true, through: [top])
     }
 
-    /// What an instruction that was stepped over accessed on the pages that were open for it, as far as its operand can
-    /// be told: reads leave no trace in memory.
-    private func accesses(of bytes: [UInt8], _ start: RegisterFile, on open: Set<UInt64>) -> [PageWatch.Touch] {
+    /// What an instruction that was stepped over accessed on the pages that were open for it, as far as its operand
+    /// shows: reads leave no trace in memory.
+    private func accesses(of bytes: [UInt8], _ start: RegisterFile, on open: Set<UInt64>) -> [PageWatch.Hit] {
         let length = Int(truncatingIfNeeded: programCounter.rawValue &- X86.programCounter(start).rawValue)
-        return X86MemoryOperand.accesses(bytes, start, length: length).flatMap { access -> [PageWatch.Touch] in
+        return X86MemoryOperand.accesses(bytes, start, length: length).flatMap { access -> [PageWatch.Hit] in
             guard let there = try? X86.paging(start).translate(access.address, in: machine.guestMemory).physical,
                 open.contains(MemorySlots.page(of: there.rawValue))
             else { return [] }
-            return machine.pageTraps.watch.touches(
+            return machine.pageTraps.watch.hits(
                 of: access.size, at: there, isWrite: access.isWrite, through: [access.address])
         }
     }
@@ -186,18 +186,18 @@ extension VirtualMachine {
     /// The watched addresses where something else lies now.
     func changes(
         since before: [(place: PhysicalAddress, bytes: [UInt8])], where isWanted: (PhysicalAddress) -> Bool
-    ) -> [PageWatch.Touch] {
-        zip(before, watchedBytes(on: Set(before.map(\.place.rawValue)))).flatMap { old, new -> [PageWatch.Touch] in
+    ) -> [PageWatch.Hit] {
+        zip(before, watchedBytes(on: Set(before.map(\.place.rawValue)))).flatMap { old, new -> [PageWatch.Hit] in
             guard old.bytes != new.bytes else { return [] }
             let changed = old.bytes.indices.filter { old.bytes[$0] != new.bytes[$0] && isWanted(new.place + $0) }
-            return changed.flatMap { pageTraps.watch.touches(of: 1, at: new.place + $0, isWrite: true) }
+            return changed.flatMap { pageTraps.watch.hits(of: 1, at: new.place + $0, isWrite: true) }
         }
     }
 }
 
 extension Exit {
-    /// KVM_INTERNAL_ERROR_DELIVERY_EV: the event stays queued.
+    /// The event stays queued.
     var isFailedDelivery: Bool {
-        if case .internalError(suberror: 3, _) = self { true } else { false }
+        if case .internalError(Exit.InternalError.delivery, _) = self { true } else { false }
     }
 }

@@ -55,7 +55,7 @@ extension Processor {
         X86Instruction(bytes) == .halt && X86.privilege(registers) == 0
     }
 
-    /// Executes one instruction, or what it comes to: the first instruction of its fault's handler, or of the handler of
+    /// Executes one instruction, or what it causes: the first instruction of its fault's handler, or of the handler of
     /// the debug exception that the guest's own trap flag asks for.
     private func stepOnce(_ step: X86StepInstruction, _ bytes: [UInt8]) throws(KVMError) -> StopEvent? {
         // Where KVM steps by the trap flag, an instruction that faults while it is passed is passed all the same: it is
@@ -175,5 +175,25 @@ extension Processor {
             _ = slots.add(X86DebugRegisters.Slot(address, .execute, length: 1))
         }
         return slots
+    }
+
+    /// What KVM is to arm; a step is not held back by a breakpoint on its own instruction.
+    func x86GuestDebug(_ stepping: Stepping) -> GuestDebug {
+        let slots = slots(for: stepping)
+        var debug = GuestDebug()
+        debug.softwareBreakpoints = machine.plants || !breakpoints.handlers.entries.isEmpty
+        debug.addresses = slots.addresses
+        if stepping.isSingle {
+            let place = programCounter
+            debug.control = slots.control(executing: { self.breakpoints.handlers.slots.contains($0) && $0 != place })
+            debug.singleStep = true
+        } else {
+            debug.control = slots.control
+        }
+        let holds =
+            stepping.endsInHandler
+            ? machine.arrangement.stepsHoldInterrupts : stepping.trapStep?.passes == true
+        debug.blockInterrupts = holds && machine.capabilities.blocksInterrupts
+        return debug
     }
 }

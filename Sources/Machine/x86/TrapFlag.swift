@@ -4,7 +4,7 @@ import KVM
 import Primitives
 
 // The guest's own trap flag while KVM steps (Intel SDM volume 3, section 18.3.1.4). KVM leaves the flag out of the registers
-// that it gives while it steps by itself, drops it when it is told to step no more, and keeps the debug exception that the
+// that it gives while it steps by itself, drops it when it is to step no more, and keeps the debug exception that the
 // flag asks for. A processor that KVM steps by the trap flag also stores that one wherever an instruction stores the flags.
 // So the flag is followed here: what each instruction makes of it, and what is stored.
 

@@ -1,9 +1,8 @@
 import Architecture
-import Interrupts
 import KVM
 import Primitives
 
-/// What led to a triple fault, told from the registers that KVM left and the guest's own tables.
+/// What led to a triple fault, by the registers that KVM left and the guest's own tables.
 ///
 /// The processor says only that it shut down. But the registers are those of the instruction that faulted, so what it
 /// tried can be followed again: whether CR2 explains the first fault, and what each delivery met in the interrupt
@@ -30,7 +29,7 @@ struct TripleFault {
     }
 
     /// A few lines for the user.
-    var account: String {
+    var explanation: String {
         let bytes = instruction.prefix(8).map { hexadecimal($0, digits: 2).dropFirst(2) }.joined(separator: " ")
         var lines = [
             "triple fault on vCPU \(processor.index) at \(place)"
@@ -49,7 +48,7 @@ struct TripleFault {
         return lines.joined(separator: "\n")
     }
 
-    /// The first exception, as far as it can be told. CR2 alone tells nothing: it may be of a fault long ago.
+    /// The first exception, as far as it is known. CR2 alone proves nothing: it may be of a fault long ago.
     private var origin: (vector: ExceptionVector?, reason: String) {
         if !isCanonical(place) {
             return (.generalProtection, "\(ExceptionVector.generalProtection): RIP is not canonical")

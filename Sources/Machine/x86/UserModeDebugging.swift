@@ -1,6 +1,5 @@
 import Architecture
 import Debugger
-import Interrupts
 import KVM
 import Primitives
 
@@ -45,10 +44,10 @@ extension Processor {
         return true
     }
 
-    /// Goes back to the interrupted program, with `settle` for what is to differ; false where that cannot be.
-    private func leave(_ frame: X86InterruptFrame, _ settle: () -> Void) throws(KVMError) -> Bool {
+    /// Returns to the interrupted program, changed by `adjust`; false where the guest's tables do not allow it.
+    private func leave(_ frame: X86InterruptFrame, _ adjust: () -> Void) throws(KVMError) -> Bool {
         guard restore(frame) else { return false }
-        settle()
+        adjust()
         try storeAll()
         return true
     }
@@ -57,7 +56,7 @@ extension Processor {
         if let trapStep = stepping.trapStep {
             // The guest steps this program itself: the exception is its own, and its handler is next.
             if trapStep.hadTrapFlag { return .stop(StopEvent(.stepped, on: index)) }
-            guard try leave(frame, { self.settle(trapStep) }) else { return nil }
+            guard try leave(frame, { self.giveBackTrapFlag(trapStep) }) else { return nil }
             try clearStepStatus()
             return .stop(StopEvent(.stepped, on: index))
         }
@@ -70,7 +69,7 @@ extension Processor {
     }
 
     /// Gives the trap flag back, also where the instruction has stored it.
-    private func settle(_ step: TrapStep) {
+    private func giveBackTrapFlag(_ step: TrapStep) {
         let flags = X86.flagsRegister(registers)
         switch step.instruction {
         case .popFlags, .interruptReturn: return
@@ -139,7 +138,7 @@ extension Processor {
         return outcome
     }
 
-    /// What a planted instruction at `place` in user mode comes to; nil where it is the guest's own.
+    /// What a planted instruction at `place` in user mode means; nil where it is the guest's own.
     private func breakpointOutcome(at place: VirtualAddress) -> Outcome? {
         if place == stepping.destination?.end { return .stop(StopEvent(.stepped, on: index)) }
         if place == x86.ownBreakpoint {
@@ -158,7 +157,7 @@ extension Processor {
         if let trapStep = stepping.trapStep, !trapStep.hadTrapFlag, fault.cannotDeliver(ExceptionVector.debug.rawValue),
             programCounter != trapStep.start
         {
-            settle(trapStep)
+            giveBackTrapFlag(trapStep)
             outcome = .stop(StopEvent(.stepped, on: index))
         } else if machine.capabilities.user.breakpoint == .guest,
             fault.cannotDeliver(ExceptionVector.breakpoint.rawValue),

@@ -1,7 +1,7 @@
 import Primitives
 import Testing
 
-@testable import Interrupts
+@testable import Architecture
 
 @Suite struct ExceptionTests {
     @Test("the table is in order and its mnemonics find their way back")

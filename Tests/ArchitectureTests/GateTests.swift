@@ -1,7 +1,7 @@
 import Primitives
 import Testing
 
-@testable import Interrupts
+@testable import Architecture
 
 @Suite struct GateTests {
     /// An entry as a kernel builds it.
