@@ -5,9 +5,9 @@ import RemoteProtocol
 extension MonitorCommand {
     /// Every monitor command of a machine with a PC's interrupt controllers: `help` comes first, and is what an empty
     /// line means.
-    static let table: [MonitorCommand] = machineCommands + interruptCommands
+    static let table: [MonitorCommand] = machineCommands + InterruptCommand.table.map { $0.command($0.pc) }
     /// Those of a machine with a GIC.
-    static let gicTable: [MonitorCommand] = machineCommands + gicCommands
+    static let gicTable: [MonitorCommand] = machineCommands + InterruptCommand.table.map { $0.command($0.gic) }
 
     private static let machineCommands: [MonitorCommand] = [
         MonitorCommand(name: "help", arguments: "[COMMAND]", summary: "what there is, or what one command does") {
@@ -116,7 +116,7 @@ extension MonitorCommand {
 extension Session {
     fileprivate func why() -> String {
         if isDetached { return "the machine runs without a debugger; it pauses for each command" }
-        return "vCPU \(stop.processor): \(stop.cause.name)" + (stop.account.map { "\n\($0)" } ?? "")
+        return "vCPU \(stop.processor): \(stop.cause.name)" + (stop.explanation.map { "\n\($0)" } ?? "")
     }
 
     fileprivate func status() -> String {

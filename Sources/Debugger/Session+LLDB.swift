@@ -36,7 +36,7 @@ extension Session {
 
     // MARK: - Stops
 
-    /// What is told of a vCPU's part in the stop.
+    /// A vCPU's part in the stop, as it is reported.
     func details(of processor: Int, listingThreads: Bool) -> Stop.Details {
         var details = Stop.Details(name: "vCPU \(processor)")
         if listingThreads {
@@ -51,7 +51,7 @@ extension Session {
         case .held, .tripleFault, .exceptionLoop, .emulationFailure, .hostFailure, .haltedForGood, .caught,
             .memoryFault, .reset,
             .ended:
-            details.description = stop.account.map(Self.firstLine) ?? stop.cause.name
+            details.description = stop.explanation.map(Self.firstLine) ?? stop.cause.name
         }
         return details
     }

@@ -5,8 +5,8 @@ import Primitives
 
 package struct InterruptControllerState: Sendable {
     package func isInService(_ vector: UInt8) -> Bool { false }
-    package func bytes(ofChip number: Int) -> [UInt8] { [] }
-    package mutating func setBytes(_ bytes: [UInt8], ofChip number: Int) {}
+    package func bytes(of chip: InterruptChip) -> [UInt8] { [] }
+    package mutating func setBytes(_ bytes: [UInt8], of chip: InterruptChip) {}
 }
 
 extension RegisterBlock {
@@ -16,6 +16,11 @@ extension RegisterBlock {
 extension System {
     package func supportedProcessor() throws(KVMError) -> [CPUIDEntry] { throw absent("KVM_GET_SUPPORTED_CPUID") }
     package func modelSpecificRegisters() throws(KVMError) -> [UInt32] { throw absent("KVM_GET_MSR_INDEX_LIST") }
+}
+
+extension System {
+    package var synchronisesRegisters: Bool { false }
+    package var blocksInterrupts: Bool { false }
 }
 
 extension VM {

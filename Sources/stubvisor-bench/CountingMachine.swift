@@ -37,7 +37,7 @@ final class CountingMachine {
             let configuration = MachineConfiguration(
                 memory: memory, processorCount: 1, interruptController: kind, image: image, file: file, name: name,
                 isRunning: true)
-            machine = try VirtualMachine(configuration, console: Console(.unix(path: path)), server: Nobody())
+            machine = try VirtualMachine(configuration, console: Console(.unix(path: path)), server: NoDebugger())
             console = try Socket.connect(to: .unix(path: path))
         } catch {
             throw BenchError(message: Self.words(error))
@@ -49,7 +49,7 @@ final class CountingMachine {
             ended.update { $0 = ending ?? .killed }
         }
         guard started != nil else { throw BenchError(message: "no thread for a machine") }
-        // Its console has nobody at first; whoever is there sees all that follows an order.
+        // Its console has no reader at first; a reader sees all that follows an order.
         var answer: UInt64?
         for _ in 0..<100 where answer == nil {
             order(.answer)
@@ -73,8 +73,8 @@ final class CountingMachine {
     func inject(within patience: UInt64 = 2_000_000_000) -> UInt64? {
         while let got = try? console.receive(into: &chunk), got > 0 {}
         let start = Clock.monotonic
-        _ = try? machine.perform(.setLine(Self.line, true))
-        defer { _ = try? machine.perform(.setLine(Self.line, false)) }
+        try? machine.drive(Self.line, true)
+        defer { try? machine.drive(Self.line, false) }
         while Clock.monotonic - start < patience {
             if let got = try? console.receive(into: &chunk), got > 0 { return Clock.monotonic - start }
         }
@@ -89,12 +89,12 @@ final class CountingMachine {
 }
 
 /// Stands in for the gdb server: nothing holds the machine.
-private final class Nobody: DebugServer, Sendable {
+private final class NoDebugger: DebugServer, Sendable {
     func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan? {
         switch stop.cause {
         case .ended(let ending): machine.end(ending)
         case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .haltedForGood:
-            machine.end(.died(stop.account ?? "the guest died"))
+            machine.end(.died(stop.explanation ?? "the guest died"))
         case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused, .reset: return .run(1)
         }
         return nil

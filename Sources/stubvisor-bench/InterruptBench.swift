@@ -11,7 +11,7 @@ enum InterruptBench {
     static let name = "irq"
     static let summary = "inject to handler, us, for each kind of interrupt controllers; and what their record costs"
 
-    /// Those that INTERFACE names for x86-64 and that are APICs.
+    /// Those of x86-64 that are APICs.
     private static let kinds = ["apic", "kernel", "split"]
     private static let states: [(name: String, choice: CountingMachine.Choice)] = [
         ("halted", .sleep), ("busy", .run),
@@ -117,10 +117,10 @@ enum InterruptBench {
 
     /// Events recorded and exits taken so far.
     private static func tally(_ machine: CountingMachine) throws(BenchError) -> (events: UInt64, exits: UInt64) {
-        guard let view = try? machine.machine.interrupts() else { throw BenchError(message: "no record") }
+        guard let journal = try? machine.machine.interrupts().journal else { throw BenchError(message: "no record") }
         // The table's last line is the sum.
         let words = machine.machine.report(.exits).split(whereSeparator: \.isWhitespace)
-        return (view.controllers.journal.trace.total, words.last.flatMap { UInt64($0) } ?? 0)
+        return (journal.trace.total, words.last.flatMap { UInt64($0) } ?? 0)
     }
 
     /// Nanoseconds to record one of the four events of an interrupt: in the trace, with its count and its latency.
@@ -132,7 +132,7 @@ enum InterruptBench {
         for _ in 0..<400 {
             let start = Clock.monotonic
             for i in 0..<interrupts {
-                let now = Moment(nanoseconds: i * 40, programCounter: 0x10_0000)
+                let now = ModelTime(nanoseconds: i * 40, programCounter: 0x10_0000)
                 journal.pend(place, .vector(0x47), processor: 0, vector: 0x47, cause: .otherProcessor, at: now)
                 journal.deliver(place, processor: 0, vector: 0x47, at: now)
                 journal.acknowledge(place, processor: 0, vector: 0x47, at: now)

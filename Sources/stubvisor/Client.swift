@@ -13,7 +13,7 @@ final class Client {
         case demand(Session.Demand)
         /// The connection has ended.
         case lost
-        /// Somebody else wants to connect.
+        /// Another client wants to connect.
         case newcomer
     }
 
@@ -60,7 +60,7 @@ final class Client {
             flush()
             if let demand { return .demand(demand) }
             if isLost || isBehind || session.isBehind { continue }
-            // Whoever moves is not kept waiting for a client that may be slow, or ask for ever.
+            // vCPUs that move do not wait for a client that may be slow, or ask forever.
             if session.isMoving {
                 if !takeInput(), let plan = session.continuation() { return .demand(.resume(plan)) }
             } else if !receive() {

@@ -24,13 +24,13 @@ final class GDBServer: DebugServer, @unchecked Sendable {
     /// Takes the endpoint's socket out of the file system, at the end of the program.
     func remove() { listener?.remove() }
 
-    // MARK: - While the machine stands still
+    // MARK: - While the machine is stopped
 
     func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan? {
         var stop = stop
         if let client {
             // A client that has detached gets no report.
-            if client.session.isDetached, let reason = stop.account { diagnose(reason) }
+            if client.session.isDetached, let reason = stop.explanation { diagnose(reason) }
             client.session.report(stop)
             if case .ended(let ending) = stop.cause, !client.session.outlivesEnd {
                 client.finish()
@@ -39,7 +39,7 @@ final class GDBServer: DebugServer, @unchecked Sendable {
         } else if let ending = endAlone(at: stop) {
             return end(machine, ending)
         } else if case .reset = stop.cause {
-            diagnose(.reset, "\(stop.account ?? "the guest asked for a reset"); starting it again")
+            diagnose(.reset, "\(stop.explanation ?? "the guest asked for a reset"); starting it again")
             return .run(machine.processorCount)
         } else if stop.cause == .interrupted {
             // It was a newcomer who stopped the machine.
@@ -77,11 +77,11 @@ final class GDBServer: DebugServer, @unchecked Sendable {
         switch stop.cause {
         case .ended(let ending): return ending
         case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault:
-            return .died(stop.account ?? "the guest died")
+            return .died(stop.explanation ?? "the guest died")
         case .haltedForGood:
-            let account = stop.account ?? "the guest halted for good"
-            if listener == nil { return .died(account) }
-            diagnose(.halt, "\(account); a debugger can look")
+            let explanation = stop.explanation ?? "the guest halted for good"
+            if listener == nil { return .died(explanation) }
+            diagnose(.halt, "\(explanation); a debugger can look")
             return nil
         case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused, .reset: return nil
         }

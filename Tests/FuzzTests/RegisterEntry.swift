@@ -160,7 +160,7 @@ private final class OpenMachine: DebugServer, @unchecked Sendable {
             .stepped, .breakpoint(place), .watchpoint(.readWrite, place), .caught, .interrupted, .tripleFault,
             .haltedForGood,
         ]
-        return StopEvent(causes.randomElement(using: &random)!, on: 0, account: TripleFault(processor).explanation)
+        return StopEvent(causes.randomElement(using: &random)!, on: 0, explanation: TripleFault(processor).explanation)
     }
 
     /// What vCPU threads look at, on exits and before entries.

@@ -72,10 +72,10 @@ private final class AnyMachine: DebugTarget, PhysicalMemory {
 
     func interrupts() throws(Refusal) -> InterruptView {
         let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
-        return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 0), record: .everything)
+        return InterruptView(controllers, facts: facts, now: ModelTime(nanoseconds: 0), record: .everything)
     }
 
-    func perform(_ action: InterruptAction) throws(Refusal) -> Bool { true }
+    func perform(_ request: InterruptRequest) throws(Refusal) -> String { "" }
 
     func save(_ bytes: [UInt8], as name: String) throws(Refusal) { throw Refusal("no files here") }
 
@@ -143,7 +143,7 @@ extension FuzzEntry {
                 let causes: [StopCause] = [
                     .stepped, .breakpoint(here), .watchpoint(.write, here), .caught, .interrupted,
                 ]
-                session.report(StopEvent(causes[line.count % causes.count], on: processor, account: "moved"))
+                session.report(StopEvent(causes[line.count % causes.count], on: processor, explanation: "moved"))
             }
             while let demand = session.next() {
                 if case .resume(let plan) = demand { stop(plan) }

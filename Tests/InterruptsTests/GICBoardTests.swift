@@ -19,12 +19,12 @@ struct GICBoardTests {
 
         @discardableResult
         func write(
-            _ new: UInt64, _ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)
+            _ new: UInt64, _ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: ModelTime = at(0)
         ) -> InterruptOutcome {
             value.writeMemory(new, PhysicalAddress(address), size: size, cpu, at: now)!
         }
 
-        func read(_ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)) -> UInt64 {
+        func read(_ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: ModelTime = at(0)) -> UInt64 {
             value.readMemory(PhysicalAddress(address), size: size, cpu, at: now)!.value
         }
     }
@@ -120,7 +120,7 @@ struct GICBoardTests {
         }
     }
 
-    @Test("a caught interrupt is told when the processor takes it, others are not")
+    @Test("a caught interrupt is reported when the processor takes it, others are not")
     func arrival() {
         let board = board()
         board.value.caught = [33]

@@ -90,7 +90,7 @@ package final class Console: Sendable {
         output.finish(milliseconds: 500)
     }
 
-    /// Bytes of output that were not read.
+    /// Bytes of output that were dropped.
     var dropped: UInt64 { output?.dropped ?? 0 }
 
     private static func report(_ event: OutputQueue.Event) {

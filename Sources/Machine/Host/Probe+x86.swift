@@ -34,7 +34,7 @@ final class Probe {
     static func run(_ system: borrowing System) throws(KVMError) -> HostDebugCapabilities {
         var found = HostDebugCapabilities()
         found.blocksInterrupts = system.blocksInterrupts
-        found.synchronisesRegisters = system.syncRegisters & 3 == 3
+        found.synchronisesRegisters = system.synchronisesRegisters
         found.filtersRegisters = system.filtersRegisters
         found.hasDeadlineTimer = system.hasDeadlineTimer
         found.hasLocalAPICsAlone = system.hasLocalAPICsAlone
@@ -213,7 +213,7 @@ final class Probe {
     private func outcome() throws(KVMError) -> Outcome {
         switch try vcpu.run() {
         case .debug(let event): return .debug(code: event.code, at: event.programCounter, status: event.status)
-        case .internalError(Exit.InternalError.emulation, _): return .emulationFailure
+        case .internalError(.emulation, _): return .emulationFailure
         case .io(let access) where access.port == UInt16(ProbeGuest.vectorPort) && access.isWrite:
             return .guestException(UInt64(vcpu.value(access, unit: 0)))
         case .io(let access) where access.port == UInt16(ProbeGuest.readPort) && !access.isWrite: return .portRead

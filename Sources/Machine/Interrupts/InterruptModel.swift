@@ -1,4 +1,5 @@
 import Debugger
+import Devices
 import Host
 import Interrupts
 import KVM
@@ -8,17 +9,17 @@ import Synchronization
 /// The built-in interrupt controllers of a machine whose KVM has none, or only the local APICs: the model behind a lock,
 /// its clock, and what its answers mean for the vCPUs and KVM.
 ///
-/// Time stands still while the machine does, so that a guest's timers do not run down under a debugger. The time stamp
-/// counter is the processor's own and goes on.
+/// Time is stopped while the machine is, so that a guest's timers do not run down under a debugger. The time stamp
+/// counter is the processor's own and is not stopped.
 final class InterruptModel: Sendable {
     private let state: Mutex<ModelledControllers>
-    /// Nanoseconds that the machine has stood still, and since when it does now.
+    /// Nanoseconds that the machine has been stopped, and since when it is now.
     private let pause = Mutex<(total: UInt64, since: UInt64?)>((0, Clock.monotonic))
     unowned let machine: VirtualMachine
     private var processors: [Processor] { machine.processors }
     /// The kernel's routes for level-triggered pins; changed only with `state` locked.
     let routes = Mutex<[GSIRoute]>([])
-    /// An event that `monitor catch irq` waits for has happened, and no vCPU has told of it yet.
+    /// An event that `monitor catch irq` waits for has happened, and no vCPU has reported it yet.
     private let hasHit = Atomic<Bool>(false)
 
     private struct Watched: Equatable {
@@ -50,9 +51,9 @@ final class InterruptModel: Sendable {
 
     /// Now on the model's clock, as `processor` sees it; its time stamp counter only where that is wanted, since it
     /// costs a request.
-    func moment(on processor: Processor?, timeStamp: Bool = false) -> Moment {
+    func moment(on processor: Processor?, timeStamp: Bool = false) -> ModelTime {
         let now = pause.withLock { ($0.since ?? Clock.monotonic) - $0.total }
-        var moment = Moment(nanoseconds: now)
+        var moment = ModelTime(nanoseconds: now)
         guard let processor else { return moment }
         moment.programCounter = processor.vcpu.synchronisedInstructionPointer
         if timeStamp { moment.timeStamp = (try? processor.vcpu.modelSpecific(Self.timeStampCounter)) ?? 0 }
@@ -78,7 +79,7 @@ final class InterruptModel: Sendable {
     @discardableResult
     func change(
         by processor: Processor? = nil, timeStamp: Bool = false,
-        _ body: (inout sending ModelledControllers, Moment) -> InterruptOutcome?
+        _ body: (inout sending ModelledControllers, ModelTime) -> InterruptOutcome?
     ) -> InterruptOutcome? {
         let now = moment(on: processor, timeStamp: timeStamp)
         let (outcome, moved, isHit) = state.withLock { controller -> (InterruptOutcome?, Bool, Bool) in
@@ -90,12 +91,55 @@ final class InterruptModel: Sendable {
         }
         guard let outcome else { return nil }
         switch machine.architecture {
-        case .x86_64: tell(outcome, by: processor)
+        case .x86_64: signal(outcome, by: processor)
         case .arm64: drive(outcome, by: processor)
         }
         if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors[0].kick() }
         if moved, let processor { machine.setAlarm(of: processor) }
         return outcome
+    }
+
+    /// An interrupt that a processor takes, and the controllers' state afterwards.
+    struct Acknowledgement {
+        let vector: UInt8
+        /// The processor's CR8 as its local APIC has it.
+        let taskPriority: UInt8
+        let isMorePending: Bool
+        /// A caught interrupt that is being delivered to its handler.
+        var caught: InterruptEvent?
+    }
+
+    /// `processor` takes its interrupt, or one that it took before and that KVM had no room for: `queued`. Nil where none
+    /// is left.
+    func acknowledge(_ queued: UInt8?, by processor: Processor) -> Acknowledgement? {
+        let index = processor.index
+        func state(_ controllers: inout ModelledControllers, _ vector: UInt8) -> Acknowledgement {
+            Acknowledgement(
+                vector: vector, taskPriority: controllers.cr8(index), isMorePending: controllers.pending(index) != nil)
+        }
+        if let queued { return look { state(&$0, queued) } }
+        var taken: Acknowledgement?
+        change(by: processor) { controllers, now in
+            let (vector, outcome) = controllers.acknowledge(index, at: now)
+            taken = vector.map { state(&controllers, $0) }
+            if controllers.journal.hit == nil { taken?.caught = controllers.takeArrival() }
+            return outcome
+        }
+        return taken
+    }
+
+    /// A device's line changes. `processor` is the caller's own, where its guest made the device do that.
+    func raise(_ line: LineChange, by processor: Processor?) {
+        let isArm = machine.architecture == .arm64
+        change(by: processor) { controllers, now in
+            let number = Int(line.line)
+            guard let input = isArm ? number : controllers.input(ofGSI: number) else { return nil }
+            return switch line.action {
+            case .raise: controllers.setLine(input, true, at: now)
+            case .lower: controllers.setLine(input, false, at: now)
+            case .pulseLow: controllers.pulseLine(input, at: now)
+            }
+        }
     }
 
     /// A machine reset.
@@ -113,7 +157,7 @@ final class InterruptModel: Sendable {
 
     // MARK: - Events that a debugger waits for
 
-    /// Makes `catches` all that is waited for. What has happened and is waited for no more is not told.
+    /// Makes `catches` all that is waited for. What has happened and is waited for no more is not reported.
     func watch(_ catches: [Catch]) {
         let wanted = catches.compactMap { row -> Watched? in
             if case .interrupt(let line, let kind) = row.kind { Watched(line: line, kind: kind) } else { nil }
@@ -161,7 +205,7 @@ final class InterruptModel: Sendable {
         }
     }
 
-    private func tell(_ outcome: InterruptOutcome, by caller: Processor?) {
+    private func signal(_ outcome: InterruptOutcome, by caller: Processor?) {
         var concerned = outcome.wake.rawValue | outcome.nonMaskable.rawValue | outcome.management.rawValue
         concerned |= outcome.initialize.rawValue | outcome.startUp.rawValue
         guard concerned != 0 else { return }

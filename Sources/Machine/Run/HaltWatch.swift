@@ -64,7 +64,8 @@ final class HaltWatch: Sendable {
         case .halted:
             try processor.fetchRegisters()
             let mayWake =
-                X86.takesInterrupts(processor.registers) ? true : try processor.machine.mayWakeUnmaskably(processor)
+                X86.takesInterrupts(processor.registers)
+                ? true : try processor.machine.interruptController.mayWakeUnmaskably(processor)
             sleeps = !mayWake
         case .uninitialized, .initReceived, .stopped: sleeps = true
         case .runnable, .startupReceived:
@@ -92,11 +93,11 @@ final class HaltWatch: Sendable {
         guard let halted = activities.firstIndex(of: .halted) else {
             return StopEvent(
                 .haltedForGood, on: processor.index,
-                account: "vCPU \(processor.index) is off for good: no other processor runs that could start it")
+                explanation: "vCPU \(processor.index) is off for good: no other processor runs that could start it")
         }
         return StopEvent(
             .haltedForGood, on: all[halted].index,
-            account: "vCPU \(all[halted].index) halted for good: interrupts are off, and no other processor runs")
+            explanation: "vCPU \(all[halted].index) halted for good: interrupts are off, and no other processor runs")
     }
 }
 
@@ -105,7 +106,7 @@ extension Processor {
     var haltEvent: StopEvent {
         StopEvent(
             .caught, on: index,
-            account: "vCPU \(index) halted at \(haltAddress)"
+            explanation: "vCPU \(index) halted at \(haltAddress)"
                 + (machine.architecture.takesInterrupts(registers) ? "" : " with interrupts off"))
     }
 }

@@ -69,7 +69,7 @@ package struct HostReport {
     /// arm64: whether the kernel gives its guests a GICv3 and no GICv2.
     package static var hasOnlyGICv3: Bool {
         guard let system = try? System(), let vm = try? system.makeVM() else { return false }
-        return !VGIC.isAvailable(.v2, in: vm) && VGIC.isAvailable(.v3, in: vm)
+        return VGIC.version(in: vm) == .v3
     }
 
     /// One line a finding, advice below those that need it.

@@ -17,8 +17,9 @@ package final class VirtualMachine: @unchecked Sendable {
     package let capabilities: HostDebugCapabilities
     let vm: VM
     let guestMemory: GuestMemory
-    /// The built-in interrupt controllers; nil where all are the kernel's.
-    var model: InterruptModel?
+    private(set) var interruptController: (any InterruptController)!
+    /// Its built-in part; nil where all of it is the kernel's.
+    private(set) var model: InterruptModel?
     package let console: Console
     let server: any DebugServer
     /// The registers that clients see.
@@ -30,12 +31,6 @@ package final class VirtualMachine: @unchecked Sendable {
     private(set) var gate: Gate!
     let shared: SharedState
     var runState: RunState
-    /// Who holds up the lines of the kernel's chips.
-    let kernelLines = Mutex(LineLevels())
-    /// arm64: the kernel's interrupt controller, where it has one here.
-    var vgic: VGIC?
-    /// arm64: the UART's line into it.
-    var wire: InterruptWire?
     /// Caught inputs by their vectors (see `applyLineCatches`); read and changed by vCPU threads.
     let lineVectors = Mutex<[UInt8: Int]>([:])
 
@@ -74,6 +69,19 @@ package final class VirtualMachine: @unchecked Sendable {
         gate = Gate(processors: processors.count) { [unowned self] in processors[$0].kick() }
     }
 
+    /// All vCPUs are made.
+    func connectInterrupts() throws(KVMError) {
+        try interruptController.connect()
+        model = interruptController.model
+    }
+
+    /// Puts interrupt controllers in place. x86: before the vCPUs are made; arm64: afterwards.
+    func makeInterrupts() throws(KVMError) {
+        interruptController = try configuration.interruptController.make(for: self)
+    }
+
+    private var kernelGIC: (any KernelGIC)? { interruptController as? any KernelGIC }
+
     /// Runs the machine to its end, on threads of its own, and says how it ended.
     package func run() throws(MachineError) -> Ending {
         let ready = Condition(0)
@@ -85,7 +93,7 @@ package final class VirtualMachine: @unchecked Sendable {
                 }
             }
             _ = try Host.Thread.start("halt watch") { self.runState.haltWatch.live(self) }
-            if let wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
+            if let wire = kernelGIC?.wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
             try console.start(arrived: { self.passInput() }, quit: { self.end(.killed) })
         } catch {
             throw .host("a thread for each vCPU", error)
@@ -95,7 +103,7 @@ package final class VirtualMachine: @unchecked Sendable {
         let result = runState.ending.wait { $0 }
         // The threads keep the machine until each has seen this; one may be waiting for a debugger forever.
         runState.haltWatch.quit()
-        wire?.quit()
+        kernelGIC?.wire.quit()
         for processor in processors {
             gate.post(.quit, to: processor.index)
             processor.kick()
@@ -126,7 +134,7 @@ package final class VirtualMachine: @unchecked Sendable {
         runState.hasStarted = true
         runState.isResetPending = stop.cause == .reset
         guard let plan = server.serve(stop, on: self) else { return nil }
-        runState.reportsEachStop = plan.tellsEach
+        runState.reportsEachStop = plan.reportsEach
         do throws(Refusal) { try completeReset() } catch {
             end(.died(error.reason))
             return nil
@@ -147,31 +155,9 @@ package final class VirtualMachine: @unchecked Sendable {
         }
     }
 
-    /// Passes a device's interrupt line on to the interrupt controller. To the kernel's chips of a PC by level, not by an
-    /// irqfd: the trigger mode is the guest's choice, and the line may go down before the interrupt is taken (see
-    /// InterruptEventDescriptor). `processor` is the caller's own, where it was its guest that made the device do that.
+    /// Passes a device's interrupt line on. `processor` is the caller's own, where its guest made the device do that.
     func change(_ line: LineChange, by processor: Processor? = nil) throws(KVMError) {
-        if let model {
-            model.change(by: processor) { controllers, now in
-                let number = Int(line.line)
-                guard let input = input(number, of: controllers) else { return nil }
-                return switch line.action {
-                case .raise: controllers.setLine(input, true, at: now)
-                case .lower: controllers.setLine(input, false, at: now)
-                case .pulseLow: controllers.pulseLine(input, at: now)
-                }
-            }
-            return
-        }
-        if let wire { return try wire.follow(pulsed: line.action == .pulseLow) }
-        let number = Int(line.line)
-        switch line.action {
-        case .raise: try setKernelLine(number, true, by: .device)
-        case .lower: try setKernelLine(number, false, by: .device)
-        case .pulseLow:
-            try setKernelLine(number, false, by: .device)
-            try setKernelLine(number, true, by: .device)
-        }
+        try interruptController.raise(line, by: processor)
     }
 
     /// Before the machine is resumed: gives KVM what is armed and is not the vCPUs' own.

@@ -132,9 +132,9 @@ extension Processor {
     /// The stop for an instruction that is never done.
     private var stuckEvent: StopEvent {
         try? fetchRegisters()
-        let account =
+        let explanation =
             "vCPU \(index) does not get past one instruction: it takes exceptions without end, and is at "
             + "\(programCounter) now; monitor catch exception all stops at each"
-        return StopEvent(.exceptionLoop, on: index, account: account)
+        return StopEvent(.exceptionLoop, on: index, explanation: explanation)
     }
 }

@@ -133,7 +133,7 @@ final class Processor: @unchecked Sendable {
         do throws(KVMError) {
             event = try body()
         } catch {
-            event = StopEvent(.hostFailure, on: index, account: "vCPU \(index): \(error)")
+            event = StopEvent(.hostFailure, on: index, explanation: "vCPU \(index): \(error)")
         }
         counts.exits.stopped()
         // What cannot be fetched stays as it was; the next request on the vCPU says why.

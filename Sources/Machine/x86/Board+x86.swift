@@ -33,27 +33,17 @@ extension VirtualMachine {
     /// Puts interrupt controllers, vCPUs with these CPUID answers, memory and the image in place.
     func assembleX86(_ features: [CPUIDEntry], _ system: borrowing System) throws(KVMError) {
         try vm.reserveIntelPages(at: X86Board.intelPages)
-        let kind = configuration.interruptController
-        if kind.hasKernelChips {
-            try vm.makeInterruptControllers()
-            try vm.makeTimer()
-        } else if kind.hasKernelAPICs {
-            try vm.makeLocalAPICs(pins: IOAPIC.pins)
+        try makeInterrupts()
+        if capabilities.filtersRegisters {
+            try vm.exitOnFilteredRegisters(andUnknown: configuration.interruptController.localAPICs != .kernel)
         }
-        if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters(andUnknown: !kind.hasKernelAPICs) }
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(name(features), as: index, of: configuration.processorCount)
-            switch kind {
-            case .kernel, .split:
-                try vcpu.setProcessor(capabilities.hasDeadlineTimer ? offerDeadlineTimer(answers) : answers)
-            case .apic:
-                try vcpu.setProcessor(offer(answers, localAPIC: localAPICFeatures))
-            case .gicv2, .vgic: try vcpu.setProcessor(offer(answers, localAPIC: nil))
-            }
+            try vcpu.setProcessor(interruptController.answers(answers))
             processors.append(Processor(index, vcpu, of: self))
         }
-        if !kind.hasKernelChips { model = try makeModel() }
+        try connectInterrupts()
         try pageTraps.slots.set(trapping: [:], of: guestMemory, in: vm)
         guestMemory.place(configuration.placements)
         guard case .x86(let start) = configuration.start else { fatalError("this machine's image is no PC's") }
@@ -65,33 +55,7 @@ extension VirtualMachine {
     }
 
     /// The ports of the 8259 pair and the 8254 are the model's.
-    var hasModelledPorts: Bool { model != nil && configuration.interruptController != .gicv2 }
-
-    /// What the built-in local APICs have: both take that accesses to MSRs can be answered.
-    private var localAPICFeatures: LocalAPIC.Features {
-        var features = LocalAPIC.Features()
-        features.hasX2APIC = capabilities.filtersRegisters
-        features.hasDeadlineTimer = capabilities.filtersDeadline
-        return features
-    }
-
-    /// Events that `irq trace` keeps: some 4,000 interrupts from pending to end.
-    private static let traceCapacity = 16_384
-
-    private func makeModel() throws(KVMError) -> InterruptModel {
-        guard configuration.interruptController != .gicv2 else {
-            var board = GICBoard.Configuration.x86(processors: processors.count)
-            board.gic.traceCapacity = Self.traceCapacity
-            return InterruptModel(ModelledControllers(GICBoard(board)), of: self)
-        }
-        var model = PCInterruptController.Configuration()
-        model.processors = processors.count
-        model.traceCapacity = Self.traceCapacity
-        model.features = localAPICFeatures
-        model.hasLocalAPICs = !configuration.interruptController.hasKernelAPICs
-        model.timeStampFrequency = try processors[0].vcpu.timeStampFrequency() * 1000
-        return InterruptModel(ModelledControllers(PCInterruptController(model)), of: self)
-    }
+    var hasModelledPorts: Bool { model != nil && configuration.interruptController.localAPICs != .none }
 
     // MARK: - For the debugger
 
@@ -101,7 +65,7 @@ extension VirtualMachine {
             layout: layout, processorCount: processors.count,
             breakpointInstruction: capabilities.trap(in: level).map { [$0.opcode] },
             linkAddress: configuration.linkAddress)
-        traits.gicInterrupts = model?.look { $0.gic?.configuration.gic.interrupts } ?? nil
+        traits.gicInterrupts = interruptController.gicInterrupts
         traits.plantsInUserPages = !capabilities.user.executionBreakpoint
         return traits
     }
@@ -128,16 +92,8 @@ extension VirtualMachine {
 
     /// Device memory without what a read does to it.
     func inspectX86(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
-        if let board = model?.look({ $0.gic }) {
-            return try inspect(board.gic, board.configuration.placement, address, count: count, by: processor)
-        }
-        let view = try interrupts()
-        guard view.controllers.claims(address, processor) else {
-            throw Refusal("physical \(address) is neither memory nor a device")
-        }
-        let offset = Int(address.rawValue % UInt64(MemorySlots.pageSize))
-        let bytes = view.controllers.inspect(address + -offset, processor, local: view.locals[processor])
-        return Array(bytes[offset...].prefix(count))
+        if let bytes = try interruptController.inspect(address, count: count, by: processor) { return bytes }
+        throw Refusal("physical \(address) is neither memory nor a device that can be read without side effects")
     }
 
     var x86Map: String {
@@ -148,11 +104,12 @@ extension VirtualMachine {
                 hexadecimal(range.lowerBound.rawValue, digits: 16),
                 hexadecimal(range.upperBound.rawValue - 1, digits: 16), "RAM")
         }
-        lines += interruptPages.map { base, size, name in
-            line(hexadecimal(base, digits: 16), hexadecimal(base + UInt64(size - 1), digits: 16), name)
+        lines += interruptController.pages.map { page in
+            let base = page.base.rawValue
+            return line(hexadecimal(base, digits: 16), hexadecimal(base + page.size - 1, digits: 16), page.name)
         }
         lines.append("ports")
-        let isGIC = configuration.interruptController == .gicv2
+        let isGIC = interruptController.gicInterrupts != nil
         lines += bus { $0.ports.regions }.map { region in
             let last = region.base.rawValue + UInt16(region.count - 1)
             let input = region.line.flatMap { line in isGIC ? ModelledControllers.inputOfGIC(GSI: Int(line)) : Int(line)
@@ -161,20 +118,6 @@ extension VirtualMachine {
             return line("\(region.base)", hexadecimal(last, digits: 4), region.name + interrupt)
         }
         return lines.joined(separator: "\n")
-    }
-
-    /// Where the interrupt controllers are. The kernel's answer before an exit.
-    private var interruptPages: [(base: UInt64, size: Int, name: String)] {
-        guard let board = model?.look({ $0.gic?.configuration }) else {
-            return [(0xfec0_0000, 0x1000, "I/O APIC"), (0xfee0_0000, 0x1000, "local APIC")]
-        }
-        var pages = [
-            (board.placement.distributor.rawValue, GICv2.distributorSize, "GICv2 Distributor"),
-            (board.placement.interface.rawValue, GICv2.interfaceSize, "GICv2 CPU interface"),
-        ]
-        if let timers = board.timers { pages.append((timers.rawValue, GenericTimer.frameSize, "virtual timer")) }
-        if let starter = board.starter { pages.append((starter.rawValue, GenericTimer.frameSize, "vCPU start")) }
-        return pages
     }
 }
 

@@ -131,10 +131,10 @@ extension Processor {
             }
             if let line = machine.caughtLines[entry.vector], try vcpu.lastInterrupt() == entry.vector {
                 let text = "vCPU \(index): interrupt \(line) (vector \(hexadecimal(entry.vector))) reached its handler"
-                caught = caught ?? StopEvent(.caught, on: index, account: text)
+                caught = caught ?? StopEvent(.caught, on: index, explanation: text)
             }
             if entry.vector == entry.arrivesAs, machine.caughtVectors.contains(entry.vector) {
-                caught = caught ?? StopEvent(.caught, on: index, account: explanation(of: entry, frame))
+                caught = caught ?? StopEvent(.caught, on: index, explanation: explanation(of: entry, frame))
             }
         }
         if let outcome = caught.map(Outcome.stop) ?? landing { return outcome }

@@ -11,10 +11,10 @@ import Primitives
 // that lets it through.
 extension Processor {
     /// Whether its local APIC is the kernel's.
-    var hasKernelAPIC: Bool { machine.configuration.interruptController.hasKernelAPICs }
+    var hasKernelAPIC: Bool { machine.configuration.interruptController.localAPICs == .kernel }
 
     /// Whether it is the model's. With a GIC it has none.
-    var hasModelledAPIC: Bool { machine.configuration.interruptController == .apic }
+    var hasModelledAPIC: Bool { machine.configuration.interruptController.localAPICs == .builtIn }
 
     /// What the vCPU does, by KVM, or by this program where it has the local APIC.
     func activityX86() throws(KVMError) -> VCPU.Activity { hasKernelAPIC ? try vcpu.activity() : delivery.activity }
@@ -49,7 +49,7 @@ extension Processor {
             case .pend: "became pending"
             case .endOfInterrupt: "was ended by the guest"
             // A PC's processor takes the vector then; on a GIC the handler runs already.
-            case .acknowledge where machine.configuration.interruptController == .gicv2: "was acknowledged"
+            case .acknowledge where machine.configuration.interruptController.localAPICs == .none: "was acknowledged"
             case .deliver, .acknowledge: "reached its handler"
             default: event.kind.name
             }
@@ -57,7 +57,7 @@ extension Processor {
         let cause = event.cause.text.isEmpty ? "" : ", \(event.cause.text)"
         return StopEvent(
             .caught, on: index,
-            account:
+            explanation:
                 "vCPU \(event.processor ?? index): interrupt \(event.number)\(vector) \(what)\(cause)")
     }
 
@@ -99,7 +99,7 @@ extension Processor {
     }
 
     var resetByInit: StopEvent {
-        StopEvent(.reset, on: index, account: "vCPU 0 received INIT, which resets the machine")
+        StopEvent(.reset, on: index, explanation: "vCPU 0 received INIT, which resets the machine")
     }
 
     /// INIT: an application processor waits in the state of a reset (Intel SDM volume 3, section 9.4).
@@ -150,25 +150,16 @@ extension Processor {
         // make the page's answer old: the window's exit has a new one.
         let accepts = delivery.activity == .halted ? takesInterrupts : vcpu.acceptsInterrupt && !sync.isPageStale
         guard accepts, !delivery.isInjected else { return vcpu.requestInterruptWindow(delivery.activity == .runnable) }
-        var vector = delivery.queuedVector
-        if vector == nil {
-            model.change(by: self) { controller, now in
-                let taken = controller.acknowledge(index, at: now)
-                vector = taken.vector
-                return taken.outcome
-            }
-        }
-        guard let vector else { return }
-        if let hit = model.takeHit() ?? model.look({ $0.takeArrival() }) { delivery.caught = hit }
-        delivery.queuedVector = try vcpu.interrupt(vector) ? nil : vector
+        guard let taken = model.acknowledge(delivery.queuedVector, by: self) else { return }
+        if let hit = model.takeHit() ?? taken.caught { delivery.caught = hit }
+        delivery.queuedVector = try vcpu.interrupt(taken.vector) ? nil : taken.vector
         delivery.isInjected = true
         delivery.activity = .runnable
         if hasModelledAPIC {
-            let priority = model.look { $0.cr8(index) }
-            delivery.taskPriority = priority
-            vcpu.taskPriority = priority
+            delivery.taskPriority = taken.taskPriority
+            vcpu.taskPriority = taken.taskPriority
         }
-        let more = delivery.queuedVector != nil || model.look { $0.pending(index) } != nil
+        let more = delivery.queuedVector != nil || taken.isMorePending
         delivery.mayHavePending = more
         vcpu.requestInterruptWindow(more || followsPriority)
     }

@@ -198,6 +198,6 @@ extension VirtualMachine {
 extension Exit {
     /// The event stays queued.
     var isFailedDelivery: Bool {
-        if case .internalError(Exit.InternalError.delivery, _) = self { true } else { false }
+        if case .internalError(.eventDelivery, _) = self { true } else { false }
     }
 }

@@ -17,7 +17,7 @@ import Testing
         gic.target(33, 2)
         gic.gic.journal.trace.clear()
         gic.line(33, true, at: at(1_000))
-        _ = gic.ack(1, at: Moment(nanoseconds: 3_500, programCounter: 0xabc))
+        _ = gic.ack(1, at: ModelTime(nanoseconds: 3_500, programCounter: 0xabc))
         gic.line(33, false, at: at(5_000))
         gic.eoi(33, 1, at: at(9_250))
         return gic
@@ -188,7 +188,7 @@ import Testing
 
     // MARK: Rows and texts
 
-    @Test("info irqs lists what there is to tell, with priority, group, targets and source")
+    @Test("info irqs lists the interrupts in use, with priority, group, targets and source")
     func rows() throws {
         let gic = GICBoard(processors: 2)
         gic.put(0x184, 0xffff_fffe)
