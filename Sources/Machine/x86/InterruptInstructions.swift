@@ -29,7 +29,13 @@ extension Processor {
         return .stop(
             StopEvent(
                 .emulationFailure, on: index,
-                account: "vCPU \(index): KVM could not emulate the instruction at \(place): \(text)"))
+                account: "vCPU \(index): KVM could not emulate the instruction at \(place): \(text)"
+                    + (missingEmulation(of: bytes).map { ", \($0)" } ?? "")))
+    }
+
+    /// What this host's KVM leaves out, where that is why the guest cannot go on at the instruction that begins with `bytes`.
+    func missingEmulation(of bytes: [UInt8]) -> X86MissingEmulation? {
+        machine.capabilities.emulatesKernelMode ? X86MissingEmulation(bytes, registers) : nil
     }
 
     /// Does what `instruction`, which is next, does; its handler's first instruction is next then, once KVM has run.
