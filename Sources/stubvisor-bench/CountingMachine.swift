@@ -93,7 +93,8 @@ private final class Nobody: Attendant, Sendable {
     func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
         switch stop.cause {
         case .ended(let ending): .end(ending)
-        case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .haltedForGood:
+        case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .haltedForGood, .panicked,
+            .biosCall:
             .end(.died(stop.account ?? "the guest died"))
         case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused, .reset: .resume(.run(1))
         }

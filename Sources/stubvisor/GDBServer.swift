@@ -68,7 +68,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
     private func alone(with stop: StopEvent, processors: Int) -> Verdict? {
         switch stop.cause {
         case .ended(let ending): return .end(ending)
-        case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault:
+        case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .panicked, .biosCall:
             return .end(.died(stop.account ?? "the guest died"))
         case .reset:
             diagnose(.reset, "\(stop.account ?? "the guest asked for a reset"); starting it again")

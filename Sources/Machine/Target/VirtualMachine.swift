@@ -14,7 +14,7 @@ import Synchronization
 ///   `console`, `gate`). The rest changes only while all vCPUs are parked, by the thread with the Gate's baton.
 package final class VirtualMachine: @unchecked Sendable {
     /// Below the firmware area at the top of 4 GiB: no guest memory, no device.
-    static let intelPages = PhysicalAddress(0xfffb_d000)
+    static let intelPages = PhysicalAddress(0xfeff_d000)
 
     let configuration: MachineConfiguration
     var architecture: Architecture { configuration.architecture }
@@ -39,6 +39,8 @@ package final class VirtualMachine: @unchecked Sendable {
     /// The state that a reset brings back.
     private(set) var snapshot: MachineSnapshot!
     let haltWatch = HaltWatch()
+    /// Where the console shows the text screen.
+    private let screenWatch: ScreenWatch?
     private let platform: Mutex<PCPlatform>
     /// Who holds up the lines of the kernel's chips.
     let kernelLines = Mutex(LineLevels())
@@ -89,10 +91,15 @@ package final class VirtualMachine: @unchecked Sendable {
     ) throws(MachineError) {
         self.configuration = configuration
         self.console = console
+        screenWatch = configuration.showsScreen ? ScreenWatch() : nil
         self.attendant = attendant
         let memory = configuration.memory
         let below = min(memory.size, MachineMemory.deviceHole.lowerBound.rawValue)
-        platform = Mutex(PCPlatform(memoryBelow4GiB: below, memoryAbove4GiB: memory.size - below))
+        platform = Mutex(
+            PCPlatform(
+                memoryBelow4GiB: below, memoryAbove4GiB: memory.size - below,
+                firmware: FirmwareConfiguration(
+                    processorCount: configuration.processorCount, memorySize: memory.size)))
         do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
             throw .host("\(memory.size >> 20) MiB of guest memory", error)
         }
@@ -130,6 +137,15 @@ package final class VirtualMachine: @unchecked Sendable {
         gate = Gate(processors: processors.count) { [unowned self] in processors[$0].kick() }
     }
 
+    /// Where interrupts of the kernel's chips lead, as the tables for the guest have it: interrupt N to pin N of the I/O APIC
+    /// and input N of the 8259 pair, but for the 8254's, which has another pin. KVM by itself takes pin 0 for that.
+    private static let kernelRoutes: [GSIRoute] = (0..<UInt32(IOAPIC.pins)).flatMap { line -> [GSIRoute] in
+        guard line != PCBoard.timerPin else { return [] }
+        let (chips, ioAPIC): (UInt32, UInt32) = (line / 8, 2)
+        let input = line < 16 ? [GSIRoute(line, to: .pin(line % 8, controller: chips))] : []
+        return input + [GSIRoute(line, to: .pin(line == 0 ? PCBoard.timerPin : line, controller: ioAPIC))]
+    }
+
     /// Puts interrupt controllers, vCPUs with these CPUID answers, memory and the image in place.
     private func assemble(_ features: [CPUIDEntry]) throws(KVMError) {
         try vm.reserveIntelPages(at: Self.intelPages)
@@ -137,6 +153,7 @@ package final class VirtualMachine: @unchecked Sendable {
         if kind.hasKernelChips {
             try vm.makeInterruptControllers()
             try vm.makeTimer()
+            try vm.setRoutes(Self.kernelRoutes)
         } else if kind.hasKernelAPICs {
             try vm.makeLocalAPICs(pins: IOAPIC.pins)
         }
@@ -201,6 +218,7 @@ package final class VirtualMachine: @unchecked Sendable {
                 }
             }
             _ = try Host.Thread.start("halt watch") { self.haltWatch.live(self) }
+            if let screenWatch { _ = try Host.Thread.start("screen") { screenWatch.live(self) } }
             if let wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
             try console.start(arrived: { self.passInput() }, quit: { self.end(.killed) })
         } catch {
@@ -216,6 +234,7 @@ package final class VirtualMachine: @unchecked Sendable {
             gate.post(.quit, to: processor.index)
             processor.kick()
         }
+        screenWatch?.finish(self)
         console.finish()
         return result
     }
