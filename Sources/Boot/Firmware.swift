@@ -1,10 +1,11 @@
-// PC firmware: a ROM that ends at 4 GiB, its last 128 KiB also below 1 MiB (the chipset's shadow), and the processor as
-// after a reset, at 16 bytes below the ROM's end: Intel SDM volume 3, section 10.1.4. The shadow is RAM.
+// PC firmware: a ROM that ends at 4 GiB, its last 256 KiB also below 1 MiB, and the processor as
+// after a reset, at 16 bytes below the ROM's end: Intel SDM volume 3, section 10.1.4. What lies below
+// 1 MiB is RAM, as after a chipset's shadow was made and opened: there is no chipset that firmware could ask for that.
 
 import Primitives
 
 struct Firmware {
-    private static let shadowSize = 0x2_0000
+    private static let shadowSize = 0x4_0000
     let file: [UInt8]
 
     /// Error: `firmwareSize` where `memory` has no ROM of the file's size.

@@ -8,7 +8,7 @@ import Testing
     private func rom(_ size: Int) -> [UInt8] { (0..<size).map { UInt8(truncatingIfNeeded: $0 >> 12 ^ $0) } }
 
     @Test(
-        "Firmware ends at 4 GiB and at 1 MiB, and starts at the reset vector", arguments: [0x1000, 0x2_0000, 0x4_0000])
+        "Firmware ends at 4 GiB and at 1 MiB, and starts at the reset vector", arguments: [0x1000, 0x2_0000, 0x8_0000])
     func places(size: Int) throws {
         let file = rom(size)
         let memory = try MachineMemory(size: 64 << 20, firmwareSize: UInt64(size))
@@ -18,7 +18,7 @@ import Testing
         #expect(image.start.mode == .real && image.start.code.selector == 0xF000)
         let loaded = LoadedMemory(image)
         #expect(loaded.bytes(0x1_0000_0000 - UInt64(size), count: size) == file)
-        let shadow = min(size, 0x2_0000)
+        let shadow = min(size, 0x4_0000)
         #expect(loaded.bytes(0x10_0000 - UInt64(shadow), count: shadow) == Array(file.suffix(shadow)))
     }
 

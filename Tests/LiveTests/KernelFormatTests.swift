@@ -165,6 +165,21 @@ extension Live {
             #expect(result.status == 0x43, "\(result)")
         }
 
+        @Test(
+            "SeaBIOS finds memory and processors, and no disk", .needs(.kvm, .seaBIOS),
+            arguments: ["bios.bin", "bios-256k.bin"])
+        func seaBIOS(name: String) throws {
+            let stubvisor = try Stubvisor([
+                "--running", "--cpus", "2", "--memory", "64M", "--firmware", "/usr/share/seabios/\(name)",
+            ])
+            let isDone = stubvisor.program.read(
+                within: 60 * Patience.factor, until: { $0.output.contains("No bootable device") })
+            #expect(isDone, "\(stubvisor.program.output)")
+            for line in ["RamSize: 0x04000000 [cmos]", "Found 2 cpu(s) max supported 2 cpu(s)"] {
+                #expect(stubvisor.program.output.contains(line), "\(line)")
+            }
+        }
+
         @Test("a guest's panic is the end where nobody looks", .needs(.kvm))
         func panic() throws {
             // mov dx, 0x505; mov al, 1; out dx, al; hlt
