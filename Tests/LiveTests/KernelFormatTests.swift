@@ -173,7 +173,7 @@ extension Live {
                 "--running", "--cpus", "2", "--memory", "64M", "--firmware", "/usr/share/seabios/\(name)",
             ])
             let isDone = stubvisor.program.read(
-                within: 60 * Patience.factor, until: { $0.output.contains("No bootable device") })
+                within: 60, until: { $0.output.contains("No bootable device") })
             #expect(isDone, "\(stubvisor.program.output)")
             for line in ["RamSize: 0x04000000 [cmos]", "Found 2 cpu(s) max supported 2 cpu(s)"] {
                 #expect(stubvisor.program.output.contains(line), "\(line)")
