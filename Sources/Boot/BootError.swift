@@ -6,14 +6,17 @@ import Primitives
 package enum BootError: Error, Equatable, Sendable {
     /// Memory of so many bytes cannot be had.
     case memorySize(UInt64)
+    /// Firmware of so many bytes cannot be had.
+    case firmwareSize(UInt64)
     case emptyFile
+    /// A compressed file, and why it cannot be unpacked.
+    case notUnpacked(String)
     /// `part` needs `count` bytes from `offset`, and the file ends before that.
     case truncated(part: String, offset: UInt64, count: UInt64, fileSize: Int)
     /// With format `auto`: what the file seems to be, which is nothing loadable.
     case notRecognised(found: String)
     /// The file is not of the format that was asked for.
     case notOfFormat(ImageFormat, found: String)
-    case notLoadable(ImageFormat)
     /// An option that a format cannot honour, and why.
     case unusableOption(String, ImageFormat, String)
     /// A field of the ELF header at a file offset.
@@ -27,6 +30,12 @@ package enum BootError: Error, Equatable, Sendable {
     case multibootFlags(UInt32, offset: UInt64)
     /// The load addresses in the multiboot header at a file offset are missing or contradict each other.
     case multibootAddresses(offset: UInt64, String)
+    /// A field of a bzImage's setup header at a file offset.
+    case linuxHeader(String, offset: UInt64, found: String, expected: String)
+    /// A command line of so many bytes, more than the kernel takes.
+    case commandLineSize(Int, limit: Int)
+    /// What a multiboot2 header has at a file offset.
+    case multiboot2(offset: UInt64, String)
     case outsideMemory(part: String, start: PhysicalAddress, size: UInt64, memory: MachineMemory)
     case noRoom(String, size: UInt64, memory: UInt64)
     /// For an arm64 machine: what the file seems to be, which is nothing loadable there.
@@ -59,8 +68,12 @@ extension BootError: CustomStringConvertible {
         case .memorySize(let size):
             let (low, high) = (MachineMemory.sizes.lowerBound, MachineMemory.sizes.upperBound)
             return "memory of \(sizeText(size)): expected \(sizeText(low)) to \(sizeText(high)) in steps of 4 KiB"
+        case .firmwareSize(let size):
+            return "firmware of \(sizeText(size)): expected up to 16 MiB in steps of 4 KiB, for an x86 machine"
         case .emptyFile:
             return "the file is empty, expected a kernel image"
+        case .notUnpacked(let reason):
+            return "the compressed file cannot be unpacked: \(reason)"
         case .truncated(let part, let offset, let count, let fileSize):
             return "\(part) at file offset \(hexadecimal(offset)) needs \(count) bytes, but the file ends at "
                 + hexadecimal(UInt64(fileSize))
@@ -69,9 +82,6 @@ extension BootError: CustomStringConvertible {
                 + "(raw images load with --format flat)"
         case .notOfFormat(let format, let found):
             return "format \(format.rawValue) expects \(format.expectation), found \(found)"
-        case .notLoadable(let format):
-            let loadable = ImageFormat.loadable.map(\.rawValue).joined(separator: ", ")
-            return "format \(format.rawValue) is not loadable yet, expected one of \(loadable)"
         case .unusableOption(let option, let format, let reason):
             return "\(option) cannot be used with format \(format.rawValue): \(reason)"
         case .elfHeader(let field, let offset, let found, let expected):
@@ -86,11 +96,17 @@ extension BootError: CustomStringConvertible {
             return "the entry \(hexadecimal(entry)) is out of reach of \(mode.rawValue) mode, expected one below "
                 + (mode == .real ? "0x100000 (--cpu-mode protected or long reach further)" : "0x100000000")
         case .multibootFlags(let flags, let offset):
-            let names = (0..<16).filter { flags[bit: $0] }.map { $0 == 2 ? "2 (video mode)" : "\($0)" }
+            let names = (0..<16).filter { flags[bit: $0] }.map { "\($0)" }
             return "the multiboot header at file offset \(hexadecimal(offset)) requires features that are "
                 + "missing here: flag bits \(names.joined(separator: ", "))"
         case .multibootAddresses(let offset, let text):
             return "the multiboot header at file offset \(hexadecimal(offset)) has \(text)"
+        case .multiboot2(let offset, let text):
+            return "the multiboot2 header has at file offset \(hexadecimal(offset)) \(text)"
+        case .linuxHeader(let field, let offset, let found, let expected):
+            return "Linux setup header \(field) at file offset \(hexadecimal(offset)) is \(found), expected \(expected)"
+        case .commandLineSize(let size, let limit):
+            return "the kernel command line has \(size) bytes, expected at most \(limit), which this kernel takes"
         case .outsideMemory(let part, let start, let size, let memory):
             return "\(part) \(loadText(start, size, memory))"
         case .noRoom(let purpose, let size, let memory):
@@ -138,7 +154,7 @@ extension ImageFormat {
     /// What a file of this format must have.
     fileprivate var expectation: String {
         switch self {
-        case .auto, .flat: "any file"
+        case .auto, .flat, .firmware: "any file"
         case .elf: "an ELF file"
         case .multiboot: "a multiboot header in the first 8192 bytes"
         case .multiboot2: "a multiboot2 header in the first 32768 bytes"

@@ -6,10 +6,11 @@ extension ELF {
     /// Loads by physical address and starts at `e_entry`, with a 16 KiB stack in the first room from 0x1000 on.
     /// A 64-bit file's entry may be virtual and stays so, since it is mapped; a 32-bit file's becomes physical, since
     /// paging is off.
-    func load(into memory: MachineMemory) throws(BootError) -> BootImage {
+    func load(options: LoadOptions, into memory: MachineMemory) throws(BootError) -> BootImage {
         let segments = try segments(in: memory)
         var layout = Layout(memory: memory)
         place(segments, in: &layout)
+        _ = layout.placePlatform(options.machine, for: is64 ? .long : .protected)
         let physical = try physicalEntry(entry, in: segments)
         var start: StartState
         if is64 {

@@ -1,5 +1,6 @@
 // Flat images: bytes without any header, as assemblers write them with `-f bin`. The defaults are those of a PC's boot
-// sector (0x7C00, real mode) and of the first free megabyte. There is no BIOS to call.
+// sector (0x7C00, real mode) and of the first free megabyte. There is no BIOS to call: in real mode the interrupt table leads to
+// stubs that report a call (see PlatformTables).
 
 import Primitives
 
@@ -10,12 +11,14 @@ struct FlatImage {
     let address: PhysicalAddress
     /// A linear address.
     let entry: UInt64
+    private let machine: PCMachine?
 
     init(_ file: [UInt8], options: LoadOptions) {
         self.file = file
         mode = options.mode ?? .real
         address = options.loadAddress ?? PhysicalAddress(mode == .real ? 0x7C00 : 0x10_0000)
         entry = options.entry ?? address.rawValue
+        machine = options.machine
     }
 
     /// Starts at the entry with a stack; in real mode CS is 0 if IP reaches the entry so, else entry / 16.
@@ -28,6 +31,7 @@ struct FlatImage {
         guard range.contains(PhysicalAddress(entry)) else { throw .entryOutsideImage(entry: entry, loaded: range) }
         var layout = Layout(memory: memory)
         layout.placeImage(file, at: address, length: size)
+        _ = layout.placePlatform(machine, for: mode)
         let stack = try layout.allocateStack(for: mode)
         var start = try startState(in: &layout, stack: stack)
         if mode != .real { start.rsp = stack.rawValue }

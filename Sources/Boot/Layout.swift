@@ -42,10 +42,13 @@ struct Layout {
         placements.append(placement)
     }
 
-    /// Places a part of the image itself and keeps everything else off it.
-    mutating func placeImage(_ bytes: some Collection<UInt8>, at address: PhysicalAddress, length: UInt64) {
+    /// Places a part of the image itself and keeps everything else off it, and off the `taken` bytes that it takes for
+    /// itself when it runs.
+    mutating func placeImage(
+        _ bytes: some Collection<UInt8>, at address: PhysicalAddress, length: UInt64, taking taken: UInt64 = 0
+    ) {
         place(bytes, at: address, length: length)
-        let end = address.rawValue + length
+        let end = address.rawValue + max(length, taken)
         reserve(address.rawValue..<end)
         if end <= window.upperBound { imageEnd = max(imageEnd, end) }
     }
@@ -60,6 +63,9 @@ struct Layout {
         }
         taken.insert(range, at: low)
     }
+
+    /// Whether nothing has taken any of `range`.
+    func isFree(_ range: Range<UInt64>) -> Bool { !taken.contains { $0.overlaps(range) } }
 
     /// Finds room for `size` bytes at a multiple of `alignment` (a power of two) and takes it.
     /// Error: `noRoom`, naming `purpose`.

@@ -12,7 +12,7 @@ package func load(
     switch format {
     case .elf:
         guard ELF.isELF(file) else { throw .notOfFormat(format, found: describe(file)) }
-        image = try ELF(file).load(into: memory)
+        image = try ELF(file).load(options: options, into: memory)
     case .multiboot:
         guard let header = Multiboot(file) else { throw .notOfFormat(format, found: describe(file)) }
         image = try header.load(file, options: options, into: memory)
@@ -23,8 +23,14 @@ package func load(
         image = try elf.loadPVH(entry: entry, options: options, into: memory)
     case .flat:
         image = try FlatImage(file, options: options).load(into: memory)
-    case .auto, .multiboot2, .linux:
-        throw .notLoadable(format)
+    case .linux:
+        guard LinuxImage.isLinux(file) else { throw .notOfFormat(format, found: describe(file)) }
+        image = try LinuxImage(file).load(options: options, into: memory)
+    case .multiboot2:
+        guard let header = Multiboot2(file) else { throw .notOfFormat(format, found: describe(file)) }
+        image = try header.load(file, options: options, into: memory)
+    case .firmware: image = try Firmware(file: file).load(into: memory)
+    case .auto: fatalError("recognise gives no auto")
     }
     try options.check(format: format, start: image.start.mode)
     return image

@@ -4,10 +4,8 @@ import Primitives
 
 /// How an image file is read and started: the words of `--format`.
 package enum ImageFormat: String, CaseIterable, Sendable {
-    case auto, elf, multiboot, multiboot2, pvh, linux, flat
+    case auto, elf, multiboot, multiboot2, pvh, linux, flat, firmware
 
-    /// What `load` can read so far. `auto` picks among them, `flat` only where other options ask for it.
-    package static let loadable: [ImageFormat] = [.elf, .multiboot, .pvh, .flat]
 }
 
 /// The processor mode that an image starts in: the words of `--cpu-mode`.
@@ -29,14 +27,21 @@ package struct LoadOptions: Equatable, Sendable {
     package var entry: UInt64?
     /// Flat images: the mode to start in, nil for real mode. Other formats fix it and refuse another one.
     package var mode: CPUMode?
-    /// Handed to the kernel by `multiboot` and `pvh`, without the kernel's name; the other formats have no way to.
+    /// Handed to the kernel by `multiboot`, `multiboot2`, `pvh` and `linux`, without the kernel's name; the other formats have no way to.
     package var commandLine: String
-    /// Handed to the kernel by `multiboot` (as module 1) and `pvh`; the other formats have no way to.
+    /// Handed to the kernel by `multiboot` (as module 1), `multiboot2`, `pvh` and `linux`; the other formats have no way to.
     package var initrd: [UInt8]?
+    /// Handed to the kernel behind the initrd by `multiboot`, `multiboot2` and `pvh`; the other formats have no way to.
+    package var modules: [BootModule]
+    /// What the image is called: the first word of a multiboot command line, which has none without it.
+    package var imageName: String
+    /// x86: the machine that tables are made for; none without it.
+    package var machine: PCMachine?
 
     package init(
         format: ImageFormat = .auto, loadAddress: PhysicalAddress? = nil, entry: UInt64? = nil, mode: CPUMode? = nil,
-        commandLine: String = "", initrd: [UInt8]? = nil
+        commandLine: String = "", initrd: [UInt8]? = nil, modules: [BootModule] = [], imageName: String = "",
+        machine: PCMachine? = nil
     ) {
         self.format = format
         self.loadAddress = loadAddress
@@ -44,6 +49,14 @@ package struct LoadOptions: Equatable, Sendable {
         self.mode = mode
         self.commandLine = commandLine
         self.initrd = initrd
+        self.modules = modules
+        self.imageName = imageName
+        self.machine = machine
+    }
+
+    /// The command line as multiboot has it: the image's name first.
+    var namedCommandLine: String {
+        [imageName, commandLine].filter { !$0.isEmpty }.joined(separator: " ")
     }
 
     /// Whether an option was given that only flat images know.
@@ -58,8 +71,12 @@ package struct LoadOptions: Equatable, Sendable {
                 throw .unusableOption("--cpu-mode \(mode.rawValue)", format, "it starts in \(start.rawValue) mode")
             }
         }
-        if format == .flat || format == .elf {
-            let reason = "it has no way to hand one over, multiboot and pvh have"
+        if !modules.isEmpty, ![.multiboot, .multiboot2, .pvh].contains(format) {
+            throw .unusableOption(
+                "--module", format, "it has no way to hand one over, multiboot, multiboot2 and pvh have")
+        }
+        if [.flat, .elf, .firmware].contains(format) {
+            let reason = "it has no way to hand one over, multiboot, multiboot2, pvh and linux have"
             if initrd != nil { throw .unusableOption("--initrd", format, reason) }
             if !commandLine.isEmpty { throw .unusableOption("a kernel command line", format, reason) }
         }

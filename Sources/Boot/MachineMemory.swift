@@ -35,12 +35,26 @@ package struct MachineMemory: Equatable, Sendable {
     /// All RAM, in bytes.
     package let size: UInt64
     package let board: Board
+    /// On a PC, bytes of read-only memory for firmware, which end at 4 GiB.
+    package let firmwareSize: UInt64
 
-    /// RAM of `size` bytes, a multiple of 4 KiB in `sizes`; other sizes are `BootError.memorySize`.
-    package init(size: UInt64, board: Board = .pc) throws(BootError) {
+    /// RAM of `size` bytes, a multiple of 4 KiB in `sizes`; other sizes are `BootError.memorySize`. Firmware in whole pages,
+    /// of 16 MiB at most; else `firmwareSize`.
+    package init(size: UInt64, board: Board = .pc, firmwareSize: UInt64 = 0) throws(BootError) {
         guard Self.sizes.contains(size), size % 0x1000 == 0 else { throw .memorySize(size) }
+        guard firmwareSize <= Self.firmwareLimit, firmwareSize % 0x1000 == 0 else { throw .firmwareSize(firmwareSize) }
         self.size = size
         self.board = board
+        self.firmwareSize = firmwareSize
+    }
+
+    /// Below that are the interrupt controllers.
+    private static let firmwareLimit: UInt64 = 16 << 20
+
+    /// The read-only memory.
+    package var firmware: Range<PhysicalAddress> {
+        let end = Self.deviceHole.upperBound
+        return PhysicalAddress(end.rawValue - firmwareSize)..<end
     }
 
     /// The first byte of RAM.
@@ -51,8 +65,14 @@ package struct MachineMemory: Equatable, Sendable {
         }
     }
 
-    /// The address ranges that are RAM, ascending: one, or two around `deviceHole`.
+    /// The address ranges that are memory, ascending: RAM and, above what there is of it below 4 GiB, firmware.
     package var ranges: [Range<PhysicalAddress>] {
+        guard firmwareSize > 0 else { return ramRanges }
+        return (ramRanges + [firmware]).sorted { $0.lowerBound < $1.lowerBound }
+    }
+
+    /// Those that are RAM: one, or two around `deviceHole`.
+    private var ramRanges: [Range<PhysicalAddress>] {
         if isOnePiece { return [start..<start + Int(size)] }
         let hole = Self.deviceHole
         guard size > hole.lowerBound.rawValue else { return [start..<end] }
@@ -69,12 +89,15 @@ package struct MachineMemory: Equatable, Sendable {
 
     package var isOnePiece: Bool { board == .arm }
 
-    /// Whether every byte of `range` is RAM.
+    /// Whether every byte of `range` is memory.
     package func contains(_ range: Range<PhysicalAddress>) -> Bool {
         // Without a list of ranges: every access to guest memory asks this.
         let (lower, upper) = (range.lowerBound.rawValue, range.upperBound.rawValue)
         if isOnePiece { return lower >= start.rawValue && upper <= end.rawValue }
         if upper <= endBelow4GiB { return true }
+        if firmwareSize > 0, lower >= firmware.lowerBound.rawValue, upper <= firmware.upperBound.rawValue {
+            return true
+        }
         return lower >= Self.deviceHole.upperBound.rawValue && upper <= end.rawValue
     }
 
@@ -94,7 +117,7 @@ package struct MachineMemory: Equatable, Sendable {
             entry(0, Self.lowMemoryEnd, .usable), entry(Self.lowMemoryEnd, 0xA_0000, .reserved),
             entry(0xF_0000, Self.highMemoryStart, .reserved),
         ]
-        let high = ranges.map { (max($0.lowerBound.rawValue, Self.highMemoryStart), $0.upperBound.rawValue) }
+        let high = ramRanges.map { (max($0.lowerBound.rawValue, Self.highMemoryStart), $0.upperBound.rawValue) }
         return low + high.filter { $0 < $1 }.map { entry($0, $1, .usable) }
     }
 

@@ -1,5 +1,5 @@
 // PVH, the Xen project's direct boot: docs/misc/pvh.pandoc and include/public/arch-x86/hvm/start_info.h of Xen.
-// Version 1 of the start info, which has the memory map. Leaves out: ACPI tables (rsdp_paddr is zero).
+// Version 1 of the start info, which has the memory map.
 
 import Primitives
 
@@ -11,7 +11,9 @@ extension ELF {
         guard entry <= UInt64(UInt32.max) else { throw .entryOutOfReach(entry: entry, .protected) }
         var layout = Layout(memory: memory)
         place(segments, in: &layout)
-        let information = try PVHStartInfo(options: options, memory: memory).place(in: &layout)
+        let rootPointer = layout.placePlatform(options.machine, for: .protected)
+        let information = try PVHStartInfo(options: options, memory: memory, rootPointer: rootPointer)
+            .place(in: &layout)
         var start = try StartState.protected(entry: entry, layout: &layout)
         start.rbx = information.rawValue
         let summary =
@@ -24,20 +26,15 @@ extension ELF {
 struct PVHStartInfo {
     let options: LoadOptions
     let memory: MachineMemory
+    /// The ACPI tables', where there are any.
+    let rootPointer: PhysicalAddress?
 
     private static let magic: UInt32 = 0x336E_C578
     private static let version: UInt32 = 1
 
-    /// Places the structure, the command line, the memory map and, on a page border above the kernel, the initrd.
+    /// Places the structure, the command line, the memory map and, on page borders above the kernel, the modules.
     func place(in layout: inout Layout) throws(BootError) -> PhysicalAddress {
-        var modules: (count: UInt32, address: PhysicalAddress) = (0, PhysicalAddress(0))
-        if let initrd = options.initrd {
-            let start = try layout.allocateAndPlace(initrd, alignment: 0x1000, in: .high, for: "initrd")
-            var entry: [UInt8] = []
-            // Address, size, command line, reserved.
-            for value in [start.rawValue, UInt64(initrd.count), 0, 0] { entry.append(littleEndian: value) }
-            modules = (1, try layout.allocateAndPlace(entry, for: "module list"))
-        }
+        let modules = try placeModules(in: &layout)
         let commandLine = try layout.placeString(options.commandLine, for: "kernel command line")
         let map = memory.map
         let mapAddress = try layout.allocateAndPlace(bytes(of: map), for: "memory map")
@@ -49,11 +46,23 @@ struct PVHStartInfo {
         bytes.append(littleEndian: modules.count)
         bytes.append(littleEndian: modules.address.rawValue)
         bytes.append(littleEndian: commandLine.rawValue)
-        bytes.append(littleEndian: UInt64(0))  // rsdp_paddr
+        bytes.append(littleEndian: rootPointer?.rawValue ?? 0)
         bytes.append(littleEndian: mapAddress.rawValue)
         bytes.append(littleEndian: UInt32(map.count))
         bytes.append(littleEndian: UInt32(0))  // reserved
         return try layout.allocateAndPlace(bytes, for: "PVH start info")
+    }
+
+    /// Places the modules and their list, `struct hvm_modlist_entry`s: address, size, command line, reserved.
+    private func placeModules(in layout: inout Layout) throws(BootError) -> (count: UInt32, address: PhysicalAddress) {
+        let modules = try layout.place(options.allModules)
+        guard !modules.isEmpty else { return (0, PhysicalAddress(0)) }
+        var list: [UInt8] = []
+        for module in modules {
+            let text = try layout.placeString(module.text, for: "module command line")
+            for value in [module.address.rawValue, module.size, text.rawValue, 0] { list.append(littleEndian: value) }
+        }
+        return (UInt32(modules.count), try layout.allocateAndPlace(list, for: "module list"))
     }
 
     /// `struct hvm_memmap_table_entry`s: address, size, type, reserved. The types are those of E820.

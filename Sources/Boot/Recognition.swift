@@ -3,21 +3,23 @@
 import Primitives
 
 /// Picks the format of a file that is loaded with `auto`; never `auto`. Error: `notRecognised`.
-/// - An ELF file is multiboot if it has that header, else PVH if it has that note, else plain ELF. Multiboot comes
-///   first because its header is put there by hand, for a loader to see; both start the same kernel.
-/// - An ELF file with only a multiboot2 header is not loadable yet: its entry is 32-bit code that wants that protocol.
+/// - An ELF file is multiboot if it has that header, else PVH if it has that note, else multiboot 2, else plain ELF.
+///   Multiboot comes first because its header is put there by hand, for a loader to see; all start the same kernel.
 /// - An ELF file that names an interpreter is a program, not a kernel; `--format elf` loads it all the same.
-/// - Another file is flat if the options describe a flat image, else multiboot if it has that header.
+/// - Another file is flat if the options describe a flat image, else multiboot or
+///   multiboot 2 if it has that header, else Linux's.
 func recognise(_ file: [UInt8], options: LoadOptions) throws(BootError) -> ImageFormat {
     if ELF.isELF(file) {
         if Multiboot(file) != nil { return .multiboot }
         let elf = try ELF(file)
         if elf.pvhEntry != nil { return .pvh }
         if elf.namesInterpreter { throw .notRecognised(found: "a program for an operating system, not a kernel") }
-        return hasMultiboot2Header(file) ? .multiboot2 : .elf
+        return Multiboot2(file) != nil ? .multiboot2 : .elf
     }
     if options.describesFlatImage { return .flat }
     if Multiboot(file) != nil { return .multiboot }
+    if Multiboot2(file) != nil { return .multiboot2 }
+    if LinuxImage.isLinux(file) { return .linux }
     throw .notRecognised(found: describe(file))
 }
 
@@ -26,7 +28,6 @@ func describe(_ file: [UInt8]) -> String {
     for signature in signatures where file.dropFirst(signature.offset).starts(with: signature.bytes) {
         return signature.name
     }
-    if hasMultiboot2Header(file) { return "a multiboot2 image" }
     let start = file.prefix(512)
     if start.allSatisfy({ (0x20..<0x7F).contains($0) || (0x09...0x0D).contains($0) }) { return "a text file" }
     var digits: [UInt8] = []
@@ -50,13 +51,3 @@ private let signatures: [(name: String, offset: Int, bytes: [UInt8])] = [
     ("a boot sector", 0x1FE, [0x55, 0xAA]),
     ("an initrd (cpio archive)", 0, Array("07070".utf8)),
 ]
-
-/// Whether a header of Multiboot2 Specification version 2.0, section 3.1.1 lies in the first 32 KiB.
-private func hasMultiboot2Header(_ file: [UInt8]) -> Bool {
-    for offset in stride(from: 0, to: min(file.count, 32768) - 15, by: 8) {
-        guard file.number(at: offset, count: 4) as UInt32 == 0xE852_50D6 else { continue }
-        let words: [UInt32] = [0, 4, 8, 12].map { file.number(at: offset + $0, count: 4) }
-        if words.reduce(0, &+) == 0 { return true }
-    }
-    return false
-}

@@ -29,6 +29,8 @@ package struct SegmentRegister: Equatable, Sendable {
     static func realCode(_ selector: UInt16) -> Self { real(selector, attributes: 0x009B) }
     /// A real-mode data or stack segment: base is the selector times 16.
     static func realData(_ selector: UInt16) -> Self { real(selector, attributes: 0x0093) }
+    /// CS after a reset: its base is that of the last 64 KiB below 4 GiB, until the first far jump.
+    static let reset = Self(selector: 0xF000, base: 0xFFFF_0000, limit: 0xFFFF, attributes: 0x009B)
     private static func real(_ selector: UInt16, attributes: UInt16) -> Self {
         Self(selector: selector, base: UInt64(selector) << 4, limit: 0xFFFF, attributes: attributes)
     }
@@ -41,6 +43,9 @@ package struct SegmentRegister: Equatable, Sendable {
     static let data = Self(selector: 0x10, base: 0, limit: 0xFFFF_FFFF, attributes: 0xC093)
     /// A busy 32-bit TSS at 0 with the least limit, without a descriptor. Virtualisation hardware demands a busy one.
     static let task = Self(selector: 0, base: 0, limit: 0x67, attributes: 0x008B)
+
+    /// The same, loaded by another selector.
+    func at(_ selector: UInt16) -> Self { Self(selector: selector, base: base, limit: limit, attributes: attributes) }
 
     /// The 8-byte descriptor that loads this register.
     var descriptor: UInt64 {

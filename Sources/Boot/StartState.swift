@@ -56,32 +56,47 @@ package struct StartState: Equatable, Sendable {
         return state
     }
 
-    /// Protected mode at `entry`: flat 4 GiB segments, paging off.
-    static func protected(entry: UInt64, layout: inout Layout) throws(BootError) -> Self {
-        try Self(
-            mode: .protected, instructionPointer: entry, code: .code32, data: .data, stack: .data, task: .task,
-            gdt: table(code: .code32, layout: &layout), idt: Table(base: PhysicalAddress(0), limit: 0),
+    /// As after a reset of the processor.
+    static let reset = Self(
+        mode: .real, instructionPointer: 0xFFF0, code: .reset, data: .realData(0), stack: .realData(0), task: .task,
+        gdt: Table(base: PhysicalAddress(0), limit: 0xFFFF), idt: Table(base: PhysicalAddress(0), limit: 0xFFFF),
+        cr0: CR0.extensionType, cr3: 0, cr4: 0, efer: 0)
+
+    /// Protected mode at `entry`: flat 4 GiB segments, code's by `selector` and data's by the next one, paging off.
+    static func protected(
+        entry: UInt64, layout: inout Layout, selector: UInt16 = SegmentRegister.code32.selector
+    ) throws(BootError) -> Self {
+        let code = SegmentRegister.code32.at(selector)
+        let data = SegmentRegister.data.at(selector + 8)
+        return try Self(
+            mode: .protected, instructionPointer: entry, code: code, data: data, stack: data, task: .task,
+            gdt: table(code: code, data: data, layout: &layout), idt: Table(base: PhysicalAddress(0), limit: 0),
             cr0: CR0.protection | CR0.extensionType, cr3: 0, cr4: 0, efer: 0)
     }
 
-    /// Long mode at `entry`, a virtual address, under `tables`. SSE is enabled: compilers use it unasked.
-    static func long(entry: UInt64, tables: PageTables, layout: inout Layout) throws(BootError) -> Self {
+    /// Long mode at `entry`, a virtual address, under `tables`, with segments as in protected mode. SSE is enabled:
+    /// compilers use it unasked.
+    static func long(
+        entry: UInt64, tables: PageTables, layout: inout Layout, selector: UInt16 = SegmentRegister.code64.selector
+    ) throws(BootError) -> Self {
+        let code = SegmentRegister.code64.at(selector)
+        let data = SegmentRegister.data.at(selector + 8)
         let root = try layout.allocate(tables.size, alignment: 0x1000, for: "page tables")
         layout.place(tables.bytes(at: root), at: root)
         return try Self(
-            mode: .long, instructionPointer: entry, code: .code64, data: .data, stack: .data, task: .task,
-            gdt: table(code: .code64, layout: &layout), idt: Table(base: PhysicalAddress(0), limit: 0),
+            mode: .long, instructionPointer: entry, code: code, data: data, stack: data, task: .task,
+            gdt: table(code: code, data: data, layout: &layout), idt: Table(base: PhysicalAddress(0), limit: 0),
             cr0: CR0.protection | CR0.monitorCoprocessor | CR0.extensionType | CR0.numericError | CR0.paging,
             cr3: root.rawValue, cr4: CR4.pae | CR4.fxsave | CR4.simdExceptions,
             efer: EFER.longModeEnable | EFER.longModeActive)
     }
 
-    /// Places a GDT of three descriptors: null, code at 0x08, data at 0x10.
-    private static func table(code: SegmentRegister, layout: inout Layout) throws(BootError) -> Table {
-        var bytes: [UInt8] = []
-        for descriptor in [0, code.descriptor, SegmentRegister.data.descriptor] {
-            bytes.append(littleEndian: descriptor)
-        }
+    /// Places a GDT with the descriptors of `code` and, behind it, `data`; those before are null.
+    private static func table(
+        code: SegmentRegister, data: SegmentRegister, layout: inout Layout
+    ) throws(BootError) -> Table {
+        var bytes = [UInt8](repeating: 0, count: Int(code.selector))
+        for descriptor in [code.descriptor, data.descriptor] { bytes.append(littleEndian: descriptor) }
         let base = try layout.allocateAndPlace(bytes, alignment: 16, for: "GDT")
         return Table(base: base, limit: UInt16(bytes.count - 1))
     }

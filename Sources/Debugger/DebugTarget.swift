@@ -82,6 +82,8 @@ package enum ReportTopic: Equatable, Sendable {
     case capabilities
     /// Where memory and devices are.
     case memoryMap
+    /// What the text screen shows.
+    case screen
     /// By what means the breakpoint at an address works, and how often it was hit.
     case breakpoint(VirtualAddress)
     /// By what means a watchpoint works, how often it was hit, and how many exits it caused beside that.

@@ -64,6 +64,9 @@ extension MonitorCommand {
         MonitorCommand(name: "info mtree", arguments: "", summary: "where memory and devices are") {
             session, _ throws(Refusal) in session.target.report(.memoryMap)
         },
+        MonitorCommand(name: "screen", arguments: "", summary: "the text screen at 0xb8000, and where its cursor is") {
+            session, _ throws(Refusal) in session.target.report(.screen)
+        },
         MonitorCommand(name: "catch list", arguments: "", summary: "what is caught, and its numbers") {
             session, _ throws(Refusal) in session.listCatches()
         },

@@ -49,8 +49,7 @@ extension Session {
         // LLDB makes its own words from the address, and from the signal it sent.
         case .watchpoint, .interrupted, .paused: break
         case .held, .tripleFault, .exceptionLoop, .emulationFailure, .hostFailure, .haltedForGood, .caught,
-            .memoryFault, .reset,
-            .ended:
+            .memoryFault, .panicked, .biosCall, .reset, .ended:
             details.description = stop.explanation.map(Self.firstLine) ?? stop.cause.name
         }
         return details

@@ -38,6 +38,10 @@ package enum StopCause: Equatable, Sendable {
     case caught
     /// An access that no memory or device answers.
     case memoryFault
+    /// The guest reports that it has crashed.
+    case panicked
+    /// A guest in real mode called a BIOS, which there is not.
+    case biosCall
     case reset
     case ended(Ending)
 }
@@ -71,8 +75,8 @@ extension StopCause {
         case .paused: .none
         case .tripleFault, .exceptionLoop: .segmentationFault
         case .emulationFailure: .illegalInstruction
-        case .hostFailure, .reset: .abort
-        case .memoryFault: .emulationTrap
+        case .hostFailure, .reset, .panicked: .abort
+        case .memoryFault, .biosCall: .emulationTrap
         }
     }
 
@@ -80,7 +84,9 @@ extension StopCause {
     var persists: Bool {
         switch self {
         case .tripleFault, .exceptionLoop, .emulationFailure, .hostFailure, .haltedForGood, .memoryFault: true
-        case .held, .breakpoint, .watchpoint, .stepped, .interrupted, .paused, .caught, .reset, .ended: false
+        case .held, .breakpoint, .watchpoint, .stepped, .interrupted, .paused, .caught, .panicked, .biosCall, .reset,
+            .ended:
+            false
         }
     }
 
@@ -102,6 +108,8 @@ extension StopCause {
         case .haltedForGood: "halted for good"
         case .caught: "caught"
         case .memoryFault: "access outside of memory and devices"
+        case .panicked: "the guest reports a crash"
+        case .biosCall: "a BIOS call"
         case .reset: "reset"
         case .ended(.poweredOff): "powered off"
         case .ended(.exited(let status)): "the guest exited with status \(status)"

@@ -11,6 +11,10 @@ package enum Effect: Hashable, Sendable {
     case powerOff
     /// Leave with this exit status.
     case exit(status: UInt8)
+    /// The guest says that it has crashed.
+    case panic
+    /// The guest called a BIOS, which there is not.
+    case biosCall
 }
 
 /// What becomes of an interrupt line. Only changes are reported.

@@ -1,5 +1,6 @@
-// Ports that no PC has but many guests use: Bochs' console at 0xe9, QEMU's isa-debug-exit at 0xf4; and the port for
-// power-on test codes at 0x80, which every PC has and Linux writes to in order to wait.
+// Ports that no PC has but many guests use: Bochs' console at 0xe9, which firmware looks for at 0x402 too, QEMU's
+// isa-debug-exit at 0xf4 and pvpanic at 0x505; the port for power-on test codes at 0x80, which every PC has and Linux
+// writes to in order to wait; and where BIOS calls end.
 
 /// Bochs' "port E9 hack": what is written is printed, and a read gives 0xe9 as the sign that it works.
 package struct DebugConsole: ByteDevice {
@@ -43,4 +44,25 @@ package struct PostCode: ByteDevice {
     }
 
     package mutating func reset() { last = 0 }
+}
+
+/// QEMU's pvpanic: a guest that has crashed says so.
+package struct PanicPort: Equatable, Sendable {
+    /// PVPANIC_PANICKED; a guest that goes on to load a crash kernel would say 2.
+    private static let panicked: UInt8 = 1
+
+    package init() {}
+
+    package func inspect() -> UInt8 { Self.panicked }
+
+    package func write(_ value: UInt64) -> WriteResponse {
+        WriteResponse(effect: UInt8(truncatingIfNeeded: value) & Self.panicked != 0 ? .panic : nil)
+    }
+}
+
+/// What the stubs in the interrupt table of a guest that starts in real mode write to: it called a BIOS.
+package struct BIOSCall: Equatable, Sendable {
+    package init() {}
+
+    package func write() -> WriteResponse { WriteResponse(effect: .biosCall) }
 }

@@ -33,6 +33,19 @@ package enum Device: Equatable, Sendable {
     case debugConsole(DebugConsole)
     case debugExit(DebugExit)
     case postCode(PostCode)
+    case panic(PanicPort)
+    case biosCall(BIOSCall)
+    case display(DisplayController)
+    case firmware(FirmwareConfiguration)
+    case pci(PCIConfiguration)
+
+    /// A wide access is one for the register that it begins at, whatever lies inside it.
+    var takesWholeAccesses: Bool {
+        switch self {
+        case .firmware, .pci: true
+        default: false
+        }
+    }
 
     /// What can happen to a device other than an access or input.
     package enum Event: Hashable, Sendable {
@@ -58,7 +71,13 @@ package enum Device: Equatable, Sendable {
         case .clock(var device):
             defer { self = .clock(device) }
             return device.readBytes(register, size, now)
-        case .reset, .power, .debugConsole, .debugExit, .postCode:
+        case .display(var device):
+            defer { self = .display(device) }
+            return device.readBytes(register, size, now)
+        case .firmware(var device):
+            defer { self = .firmware(device) }
+            return device.read(register)
+        case .reset, .power, .debugConsole, .debugExit, .postCode, .panic, .biosCall, .pci:
             return inspect(register: register, size: size, now: now)  // reading these changes nothing
         }
     }
@@ -91,7 +110,21 @@ package enum Device: Equatable, Sendable {
             return device.writeBytes(value, register, size, now)
         case .debugExit(let device):
             return device.write(value)
+        case .panic(let device):
+            return device.write(value)
+        case .biosCall(let device):
+            return device.write()
+        case .display(var device):
+            defer { self = .display(device) }
+            return device.writeBytes(value, register, size, now)
+        case .firmware(var device):
+            device.write(value, to: register, size: size)
+            self = .firmware(device)
+        case .pci(var device):
+            device.write(value, to: register, size: size)
+            self = .pci(device)
         }
+        return WriteResponse()
     }
 
     /// What `read` would give, without its side effects.
@@ -105,7 +138,11 @@ package enum Device: Equatable, Sendable {
         case .power(let device): device.inspectBytes(register, size, now)
         case .debugConsole(let device): device.inspectBytes(register, size, now)
         case .postCode(let device): device.inspectBytes(register, size, now)
-        case .debugExit: 0
+        case .panic(let device): UInt64(device.inspect())
+        case .display(let device): device.inspectBytes(register, size, now)
+        case .firmware(let device): device.inspect(register)
+        case .pci(let device): device.inspect(register, size: size)
+        case .debugExit, .biosCall: 0
         }
     }
 
@@ -117,7 +154,7 @@ package enum Device: Equatable, Sendable {
         case .keyboard(let device): device.interruptLevel
         case .power(let device): device.interruptLevel
         case .clock(let device): device.interruptLevel
-        case .reset, .debugConsole, .debugExit, .postCode: false
+        case .reset, .debugConsole, .debugExit, .postCode, .panic, .biosCall, .display, .firmware, .pci: false
         }
     }
 
@@ -126,7 +163,7 @@ package enum Device: Equatable, Sendable {
         switch self {
         case .uart(let device): device.room
         case .pl011(let device): device.room
-        case .clock, .keyboard, .reset, .power, .debugConsole, .debugExit, .postCode: 0
+        default: 0
         }
     }
 
@@ -135,7 +172,7 @@ package enum Device: Equatable, Sendable {
         switch self {
         case .uart(let device): device.awaitsInput ? device.room : 0
         case .pl011(let device): device.awaitsInput ? device.room : 0
-        case .clock, .keyboard, .reset, .power, .debugConsole, .debugExit, .postCode: 0
+        default: 0
         }
     }
 
@@ -148,7 +185,7 @@ package enum Device: Equatable, Sendable {
         case .pl011(var device):
             defer { self = .pl011(device) }
             return device.receive(byte)
-        case .clock, .keyboard, .reset, .power, .debugConsole, .debugExit, .postCode: return false
+        default: return false
         }
     }
 
@@ -196,7 +233,16 @@ package enum Device: Equatable, Sendable {
         case .postCode(var device):
             device.reset()
             self = .postCode(device)
-        case .debugConsole, .debugExit:
+        case .display(var device):
+            device.reset()
+            self = .display(device)
+        case .firmware(var device):
+            device.reset()
+            self = .firmware(device)
+        case .pci(var device):
+            device.reset()
+            self = .pci(device)
+        case .debugConsole, .debugExit, .panic, .biosCall:
             break
         }
     }

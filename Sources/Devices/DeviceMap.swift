@@ -1,9 +1,9 @@
 // Which device answers at which address, whatever kind of bus it is.
 //
 // An access belongs to the device that claims its first byte. Bytes past the end of that claim meet nothing: they read
-// as ones and are dropped on a write. So a 32-bit write to the PCI address port 0xcf8, where nothing answers, never
-// trips over the reset register at 0xcf9 inside it. Within the claim a device of byte registers sees a wide access as
-// bytes, lowest address first, as the ISA bus splits it.
+// as ones and are dropped on a write. Within the claim a device of byte registers sees a wide access as bytes, lowest
+// address first, as the ISA bus splits it. A device that takes whole accesses sees it as one: so a 32-bit write to the
+// PCI address port 0xcf8 never trips over the reset register at 0xcf9 inside it.
 //
 // Not generic over the address, unlike `Bus`, so that an access stays far below the price of the exit that brought it.
 
@@ -132,7 +132,9 @@ struct DeviceMap: Equatable, Sendable {
         let count = claims[low - 1].count
         guard offset < count else { return nil }
         let register = claims[low - 1].firstRegister + Int(offset)
-        return (claims[low - 1].device, register, Int(Swift.min(UInt64(size), count - offset)))
+        let device = claims[low - 1].device
+        let reach = slots[device].device.takesWholeAccesses ? size : Int(Swift.min(UInt64(size), count - offset))
+        return (device, register, reach)
     }
 
     /// Ones for the bytes of an access of `size` bytes that lie beyond the first `reach`.

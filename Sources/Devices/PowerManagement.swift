@@ -1,17 +1,21 @@
 // ACPI fixed hardware (ACPI specification 6.5, section 4.8.3): the PM1a event block (status, enable) and the PM1a
 // control block, side by side. The FADT names where they are and, with no SMI_CMD, that ACPI mode is always on.
 // The power button is the only event. Any sleep type switches off: the DSDT offers S5 only.
-// Left out: the PM timer, general-purpose events, wake and the other sleep states.
+// The PM timer (section 4.8.3.3) counts 32 bits of model time, which is stopped while the machine is.
+// Left out: the timer's overflow event, general-purpose events, wake and the other sleep states.
 
-/// Six bytes: PM1a_STS, PM1a_EN, PM1a_CNT, 16 bits each.
+/// Six bytes: PM1a_STS, PM1a_EN, PM1a_CNT, 16 bits each. Four more: PM_TMR.
 package struct PowerManagement: ByteDevice {
     /// Register numbers of the low bytes.
     package enum Register {
         package static let status = 0
         package static let enable = 2
         package static let control = 4
-        package static let count = 6
+        package static let timer = 8
     }
+
+    /// The PM timer's ticks a second.
+    private static let timerFrequency: UInt64 = 3_579_545
 
     /// PWRBTN_STS and PWRBTN_EN.
     private static let powerButton: UInt16 = 0x0100
@@ -39,6 +43,7 @@ package struct PowerManagement: ByteDevice {
     package mutating func read(_ register: Int, now: WallTime) -> UInt8 { inspect(register, now: now) }
 
     package func inspect(_ register: Int, now: WallTime) -> UInt8 {
+        if register >= Register.timer { return Self.timerByte(register - Register.timer, at: now) }
         let word =
             switch register & ~1 {
             case Register.status: status
@@ -48,7 +53,15 @@ package struct PowerManagement: ByteDevice {
         return UInt8(truncatingIfNeeded: word >> (register & 1 == 0 ? 0 : 8))
     }
 
+    /// Byte `number` of the timer's count.
+    private static func timerByte(_ number: Int, at now: WallTime) -> UInt8 {
+        let (seconds, nanoseconds) = now.uptime.quotientAndRemainder(dividingBy: 1_000_000_000)
+        let ticks = seconds &* timerFrequency &+ nanoseconds * timerFrequency / 1_000_000_000
+        return UInt8(truncatingIfNeeded: ticks >> UInt64(number * 8))
+    }
+
     package mutating func write(_ value: UInt8, to register: Int, now: WallTime) -> WriteResponse {
+        guard register < Register.timer else { return WriteResponse() }
         let shift = register & 1 == 0 ? 0 : 8
         let bits = UInt16(value) << UInt16(shift)
         let others: UInt16 = ~(0x00ff << UInt16(shift))

@@ -11,12 +11,31 @@ package struct ChildProcess: Sendable {
     package init(
         _ arguments: [String], input: Bool = true, joined: Bool = false, quiet: Bool = false
     ) throws(Errno) {
+        try self.init(arguments) { actions in
+            if !input { posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) }
+            if quiet { posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) }
+            if joined || quiet { posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO) }
+        }
+    }
+
+    /// The same with the file at `path` as standard input, `output` as standard output, and nothing said on standard error.
+    init(_ arguments: [String], between path: String, and output: Int32) throws(Errno) {
+        try self.init(arguments) { actions in
+            posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, path, O_RDONLY, 0)
+            posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO)
+            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
+            posix_spawn_file_actions_addclose(&actions, output)
+        }
+    }
+
+    /// The same with the descriptors that `arrange` arranges.
+    private init(
+        _ arguments: [String], descriptors arrange: (inout posix_spawn_file_actions_t) -> Void
+    ) throws(Errno) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        if !input { posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) }
-        if quiet { posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) }
-        if joined || quiet { posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO) }
+        arrange(&actions)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -93,7 +93,8 @@ private final class NoDebugger: DebugServer, Sendable {
     func serve(_ stop: StopEvent, on machine: VirtualMachine) -> ResumePlan? {
         switch stop.cause {
         case .ended(let ending): machine.end(ending)
-        case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .haltedForGood:
+        case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .haltedForGood, .panicked,
+            .biosCall:
             machine.end(.died(stop.explanation ?? "the guest died"))
         case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused, .reset: return .run(1)
         }

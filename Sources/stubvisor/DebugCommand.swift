@@ -7,13 +7,14 @@ func debug(_ options: RunOptions) throws(Failure) -> Int32 {
     var options = options
     // What is typed is gdb's; what the guest prints is shown between gdb's lines.
     if options.console == .stdio { options.console = .prefixed("") }
+    let symbols = Symbols.file(for: options.kernel)
     return try withDebugger(options) { endpoint in
         var arguments = ["gdb", "-q"]
         if let places = Places() { arguments += ["-x", places.gdbScript] }
         if options.load.mode == .real, options.gdbArchitecture == .auto {
             arguments += ["-ex", "set architecture i8086"]
         }
-        return arguments + ["-ex", "target remote \(endpoint)", options.kernel]
+        return arguments + ["-ex", "target remote \(endpoint)"] + (symbols.map { [$0] } ?? [])
     }
 }
 

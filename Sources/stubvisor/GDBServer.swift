@@ -76,7 +76,7 @@ final class GDBServer: DebugServer, @unchecked Sendable {
     private func endAlone(at stop: StopEvent) -> Ending? {
         switch stop.cause {
         case .ended(let ending): return ending
-        case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault:
+        case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .panicked, .biosCall:
             return .died(stop.explanation ?? "the guest died")
         case .haltedForGood:
             let explanation = stop.explanation ?? "the guest halted for good"

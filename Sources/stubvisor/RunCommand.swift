@@ -63,6 +63,7 @@ struct Setup {
                 throw .host("cannot open the folder of --output, \(path): \(error)")
             }
         }
+        configuration.showsScreen = options.console == .screen
         if options.gdb != nil, let note = configuration.note { diagnose("\(options.kernel) is \(note)") }
         let console: Console
         do throws(Errno) { console = try Console(options.console.place) } catch {
@@ -115,9 +116,15 @@ private final class TraceFile: Sendable {
 }
 
 private func configure(_ options: RunOptions) throws(Failure) -> MachineConfiguration {
-    let file = try read(options.kernel)
+    var file = try read(options.kernel)
+    if ![.flat, .firmware].contains(options.load.format) { file = try Unpacking.unpack(file, from: options.kernel) }
     var load = options.load
     if let initrd = options.initrd { load.initrd = try read(initrd) }
+    load.imageName = options.kernel
+    for module in options.modules {
+        let parts = module.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        load.modules.append(BootModule(try read(parts[0]), text: parts.joined(separator: " ")))
+    }
     if MachineConfiguration.architecture == .arm64, options.treeController == .gicv2, options.processorCount > 8 {
         throw .usage("--cpus \(options.processorCount): a GICv2 serves 8 at most")
     }
@@ -127,10 +134,12 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
     }
     do throws(BootError) {
         let memory = try MachineMemory(
-            size: options.memory, board: MachineConfiguration.architecture == .arm64 ? .arm : .pc)
+            size: options.memory, board: MachineConfiguration.architecture == .arm64 ? .arm : .pc,
+            firmwareSize: load.format == .firmware ? UInt64(file.count) : 0)
         let isRunning = options.isRunning || options.gdb == nil
         switch MachineConfiguration.architecture {
         case .x86_64:
+            load.machine = PCMachine(processorCount: options.processorCount, hasAPICs: options.irqchip != .gicv2)
             return MachineConfiguration(
                 memory: memory, processorCount: options.processorCount,
                 interruptController: options.interruptController,
@@ -172,6 +181,7 @@ extension RunOptions.Console {
         switch self {
         case .stdio, .prefixed: "stdio"
         case .none: "none"
+        case .screen: "screen"
         case .file(let path): "file:\(path)"
         case .unix(let path): "unix:\(path)"
         }
@@ -182,6 +192,7 @@ extension RunOptions.Console {
         case .stdio: .standard(input: true, prefix: "")
         case .prefixed(let prefix): .standard(input: false, prefix: prefix)
         case .none: .none
+        case .screen: .standard(input: false, prefix: "")
         case .file(let path): .file(path: path)
         case .unix(let path): .unix(path: path)
         }

@@ -8,6 +8,8 @@ import Primitives
 struct RunOptions {
     enum Console: Equatable {
         case stdio, none
+        /// The text screen, on standard output.
+        case screen
         case file(String)
         case unix(String)
         /// Standard output, each line after some text.
@@ -34,6 +36,10 @@ struct RunOptions {
     var memory: UInt64 = 256 << 20
     var console = Console.stdio
     var initrd: String?
+    /// A ROM to start in the place of a kernel.
+    var firmware: String?
+    /// Each a file, and behind a comma its arguments.
+    var modules: [String] = []
     var load = LoadOptions()
     /// Whose registers gdb is given.
     var gdbArchitecture = GDBArchitecture.auto
@@ -70,6 +76,11 @@ struct RunOptions {
                 value = next
             }
             try option.set(&self, value)
+        }
+        if let firmware {
+            guard kernels.isEmpty else { throw .usage("--firmware takes the place of a kernel: got \(kernels[0])") }
+            kernels = [firmware]
+            load.format = .firmware
         }
         guard let first = kernels.first else { throw .usage("a kernel is missing") }
         guard kernels.count == 1 else { throw .usage("expected one kernel: got \(kernels.joined(separator: ", "))") }
@@ -167,8 +178,17 @@ extension Option {
             options, text throws(Failure) in options.initrd = text
         },
         Option(
-            name: "--console", value: "stdio | none | file:PATH | unix:PATH",
-            help: "the guest's serial port; default stdio, a file gets 1 GiB at most"
+            name: "--module", value: "FILE[,ARGUMENTS]",
+            help: "another file for the kernel, behind the initrd; may be repeated (multiboot 1 and 2, PVH)"
+        ) { options, text throws(Failure) in options.modules.append(text) },
+        Option(
+            name: "--firmware", value: "FILE",
+            help: "x86-64: a PC's firmware in the place of KERNEL: a ROM that ends at 4 GiB, from its reset vector on"
+        ) { options, text throws(Failure) in options.firmware = text },
+        Option(
+            name: "--console", value: "stdio | screen | none | file:PATH | unix:PATH",
+            help:
+                "the guest's serial port; default stdio, a file gets 1 GiB at most. screen: lines of its text screen instead"
         ) { options, text throws(Failure) in options.console = try console(text) },
         Option(
             name: "--format", value: ImageFormat.allCases.map(\.rawValue).joined(separator: " | "),
@@ -205,10 +225,15 @@ extension Option {
     private static func console(_ text: String) throws(Failure) -> RunOptions.Console {
         switch text {
         case "stdio": return .stdio
+        case "screen":
+            guard MachineConfiguration.architecture == .x86_64 else {
+                throw .usage("--console screen: arm64 guests have no text screen")
+            }
+            return .screen
         case "none": return .none
         case _ where text.hasPrefix("file:") && text.count > 5: return .file(String(text.dropFirst(5)))
         case _ where text.hasPrefix("unix:") && text.count > 5: return .unix(String(text.dropFirst(5)))
-        default: throw .usage("--console \(text): expected stdio, none, file:PATH or unix:PATH")
+        default: throw .usage("--console \(text): expected stdio, screen, none, file:PATH or unix:PATH")
         }
     }
 

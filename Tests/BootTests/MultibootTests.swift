@@ -61,6 +61,49 @@ import Testing
         #expect(memory.string(memory.number(image.start.rbx + 16, count: 4)) == "")
     }
 
+    @Test("The command line begins with the image's name, and each module has its own words")
+    func words() throws {
+        let options = LoadOptions(
+            commandLine: "a b", initrd: [1],
+            modules: [BootModule([2, 3], text: "ext2fs --x"), BootModule([], text: "m")],
+            imageName: "path/kernel")
+        let image = try load(rawMultiboot, options: options, into: ram())
+        expectSound(image, in: try ram())
+        let memory = LoadedMemory(image)
+        func field(_ offset: UInt64) -> UInt64 { memory.number(image.start.rbx + offset, count: 4) }
+        #expect(memory.string(field(16)) == "path/kernel a b")
+        #expect(field(20) == 3)
+        let rows = (0..<3).map { row in (0..<3).map { memory.number(field(24) + row * 16 + $0 * 4, count: 4) } }
+        #expect(rows.map { $0[1] - $0[0] } == [1, 2, 0])
+        #expect(rows.map { memory.string($0[2]) } == ["initrd", "ext2fs --x", "m"])
+        #expect(memory.bytes(rows[1][0], count: 2) == [2, 3])
+    }
+
+    @Test("A kernel that wishes a video mode gets the text screen", arguments: [3, 7] as [UInt32])
+    func videoMode(flags: UInt32) throws {
+        let bytes = multibootHeader(flags: flags) + [UInt8](repeating: 0, count: 36) + [0xF4]
+        let image = try load(TestELF.simple(bytes: bytes).file, into: ram())
+        let memory = LoadedMemory(image)
+        let base = image.start.rbx
+        #expect(memory.number(base, count: 4)[bit: 12] == (flags == 7))
+        let fields = memory.bytes(base + 88, count: 22)
+        let screen: [UInt8] = [0, 0x80, 0xB, 0, 0, 0, 0, 0, 160, 0, 0, 0, 80, 0, 0, 0, 25, 0, 0, 0, 16, 2]
+        #expect(fields == (flags == 7 ? screen : [UInt8](repeating: 0, count: 22)))
+    }
+
+    @Test("A kernel finds its section headers, and the tables that no segment loads", arguments: [false, true])
+    func sections(is64: Bool) throws {
+        let elf = TestELF.simple(is64: is64, bytes: multibootHeader() + [0xF4]).withSections()
+        let image = try load(elf.file, into: ram())
+        expectSound(image, in: try ram())
+        let memory = LoadedMemory(image)
+        func field(_ offset: UInt64) -> UInt64 { memory.number(image.start.rbx + offset, count: 4) }
+        #expect(field(0)[bit: 5] && field(28) == 2 && field(32) == (is64 ? 64 : 40) && field(40) == 1)
+        let strings = field(36) + field(32)
+        let address = memory.number(strings + (is64 ? 16 : 12), count: is64 ? 8 : 4)
+        #expect(memory.bytes(address, count: TestELF.strings.count) == TestELF.strings)
+    }
+
     @Test("A raw image loads by the header's address fields")
     func raw() throws {
         let image = try load(rawMultiboot, into: ram())
@@ -97,7 +140,7 @@ import Testing
     @Test(
         "Features that a kernel requires and that are missing are named",
         arguments: [
-            (0x0004, "flag bits 2 (video mode)"), (0x0014, "flag bits 2 (video mode), 4"), (0x8001, "flag bits 15"),
+            (0x0008, "flag bits 3"), (0x0018, "flag bits 3, 4"), (0x8001, "flag bits 15"),
         ] as [(UInt32, String)])
     func flags(flags: UInt32, text: String) throws {
         let error = try loadError(TestELF.simple(bytes: multibootHeader(flags: flags)).file)

@@ -32,7 +32,8 @@ import Testing
         #expect(word(32) == 0)
         let module = (0..<4).map { memory.number(word(16) + 8 * $0, count: 8) }
         #expect(module[0] % 0x1000 == 0 && module[0] >= 0x10_0000)
-        #expect(module[1...] == [3, 0, 0])
+        #expect(module[1] == 3 && module[3] == 0)
+        #expect(memory.string(module[2]) == "initrd")
         #expect(memory.bytes(module[0], count: 3) == [1, 2, 3])
         #expect(word(48) == 4)
         for (index, entry) in try ram().map.enumerated() {

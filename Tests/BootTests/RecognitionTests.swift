@@ -8,14 +8,19 @@ import Testing
     @Test("The format words are the command line's")
     func words() {
         #expect(
-            ImageFormat.allCases.map(\.rawValue) == ["auto", "elf", "multiboot", "multiboot2", "pvh", "linux", "flat"])
+            ImageFormat.allCases.map(\.rawValue) == [
+                "auto", "elf", "multiboot", "multiboot2", "pvh", "linux", "flat", "firmware",
+            ])
         #expect(CPUMode.allCases.map(\.rawValue) == ["real", "protected", "long"])
     }
 
     @Test("Each kind of file is recognised")
     func kinds() throws {
         let formats = try validImages.map { try load($0.file, options: $0.options, into: ram()).format }
-        #expect(formats == [.elf, .elf, .elf, .multiboot, .multiboot, .pvh, .flat, .flat])
+        #expect(
+            formats == [
+                .elf, .elf, .elf, .multiboot, .multiboot, .pvh, .flat, .flat, .linux, .linux, .multiboot2, .multiboot2,
+            ])
     }
 
     @Test("Multiboot comes before PVH, and either can be asked for")
@@ -43,27 +48,14 @@ import Testing
             (Array("#!/bin/sh\n".utf8), "a script"),
             (Array("hello, world\n".utf8), "a text file"),
             ([0x1F, 0x8B, 8, 0], "gzip-compressed data"),
-            ([UInt8](repeating: 0, count: 0x202) + Array("HdrS".utf8), "a Linux bzImage"),
             ([UInt8](repeating: 0, count: 0x1FE) + [0x55, 0xAA], "a boot sector"),
             ([UInt8](repeating: 0, count: 0x38) + Array("ARMd".utf8), "an arm64 Linux Image"),
             ([0xDE, 0xAD, 0xBE, 0xEF, 0, 1, 2, 3, 4], "a file that begins with the bytes deadbeef00010203"),
-            (multiboot2Header, "a multiboot2 image"),
         ] as [([UInt8], String)])
     func notAKernel(file: [UInt8], found: String) throws {
         let error = try loadError(file)
         #expect(error == .notRecognised(found: found))
         #expect("\(error)".contains(found) && "\(error)".contains("--format flat"))
-    }
-
-    @Test("A format that is not loadable yet is refused, with those that are")
-    func notYet() throws {
-        for format in [ImageFormat.multiboot2, .linux] {
-            let error = try loadError(TestELF.simple().file, LoadOptions(format: format))
-            #expect(
-                "\(error)" == "format \(format.rawValue) is not loadable yet, expected one of elf, multiboot, pvh, flat"
-            )
-        }
-        #expect(try loadError(TestELF.simple(bytes: multiboot2Header).file) == .notLoadable(.multiboot2))
     }
 
     @Test(
@@ -72,6 +64,11 @@ import Testing
             (ImageFormat.elf, rawMultiboot, "format elf expects an ELF file, found a file that begins with the bytes"),
             (.pvh, [0x4D, 0x5A], "format pvh expects an ELF file with a Xen PHYS32_ENTRY note, found a PE program"),
             (.pvh, TestELF.simple().file, "found an ELF file without one"),
+            (.linux, TestELF.simple().file, "format linux expects a Linux bzImage, found an ELF file"),
+            (
+                .multiboot2, rawMultiboot,
+                "format multiboot2 expects a multiboot2 header in the first 32768 bytes, found a file"
+            ),
             (.multiboot, TestELF.simple().file, "a multiboot header in the first 8192 bytes, found an ELF file"),
         ] as [(ImageFormat, [UInt8], String)])
     func wrongFormat(format: ImageFormat, file: [UInt8], text: String) throws {
@@ -86,6 +83,8 @@ import Testing
             (TestELF.simple().file, LoadOptions(mode: .real), "--cpu-mode real"),
             (TestELF.simple().file, LoadOptions(commandLine: "x"), "a kernel command line"),
             (TestELF.simple().file, LoadOptions(initrd: [1]), "--initrd"),
+            (TestELF.simple().file, LoadOptions(modules: [BootModule([1], text: "m")]), "--module"),
+            (TestLinux().file, LoadOptions(modules: [BootModule([1], text: "m")]), "--module"),
             ([0xF4], LoadOptions(format: .flat, initrd: [1]), "--initrd"),
             (rawMultiboot, LoadOptions(format: .multiboot, mode: .long), "--cpu-mode long"),
         ] as [([UInt8], LoadOptions, String)])
@@ -98,11 +97,3 @@ import Testing
         #expect(try load(TestELF.simple().file, options: LoadOptions(mode: .long), into: ram()).format == .elf)
     }
 }
-
-/// A multiboot2 header without tags but the last.
-private let multiboot2Header: [UInt8] = {
-    let words: [UInt32] = [0xE852_50D6, 0, 24]
-    var bytes: [UInt8] = []
-    for word in words + [0 &- words.reduce(0, &+), 0, 8] { bytes.append(littleEndian: word) }
-    return bytes
-}()

@@ -1,3 +1,4 @@
+import Foundation
 import Primitives
 import TestSupport
 import Testing
@@ -20,7 +21,8 @@ import Testing
         let regions = PCPlatform().ports.regions
         #expect(
             regions.map { Int($0.base.rawValue) } == [
-                0x60, 0x64, 0x70, 0x80, 0x92, 0xe9, 0xf4, 0x3f8, 0x600, 0xcf9,
+                0x60, 0x64, 0x70, 0x80, 0x92, 0xe9, 0xef, 0xf4, 0x3d4, 0x3da, 0x3f8, 0x402, 0x505, 0x510, 0x600, 0x608,
+                0xcf8, 0xcf9, 0xcfc,
             ])
         #expect(regions.first { $0.name == "COM1" }?.line == 4)
         #expect(regions.first { $0.name == "keyboard command" }?.line == 1)
@@ -73,7 +75,55 @@ import Testing
     @Test("a PCI address written at 0xcf8 does not reset the machine")
     func aPCIAddressWrittenAt0xcf8DoesNotResetThe() {
         var pc = PCPlatform()
-        #expect(write(&pc, 0x8000_ff00, 0xcf8, size: 4) == Access(isClaimed: false))
+        #expect(write(&pc, 0x8000_0604, 0xcf8, size: 4) == Access())
+        #expect(read(&pc, 0xcf8, size: 4) == 0x8000_0604)
+        #expect(read(&pc, 0xcf9) == 0)
+    }
+
+    @Test("PCI configuration space answers with ones, whatever is asked, and keeps the address")
+    func pciAnswersEmpty() {
+        var pc = PCPlatform()
+        _ = write(&pc, 0xffff_ffff, 0xcf8, size: 4)
+        #expect(read(&pc, 0xcf8, size: 4) == 0x80ff_fffc)
+        // Bytes of the address register are none: Linux's probe writes one.
+        _ = write(&pc, 0x01, 0xcfb)
+        _ = write(&pc, 0x80, 0xcf8)
+        #expect(read(&pc, 0xcf8, size: 4) == 0x80ff_fffc)
+        for (port, size, ones) in [(0xcfc, 4, 0xffff_ffff), (0xcfe, 2, 0xffff), (0xcff, 1, 0xff)]
+            as [(UInt16, Int, UInt64)]
+        {
+            _ = write(&pc, 0, port, size: size)
+            #expect(read(&pc, port, size: size) == ones)
+        }
+    }
+
+    @Test("every device of the board's table answers at its ports, with its line")
+    func everyDeviceOfTheTableAnswers() {
+        let regions = PCPlatform().ports.regions
+        let rows = PCBoard.devices.flatMap { device in device.ports.map { ($0, device.line) } }
+        #expect(regions.count == rows.count)
+        for (ports, line) in rows {
+            let region = regions.first { $0.base.rawValue == ports.first }
+            #expect(region?.name == ports.name && region?.count == ports.count && region?.line == line)
+        }
+    }
+
+    @Test("the README lists the board's ports as the table has them")
+    func theREADMEListsTheBoardsPorts() throws {
+        var folder = URL(fileURLWithPath: #filePath)
+        while !FileManager.default.fileExists(atPath: folder.appendingPathComponent("Package.swift").path) {
+            folder.deleteLastPathComponent()
+        }
+        let readme = try String(contentsOf: folder.appendingPathComponent("README.md"), encoding: .utf8)
+        for device in PCBoard.devices {
+            let runs = device.ports.map { ports in
+                let last = ports.first + UInt16(ports.count) - 1
+                return [ports.first, last].prefix(min(ports.count, 2)).map { hexadecimal($0) }.joined(separator: " to ")
+            }
+            for run in runs { #expect(readme.contains("\(run) |") || readme.contains("\(run), "), "\(run)") }
+            guard let line = device.line else { continue }
+            #expect(readme.contains("| \(runs.joined(separator: ", ")) | \(line) |"), "\(runs)")
+        }
     }
 
     @Test("a 16550 answers on the memory bus with 64-bit accesses too")
@@ -211,6 +261,74 @@ import Testing
         #expect(read(&pc, 0x80) == 0x55)
     }
 
+    @Test("firmware finds the debug console at 0x402 too")
+    func firmwareFindsTheDebugConsoleAt0x402() {
+        var pc = PCPlatform()
+        #expect(read(&pc, 0x402) == 0xe9)
+        #expect(write(&pc, 0x21, 0x402).effect == .output(0x21))
+    }
+
+    @Test("a panic is reported, a crash kernel's start is not")
+    func aPanicIsReported() {
+        var pc = PCPlatform()
+        #expect(read(&pc, 0x505) == 1)
+        #expect(write(&pc, 1, 0x505).effect == .panic)
+        #expect(write(&pc, 2, 0x505).effect == nil)
+    }
+
+    @Test("the PM timer counts 3,579,545 ticks a second of model time, in 32 bits")
+    func thePMTimerCounts() {
+        var pc = PCPlatform()
+        func timer(_ nanoseconds: UInt64) -> UInt64 {
+            pc.ports.read(at: IOPort(0x608), size: 4, now: WallTime(0, uptime: nanoseconds)).value
+        }
+        #expect(timer(0) == 0)
+        #expect(timer(1_000_000_000) == 3_579_545)
+        #expect(timer(500_000_000) == 1_789_772)
+        #expect(timer(1200 * 1_000_000_000) == 4_295_454_000 - 1 << 32)
+        #expect(timer(.max) <= 0xffff_ffff)
+        #expect(write(&pc, 0xffff_ffff, 0x608, size: 4).effect == nil)
+    }
+
+    @Test("the cursor's place reads back, and a wait for either half of the display's cycle ends")
+    func theCursorReadsBack() {
+        var pc = PCPlatform()
+        for (index, value) in [(0x0e, 0x07), (0x0f, 0xcf), (0x0c, 0x01)] as [(UInt64, UInt64)] {
+            _ = write(&pc, value << 8 | index, 0x3d4, size: 2)
+            _ = write(&pc, index, 0x3d4)
+            #expect(read(&pc, 0x3d5) == value)
+        }
+        #expect(pc.screen.cursor == 0x07cf && pc.screen.start == 0x100)
+        _ = write(&pc, 0x3f, 0x3d4)
+        _ = write(&pc, 0xff, 0x3d5)
+        #expect(read(&pc, 0x3d5) == 0)
+        let states = (0..<2).map { _ in read(&pc, 0x3da) & 8 }
+        #expect(Set(states) == [0, 8])
+    }
+
+    @Test("fw_cfg has its signature, the number of processors and a directory of files")
+    func firmwareConfiguration() {
+        let files = [("etc/one", [1, 2, 3] as [UInt8]), (String(repeating: "x", count: 80), [])]
+        var pc = PCPlatform(
+            firmware: FirmwareConfiguration(processorCount: 3, memorySize: 1 << 32, files: files))
+        func item(_ key: UInt64, _ count: Int) -> [UInt8] {
+            _ = write(&pc, key, 0x510, size: 2)
+            return (0..<count).map { _ in UInt8(read(&pc, 0x511)) }
+        }
+        #expect(item(0, 6) == Array("QEMU".utf8) + [0, 0])
+        #expect(item(5, 2) == [3, 0] && item(0xf, 2) == [3, 0] && item(1, 4) == [1, 0, 0, 0])
+        #expect(item(3, 8) == [0, 0, 0, 0, 1, 0, 0, 0])
+        let directory = item(0x19, 4 + 2 * 64)
+        #expect(directory[..<12] == [0, 0, 0, 2, 0, 0, 0, 3, 0, 0x20, 0, 0])
+        #expect(String(decoding: directory[12..<19], as: UTF8.self) == "etc/one" && directory[19] == 0)
+        #expect(directory[131] == 0)
+        #expect(item(0x20, 4) == [1, 2, 3, 0])
+        #expect(item(0x4000, 2) == [0, 0])
+        // A selector is 16 bits wide; a byte of it is none.
+        _ = write(&pc, 0, 0x510)
+        #expect(read(&pc, 0x511) == 0)
+    }
+
     // MARK: Keyboard controller
 
     @Test(
@@ -291,11 +409,11 @@ import Testing
             switch Int.random(in: 0..<5, using: &random) {
             case 0, 1: line = pc.ports.write(random.next(), at: port, size: size, now: now).line
             case 2, 3:
-                let seen = pc.ports.inspect(at: port, size: 1, now: now)
+                let seen = pc.ports.inspect(at: port, size: size, now: now)
                 let access = pc.ports.read(at: port, size: size, now: now)
                 #expect(access.isClaimed == (seen != nil))
                 #expect(access.value <= .mask(8 * size))
-                if let seen { #expect(access.value & 0xff == seen) }
+                if let seen, size == 1 { #expect(access.value == seen) }
                 line = access.line
             default: line = pc.ports.receive(UInt8.random(in: 0...255, using: &random), in: pc.console).line
             }

@@ -15,7 +15,10 @@ extension FuzzEntry {
     /// An image of any format, and a byte for the options.
     static let bootImage = FuzzEntry(
         name: "boot-image", quick: 5000, seeds: validImages.enumerated().map { $1.file + [UInt8($0)] },
-        words: [[0x7f, 0x45, 0x4c, 0x46], [0x02, 0xb0, 0xad, 0x1b], note("Xen", type: 18, [1, 0, 16, 0])]
+        words: [
+            [0x7f, 0x45, 0x4c, 0x46], [0x02, 0xb0, 0xad, 0x1b], note("Xen", type: 18, [1, 0, 16, 0]),
+            Array("HdrS".utf8),
+        ]
     ) { input in
         guard let ram = try? MachineMemory(size: 64 << 20) else { return "64 MiB are no memory" }
         do {

@@ -37,6 +37,8 @@ package struct TestELF {
     package var machine: UInt16?
     package var entry: UInt64
     package var segments: [Segment]
+    /// Section headers behind everything: a null one, and a string table.
+    package var hasSections = false
 
     package init(
         is64: Bool = true, type: UInt16 = 2, machine: UInt16? = nil, entry: UInt64, segments: [Segment]
@@ -54,6 +56,20 @@ package struct TestELF {
         return segments[..<index].reduce(headers.roundedUp(to: 16)) { ($0 + $1.bytes.count).roundedUp(to: 16) }
     }
 
+    /// What the string table of `hasSections` holds.
+    package static let strings = Array("\0.shstrtab\0".utf8)
+
+    private var sectionOffset: Int {
+        guard let last = segments.indices.last else { return 0 }
+        return (offset(of: last) + segments[last].bytes.count + Self.strings.count).roundedUp(to: 16)
+    }
+
+    package func withSections() -> Self {
+        var copy = self
+        copy.hasSections = true
+        return copy
+    }
+
     package var file: [UInt8] {
         let word = is64 ? 8 : 4
         var header: [UInt8] = [0x7F, 0x45, 0x4C, 0x46, is64 ? 2 : 1, 1, 1] + [UInt8](repeating: 0, count: 9)
@@ -65,9 +81,10 @@ package struct TestELF {
         append(1, 4)
         append(entry, word)
         append(is64 ? 64 : 52, word)
-        append(0, word)
+        append(hasSections ? UInt64(sectionOffset) : 0, word)
         append(0, 4)
-        for half in [is64 ? 64 : 52, is64 ? 56 : 32, segments.count, 0, 0, 0] { append(UInt64(half), 2) }
+        let sections = hasSections ? [is64 ? 64 : 40, 2, 1] : [0, 0, 0]
+        for half in [is64 ? 64 : 52, is64 ? 56 : 32, segments.count] + sections { append(UInt64(half), 2) }
         for (index, segment) in segments.enumerated() {
             let size = UInt64(segment.bytes.count)
             let words = [
@@ -83,6 +100,14 @@ package struct TestELF {
         for (index, segment) in segments.enumerated() {
             header += [UInt8](repeating: 0, count: offset(of: index) - header.count) + segment.bytes
         }
+        guard hasSections else { return header }
+        let text = header.count
+        header += Self.strings
+        header += [UInt8](repeating: 0, count: sectionOffset - header.count + (is64 ? 64 : 40))
+        append(1, 4)
+        append(3, 4)
+        for value in [0, 0, UInt64(text), UInt64(Self.strings.count)] { append(value, word) }
+        header += [UInt8](repeating: 0, count: is64 ? 24 : 16)
         return header
     }
 }
@@ -145,6 +170,28 @@ package let rawMultiboot: [UInt8] =
     [UInt8](repeating: 0xAA, count: 16)
     + multibootHeader(addresses: [0x10_0010, 0x10_0000, 0, 0x10_1034, 0x10_0030]) + [0xF4, 0xF4, 0xF4, 0xF4]
 
+/// A multiboot2 header with `tags`, their fields 32 bits each.
+package func multiboot2Header(_ tags: [(type: UInt16, fields: [UInt32])], flags: UInt16 = 0) -> [UInt8] {
+    var body: [UInt8] = []
+    for tag in tags + [(0, [])] {
+        body.append(littleEndian: tag.type)
+        body.append(littleEndian: tag.type == 0 ? 0 : flags)
+        body.append(littleEndian: UInt32(8 + tag.fields.count * 4))
+        for field in tag.fields { body.append(littleEndian: field) }
+        body += [UInt8](repeating: 0, count: body.count.roundedUp(to: 8) - body.count)
+    }
+    let words: [UInt32] = [0xE852_50D6, 0, UInt32(16 + body.count)]
+    var bytes: [UInt8] = []
+    for word in words + [0 &- words.reduce(0, &+)] { bytes.append(littleEndian: word) }
+    return bytes + body
+}
+
+/// A raw multiboot2 image: the header, an instruction at 0x10_0040; 0x44 bytes and 0x1000 of zeroes.
+package let rawMultiboot2: [UInt8] = {
+    let header = multiboot2Header([(2, [0x10_0000, 0x10_0000, 0, 0x10_1044]), (3, [0x10_0040])])
+    return header + [UInt8](repeating: 0x90, count: 0x40 - header.count) + [0xF4, 0xF4, 0xF4, 0xF4]
+}()
+
 /// A valid image of each kind, with the options it needs.
 package let validImages: [(file: [UInt8], options: LoadOptions)] = [
     (TestELF.simple().file, LoadOptions()),
@@ -155,4 +202,12 @@ package let validImages: [(file: [UInt8], options: LoadOptions)] = [
     (TestELF.simple().with(notes: note("GNU", type: 3, [1]) + pvhNote(0x10_0001)).file, LoadOptions(initrd: [9])),
     ([0xEB, 0xFE], LoadOptions(format: .flat)),
     ([0xEB, 0xFE], LoadOptions(format: .flat, mode: .long)),
+    (TestLinux().file, LoadOptions(commandLine: "console=ttyS0", initrd: [1, 2, 3])),
+    (TestLinux(version: 0x0206, flags64: 0).file, LoadOptions(initrd: [4])),
+    (
+        TestELF.simple(bytes: multiboot2Header([(1, [4, 6]), (5, [0, 0, 0])]) + [0xF4]).withSections().file,
+        LoadOptions(
+            commandLine: "a b", initrd: [1, 2, 3], modules: [BootModule([4], text: "m x")], machine: PCMachine())
+    ),
+    (rawMultiboot2, LoadOptions()),
 ]

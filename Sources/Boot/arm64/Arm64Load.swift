@@ -38,6 +38,9 @@ package func loadArm64(
     guard !file.isEmpty else { throw .emptyFile }
     let format = try options.format == .auto ? recogniseArm64(file, options) : options.format
     try options.checkArm64(format)
+    guard options.modules.isEmpty else {
+        throw .unusableOption("--module", format, "a device tree has an initrd only")
+    }
     var layout = Layout(memory: memory)
     let kernel: Arm64Kernel
     switch format {
@@ -48,7 +51,7 @@ package func loadArm64(
         guard ELF.isELF(file) else { throw .notOfFormat(format, found: describe(file)) }
         kernel = try placeELF(file, in: &layout)
     case .flat: kernel = try placeFlat(file, options, in: &layout)
-    case .auto, .multiboot, .multiboot2, .pvh:
+    case .auto, .multiboot, .multiboot2, .pvh, .firmware:
         throw .notForArm64(format, expected: formats)
     }
     var initrd: Range<PhysicalAddress>?

@@ -190,7 +190,9 @@ extension HostDebugCapabilities {
             ),
             (
                 "emulates_kernel_mode", "kernel mode is emulated in software", yes(emulatesKernelMode),
-                emulatesKernelMode ? "guests run slowly, and some instructions are missing: SSE state, cmpxchg16b" : nil
+                emulatesKernelMode
+                    ? "guests run slowly, and some is missing: SSE state and cmpxchg16b; outside long mode IRET and paging, so "
+                        + "that 32-bit kernels neither return from interrupts nor page" : nil
             ),
             ("deadline_timer", "the kernel's local APICs have a deadline timer", yes(hasDeadlineTimer), nil),
             (

@@ -17,6 +17,7 @@ final class KernelPC: PCController {
         self.machine = machine
         try machine.vm.makeInterruptControllers()
         try machine.vm.makeTimer()
+        try machine.vm.setRoutes(Self.routes)
     }
 
     func answers(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
@@ -24,6 +25,15 @@ final class KernelPC: PCController {
     }
 
     func connect() throws(KVMError) { initialState = try machine.vm.interruptControllerState() }
+
+    /// Where interrupts lead, as the tables for the guest have it: interrupt N to pin N of the I/O APIC and input N of the
+    /// 8259 pair, but for the 8254's, which has another pin. KVM by itself takes pin 0 for that.
+    private static let routes: [GSIRoute] = (0..<UInt32(IOAPIC.pins)).flatMap { line -> [GSIRoute] in
+        guard line != PCBoard.timerPin else { return [] }
+        let (chips, ioAPIC): (UInt32, UInt32) = (line / 8, 2)
+        let input = line < 16 ? [GSIRoute(line, to: .pin(line % 8, controller: chips))] : []
+        return input + [GSIRoute(line, to: .pin(line == 0 ? PCBoard.timerPin : line, controller: ioAPIC))]
+    }
 
     // MARK: - Lines
 

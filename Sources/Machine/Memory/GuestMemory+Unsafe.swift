@@ -13,7 +13,7 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
 
     package init(_ layout: MachineMemory) throws(Errno) {
         self.layout = layout
-        mapping = try Mapping(anonymous: Int(layout.size))
+        mapping = try Mapping(anonymous: Int(layout.size + layout.firmwareSize))
     }
 
     package var ranges: [Range<PhysicalAddress>] { layout.ranges }
@@ -23,6 +23,10 @@ package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
         precondition(contains(address, count: 1), "\(address) is not memory")
         if layout.isOnePiece { return mapping.start + Int(address.rawValue - layout.start.rawValue) }
         let hole = MachineMemory.deviceHole
+        // Firmware lies behind all RAM here.
+        if layout.firmware.contains(address) {
+            return mapping.start + Int(layout.size + address.rawValue - layout.firmware.lowerBound.rawValue)
+        }
         let cut = address < hole.upperBound ? 0 : hole.upperBound.rawValue - hole.lowerBound.rawValue
         return mapping.start + Int(address.rawValue - cut)
     }

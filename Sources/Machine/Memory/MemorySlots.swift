@@ -61,8 +61,10 @@ struct MemorySlots {
         var result: Set<Slot> = []
         for range in layout.ranges {
             let (first, end) = (range.lowerBound.rawValue, range.upperBound.rawValue)
+            // How its pages are where nothing else is asked for.
+            let usual = layout.firmware.contains(range.lowerBound) ? PageTrap.readOnly : nil
             // The run of like pages that is being gathered.
-            var (start, kind) = (first, PageTrap?.none)
+            var (start, kind) = (first, usual)
             func begin(_ next: PageTrap?, at place: UInt64) {
                 if place > start, kind != .removed {
                     result.insert(Slot(start: start, end: place, readOnly: kind == .readOnly))
@@ -71,11 +73,11 @@ struct MemorySlots {
             }
             var position = first
             for (page, trap) in sorted where page >= first && page < end {
-                if page > position, kind != nil { begin(nil, at: position) }
+                if page > position, kind != usual { begin(usual, at: position) }
                 if kind != trap { begin(trap, at: page) }
                 position = page + pageSize
             }
-            if position < end, kind != nil { begin(nil, at: position) }
+            if position < end, kind != usual { begin(usual, at: position) }
             begin(nil, at: end)
         }
         return result

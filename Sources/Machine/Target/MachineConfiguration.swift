@@ -67,6 +67,8 @@ package struct MachineConfiguration: Sendable {
     let linkAddress: VirtualAddress?
     /// Where monitor commands may make files.
     package var output: OutputFolder?
+    /// x86: the console shows the text screen, and not what the guest writes to its serial port.
+    package var showsScreen = false
 
     /// The state of the first processor.
     enum Start: Sendable {
@@ -124,7 +126,9 @@ package struct MachineConfiguration: Sendable {
         case .real: return (.bits16, nil)
         case .long: return (.bits64, nil)
         case .protected:
-            guard let code = codeWidth(of: file) else { return (image.format == .flat ? .bits32 : .bits64, nil) }
+            guard let code = codeWidth(of: file) else {
+                return ([.flat, .linux].contains(image.format) ? .bits32 : .bits64, nil)
+            }
             guard code.entersLongMode else { return (.bits32, nil) }
             let isWide = code.debugAddressSize != 4
             let (chosen, other): (GDBArchitecture, GDBArchitecture) = isWide ? (.x86_64, .i386) : (.i386, .x86_64)

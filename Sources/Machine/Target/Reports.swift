@@ -15,6 +15,7 @@ extension VirtualMachine {
         case .exitsReset: resetStatistics()
         case .capabilities: HostReport(capabilities).text
         case .memoryMap: map
+        case .screen: describeScreen()
         case .breakpoint(let address): describe(breakpointAt: address)
         case .watchpoint(let watchpoint): describe(watchpoint)
         }
@@ -44,6 +45,14 @@ extension VirtualMachine {
         return "\(configuration.name): \(configuration.memory.size >> 20) MiB, \(count) vCPU\(count == 1 ? "" : "s"), "
             + "irqchip \(configuration.interruptController.rawValue), up \(seconds) s\n\(configuration.summary)"
             + (console.dropped > 0 ? "\nconsole: \(console.dropped) bytes of output dropped" : "")
+    }
+
+    private func describeScreen() -> String {
+        guard let screen else {
+            return architecture == .x86_64 ? "the screen begins outside of memory" : "this machine has no text screen"
+        }
+        let cursor = screen.cursor.map { "row \($0.row), column \($0.column)" } ?? "off the screen"
+        return (screen.lines + ["cursor: \(cursor)"]).joined(separator: "\n")
     }
 
     private func resetStatistics() -> String {

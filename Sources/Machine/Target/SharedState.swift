@@ -15,9 +15,13 @@ final class SharedState: Sendable {
     /// Where breakpoints are planted besides, and for which addresses (see BreakpointCopies).
     let copies = Mutex<[PhysicalAddress: VirtualAddress]>([:])
 
-    init(_ memory: MachineMemory) {
-        let below = min(memory.size, MachineMemory.deviceHole.lowerBound.rawValue)
-        pc = Mutex(PCPlatform(memoryBelow4GiB: below, memoryAbove4GiB: memory.size - below))
+    init(_ configuration: MachineConfiguration) {
+        let size = configuration.memory.size
+        let below = min(size, MachineMemory.deviceHole.lowerBound.rawValue)
+        pc = Mutex(
+            PCPlatform(
+                memoryBelow4GiB: below, memoryAbove4GiB: size - below,
+                firmware: FirmwareConfiguration(processorCount: configuration.processorCount, memorySize: size)))
     }
 
     func bus<R>(_ body: (inout sending PCPlatform) -> R) -> R { pc.withLock { body(&$0) } }

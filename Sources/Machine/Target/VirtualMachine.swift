@@ -31,6 +31,8 @@ package final class VirtualMachine: @unchecked Sendable {
     private(set) var gate: Gate!
     let shared: SharedState
     var runState: RunState
+    /// Where the console shows the text screen.
+    private let screenWatch: ScreenWatch?
     /// Caught inputs by their vectors (see `applyLineCatches`); read and changed by vCPU threads.
     let lineVectors = Mutex<[UInt8: Int]>([:])
 
@@ -48,9 +50,10 @@ package final class VirtualMachine: @unchecked Sendable {
     ) throws(MachineError) {
         self.configuration = configuration
         self.console = console
+        screenWatch = configuration.showsScreen ? ScreenWatch() : nil
         self.server = server
         let memory = configuration.memory
-        shared = SharedState(memory)
+        shared = SharedState(configuration)
         do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
             throw .host("\(memory.size >> 20) MiB of guest memory", error)
         }
@@ -93,6 +96,7 @@ package final class VirtualMachine: @unchecked Sendable {
                 }
             }
             _ = try Host.Thread.start("halt watch") { self.runState.haltWatch.live(self) }
+            if let screenWatch { _ = try Host.Thread.start("screen") { screenWatch.live(self) } }
             if let wire = kernelGIC?.wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
             try console.start(arrived: { self.passInput() }, quit: { self.end(.killed) })
         } catch {
@@ -108,6 +112,7 @@ package final class VirtualMachine: @unchecked Sendable {
             gate.post(.quit, to: processor.index)
             processor.kick()
         }
+        screenWatch?.finish(self)
         console.finish()
         return result
     }

@@ -25,8 +25,8 @@ extension StopCause {
     var happensOnce: Bool {
         switch self {
         case .held, .breakpoint, .stepped, .interrupted, .paused, .emulationFailure: false
-        case .watchpoint, .caught, .tripleFault, .exceptionLoop, .hostFailure, .haltedForGood, .memoryFault, .reset,
-            .ended:
+        case .watchpoint, .caught, .tripleFault, .exceptionLoop, .hostFailure, .haltedForGood, .memoryFault, .panicked,
+            .biosCall, .reset, .ended:
             true
         }
     }

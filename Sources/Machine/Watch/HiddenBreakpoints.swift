@@ -134,8 +134,9 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
         }
     }
 
-    /// Stores the low `size` bytes of `value`, as a write of the guest's.
+    /// Stores the low `size` bytes of `value`, as a write of the guest's: firmware stays as it is.
     func store(_ value: UInt64, size: Int, at address: PhysicalAddress) {
+        guard !memory.layout.firmware.contains(address) else { return }
         if entries.withLock({ $0.isEmpty }) { return memory.store(value, size: size, at: address) }
         var bytes: [UInt8] = []
         bytes.append(littleEndian: value)

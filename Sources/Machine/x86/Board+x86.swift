@@ -9,7 +9,7 @@ import Primitives
 /// What a PC has besides its vCPUs, its interrupt controllers and its devices.
 struct X86Board {
     /// Below the firmware area at the top of 4 GiB: no guest memory, no device.
-    static let intelPages = PhysicalAddress(0xfffb_d000)
+    static let intelPages = PhysicalAddress(0xfeff_d000)
 
     /// The machine's; a vCPU's are these and its own (see `slots`).
     var debugRegisters = X86DebugRegisters()

@@ -154,11 +154,15 @@ extension Processor {
         switch access.effect {
         case nil: return .goOn
         case .output(let byte):
-            machine.console.put(byte)
+            if !machine.configuration.showsScreen { machine.console.put(byte) }
             return .goOn
         case .powerOff: return .stop(StopEvent(.ended(.poweredOff), on: index))
         case .exit(let status): return .stop(StopEvent(.ended(.exited(status: status)), on: index))
         case .reset: return .stop(StopEvent(.reset, on: index, explanation: "vCPU \(index) asked for a reset"))
+        case .panic:
+            let text = "vCPU \(index): the guest reports that it has crashed (pvpanic)"
+            return .stop(StopEvent(.panicked, on: index, explanation: text))
+        case .biosCall: return .stop(try biosCall())
         }
     }
 

@@ -28,7 +28,14 @@ extension Processor {
         return .stop(
             StopEvent(
                 .emulationFailure, on: index,
-                explanation: "vCPU \(index): KVM could not emulate the instruction at \(place): \(text)"))
+                explanation: "vCPU \(index): KVM could not emulate the instruction at \(place): \(text)"
+                    + (missingEmulation(of: bytes).map { ", \($0)" } ?? "")))
+    }
+
+    /// What this host's KVM leaves out, where that is why the guest cannot continue at the instruction that begins with
+    /// `bytes`.
+    func missingEmulation(of bytes: [UInt8]) -> X86MissingEmulation? {
+        machine.capabilities.emulatesKernelMode ? X86MissingEmulation(bytes, registers) : nil
     }
 
     /// Does what `instruction`, which is next, does; its handler's first instruction is next then, once KVM has run.

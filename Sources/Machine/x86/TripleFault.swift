@@ -82,6 +82,7 @@ struct TripleFault {
         if entries.contains(faultAddress), let fault = translationFault(faultAddress) {
             return (nil, "an exception whose IDT entry is not mapped: \(fault)")
         }
+        if let missing = processor.missingEmulation(of: instruction) { return (nil, "\(missing)") }
         return (nil, "an exception of this instruction that left no trace" + undeliverable)
     }
 

@@ -106,6 +106,11 @@ struct Need: Sendable {
         return Need(missing: isThere ? nil : "\(program) is not installed")
     }
 
+    /// Debian's SeaBIOS.
+    static let seaBIOS = Need(
+        missing: FileManager.default.fileExists(atPath: "/usr/share/seabios/bios.bin")
+            ? nil : "the package seabios is not installed")
+
     /// The demo looks for guests and scripts upwards from the program.
     static let package = Need(
         missing: Places.stubvisor.hasPrefix(Places.package + "/")
