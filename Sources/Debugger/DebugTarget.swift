@@ -2,12 +2,21 @@ import Architecture
 import Interrupts
 import Primitives
 
-/// The machine as the debugger needs it. Every call is made while all vCPUs stand still, by the one thread that
-/// serves the client.
-package protocol DebugTarget: AnyObject {
+/// The machine as the debugger needs it. Every call is made while all vCPUs are stopped, by the one thread that serves the
+/// client.
+package protocol DebugTarget: RegisterTarget, MemoryTarget, RunTarget, InterruptTarget {
     var traits: TargetTraits { get }
 
-    /// The registers of a vCPU (numbered from 0), at least `blocks` of them.
+    /// Makes a new file on the host, where the command line allows any.
+    func save(_ bytes: [UInt8], as name: String) throws(Refusal)
+
+    /// Text on `topic`, without a final newline.
+    func report(_ topic: ReportTopic) -> String
+}
+
+/// The vCPUs' registers. vCPUs are numbered from 0.
+package protocol RegisterTarget: AnyObject {
+    /// At least `blocks` of a vCPU's registers.
     func registers(of processor: Int, having blocks: RegisterBlocks) -> RegisterFile
 
     /// Takes back registers from `registers(of:having:)` with some changed.
@@ -16,61 +25,51 @@ package protocol DebugTarget: AnyObject {
     /// Model-specific register `index` of a vCPU, by RDMSR's numbers: any that the host knows.
     func modelSpecific(_ index: UInt32, of processor: Int) throws(Refusal) -> UInt64
     func setModelSpecific(_ index: UInt32, to value: UInt64, of processor: Int) throws(Refusal)
+}
+
+/// Guest memory and devices.
+package protocol MemoryTarget: AnyObject {
+    var memory: any PhysicalMemory { get }
 
     /// Walks the page tables that the vCPU uses now.
     func translate(_ address: VirtualAddress, on processor: Int) throws(TranslationFault) -> Translation
 
-    var memory: any PhysicalMemory { get }
-
-    /// Up to `count` bytes of the registers of the device at `address`, at least 1, as they would be read by a vCPU but
-    /// without what a read does to them. Refuses where there is no device.
+    /// Up to `count` bytes of the registers of the device at `address`, at least 1, as a vCPU would read them but without
+    /// a read's side effects. Refuses where there is no device.
     func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8]
+}
+
+/// What stops the machine, and its reset.
+package protocol RunTarget: AnyObject {
+    /// Makes this all that is armed from the next resume on; refuses, and changes nothing, where the host cannot.
+    func arrange(_ arrangement: Arrangement) throws(Refusal)
 
     /// The breakpoint at `address` is to be planted elsewhere, since the page tables in use now lead there. True where
     /// the instruction planted at `place` over `original` stays, for page tables that still lead to it, and is the
     /// target's from now on.
     func keep(_ place: PhysicalAddress, original: [UInt8], for address: VirtualAddress) -> Bool
 
-    /// Makes this all that is armed from the next resume on; refuses, and changes nothing, where the host cannot.
-    func arrange(_ arrangement: Arrangement) throws(Refusal)
-
     /// Brings the machine back to its image's first instruction. What is armed stays.
     func reset() throws(Refusal)
 
-    /// Does the reset that the guest has asked for, if it has: the machine is about to go on.
+    /// Does the reset that the guest has asked for, if it has: the machine is about to resume.
     func completeReset() throws(Refusal)
+}
 
-    /// The interrupt controllers as they stand.
+/// The interrupt controllers, of whichever kind.
+package protocol InterruptTarget: AnyObject {
+    /// Their state.
     func interrupts() throws(Refusal) -> InterruptView
 
-    /// Does something to the interrupt controllers: false where they have nothing that it could be done to, or nobody
-    /// accepted it.
-    func perform(_ action: InterruptAction) throws(Refusal) -> Bool
-
-    /// The same of a machine with a GIC.
-    func gic() throws(Refusal) -> GICView
-
-    /// Does something to the GIC, and says what it came to.
-    func perform(_ request: GICRequest) throws(Refusal) -> String
-
-    /// Makes a new file on the host, where the command line allows any.
-    func save(_ bytes: [UInt8], as name: String) throws(Refusal)
-
-    /// Text for people on `topic`, without a final newline.
-    func report(_ topic: ReportTopic) -> String
+    /// Does what is asked, and says what it came to; refuses what these controllers do not have.
+    func perform(_ request: InterruptRequest) throws(Refusal) -> String
 }
 
-extension DebugTarget {
+extension RunTarget {
     package func keep(_ place: PhysicalAddress, original: [UInt8], for address: VirtualAddress) -> Bool { false }
-
-    package func gic() throws(Refusal) -> GICView { throw Refusal("this machine has no GIC") }
-
-    package func perform(_ request: GICRequest) throws(Refusal) -> String {
-        throw Refusal("this machine has no GIC")
-    }
 }
 
-/// What a client may want to be told that is not part of the protocol.
+/// What a client may ask for that is not part of the protocol.
 package enum ReportTopic: Equatable, Sendable {
     /// One line on a vCPU: what it does, in which mode and privilege level.
     case processor(Int)

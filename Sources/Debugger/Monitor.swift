@@ -17,7 +17,7 @@ struct MonitorCommand: Sendable {
 extension Session {
     /// The commands that this machine has.
     var commands: [MonitorCommand] {
-        target.traits.gicInterrupts == nil ? MonitorCommand.table : MonitorCommand.gicTable
+        hasGIC ? MonitorCommand.gicTable : MonitorCommand.table
     }
 
     /// Answers `monitor TEXT`: the output, then `OK`. A refusal is output too: gdb shows no error's text here.

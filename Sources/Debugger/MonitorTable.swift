@@ -5,9 +5,9 @@ import RemoteProtocol
 extension MonitorCommand {
     /// Every monitor command of a machine with a PC's interrupt controllers: `help` comes first, and is what an empty
     /// line means.
-    static let table: [MonitorCommand] = machineCommands + interruptCommands
+    static let table: [MonitorCommand] = machineCommands + InterruptCommand.table.map { $0.command($0.pc) }
     /// Those of a machine with a GIC.
-    static let gicTable: [MonitorCommand] = machineCommands + gicCommands
+    static let gicTable: [MonitorCommand] = machineCommands + InterruptCommand.table.map { $0.command($0.gic) }
 
     private static let machineCommands: [MonitorCommand] = [
         MonitorCommand(name: "help", arguments: "[COMMAND]", summary: "what there is, or what one command does") {

@@ -5,6 +5,8 @@
 package struct PCPlatform: Equatable, Sendable {
     /// ISA interrupt lines.
     package enum Line {
+        /// The 8254's counter 0.
+        package static let timer: UInt32 = 0
         package static let keyboard: UInt32 = 1
         package static let com1: UInt32 = 4
         package static let clock: UInt32 = 8

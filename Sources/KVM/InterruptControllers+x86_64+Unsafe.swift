@@ -19,24 +19,24 @@ package struct InterruptControllerState: Sendable {
             return state.auto_eoi != 0 || state.isr >> (vector & 7) & 1 != 0
         }
     }
-    /// The bytes of one chip: 0 and 1 are the 8259 pair's `struct kvm_pic_state`, 2 is `struct kvm_ioapic_state`.
-    package func bytes(ofChip number: Int) -> [UInt8] { withUnsafeBytes(of: chips[number].chip) { Array($0) } }
 
-    package mutating func setBytes(_ bytes: [UInt8], ofChip number: Int) {
-        withUnsafeMutableBytes(of: &chips[number].chip) { $0.copyBytes(from: bytes.prefix($0.count)) }
+    /// The bytes of one chip.
+    package func bytes(of chip: InterruptChip) -> [UInt8] {
+        withUnsafeBytes(of: chips[chip.rawValue].chip) { Array($0) }
+    }
+
+    package mutating func setBytes(_ bytes: [UInt8], of chip: InterruptChip) {
+        withUnsafeMutableBytes(of: &chips[chip.rawValue].chip) { $0.copyBytes(from: bytes.prefix($0.count)) }
     }
 }
 
 extension VM {
-    /// KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC.
-    private static let chips: ClosedRange<UInt32> = 0...2
-
     /// The corresponding requests are `KVM_GET_IRQCHIP` and, where there is one, `KVM_GET_PIT2`.
     package func interruptControllerState(withTimer: Bool = true) throws(KVMError) -> InterruptControllerState {
         var state = InterruptControllerState()
-        for number in Self.chips {
+        for number in InterruptChip.allCases {
             var chip = kvm_irqchip()
-            chip.chip_id = number
+            chip.chip_id = UInt32(number.rawValue)
             try set("KVM_GET_IRQCHIP", REQUEST_GET_IRQCHIP, &chip)
             state.chips.append(chip)
         }

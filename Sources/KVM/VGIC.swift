@@ -40,6 +40,11 @@ package struct VGIC: ~Copyable, Sendable {
         vm.canMakeDevice(version.deviceType)
     }
 
+    /// The version that this host offers; GICv2 where it offers both.
+    package static func version(in vm: borrowing VM) -> Version? {
+        isAvailable(.v2, in: vm) ? .v2 : isAvailable(.v3, in: vm) ? .v3 : nil
+    }
+
     /// Where the guest sees it: the Distributor, and GICv2's CPU interfaces or GICv3's Redistributors, 128 KiB a vCPU.
     package func place(distributor: PhysicalAddress, processors: PhysicalAddress) throws(KVMError) {
         // KVM_VGIC_V2_ADDR_TYPE_DIST and _CPU; KVM_VGIC_V3_ADDR_TYPE_DIST and _REDIST.

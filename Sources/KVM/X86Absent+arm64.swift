@@ -5,8 +5,8 @@ import Primitives
 
 package struct InterruptControllerState: Sendable {
     package func isInService(_ vector: UInt8) -> Bool { false }
-    package func bytes(ofChip number: Int) -> [UInt8] { [] }
-    package mutating func setBytes(_ bytes: [UInt8], ofChip number: Int) {}
+    package func bytes(of chip: InterruptChip) -> [UInt8] { [] }
+    package mutating func setBytes(_ bytes: [UInt8], of chip: InterruptChip) {}
 }
 
 extension RegisterBlock {

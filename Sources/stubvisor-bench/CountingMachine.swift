@@ -73,8 +73,8 @@ final class CountingMachine {
     func inject(within patience: UInt64 = 2_000_000_000) -> UInt64? {
         while let got = try? console.receive(into: &chunk), got > 0 {}
         let start = Clock.monotonic
-        _ = try? machine.perform(.setLine(Self.line, true))
-        defer { _ = try? machine.perform(.setLine(Self.line, false)) }
+        try? machine.drive(Self.line, true)
+        defer { try? machine.drive(Self.line, false) }
         while Clock.monotonic - start < patience {
             if let got = try? console.receive(into: &chunk), got > 0 { return Clock.monotonic - start }
         }

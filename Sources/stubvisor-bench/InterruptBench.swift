@@ -117,10 +117,10 @@ enum InterruptBench {
 
     /// Events recorded and exits taken so far.
     private static func tally(_ machine: CountingMachine) throws(BenchError) -> (events: UInt64, exits: UInt64) {
-        guard let view = try? machine.machine.interrupts() else { throw BenchError(message: "no record") }
+        guard let journal = try? machine.machine.interrupts().journal else { throw BenchError(message: "no record") }
         // The table's last line is the sum.
         let words = machine.machine.report(.exits).split(whereSeparator: \.isWhitespace)
-        return (view.controllers.journal.trace.total, words.last.flatMap { UInt64($0) } ?? 0)
+        return (journal.trace.total, words.last.flatMap { UInt64($0) } ?? 0)
     }
 
     /// Nanoseconds to record one of the four events of an interrupt: in the trace, with its count and its latency.

@@ -26,7 +26,7 @@ struct GICCommandTests {
 
     // MARK: What is done
 
-    private static let forms: [(command: String, request: GICRequest)] = [
+    private static let forms: [(command: String, request: InterruptRequest)] = [
         ("inject-irq 33", .inject(33, cpu: 0, nil)),
         ("inject-irq 0x21 edge", .inject(33, cpu: 0, .edge)),
         ("inject-irq 27 cpu 1 level", .inject(27, cpu: 1, .level)),
@@ -70,7 +70,7 @@ struct GICCommandTests {
     }
 
     @Test("a level by hand says that nobody lowers it; a blocked one says why")
-    func prospects() {
+    func forecasts() {
         let client = conversation()
         #expect(client.monitor("inject-irq 33 level").contains("lower-irq 33"))
         #expect(client.monitor("inject-irq 34").contains("BLOCKED: "))

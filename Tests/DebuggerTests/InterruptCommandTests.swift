@@ -33,23 +33,23 @@ struct InterruptCommandTests {
         return pc
     }
 
-    private static func vector(_ vector: UInt8, to cpu: UInt32) -> InterruptAction {
+    private static func vector(_ vector: UInt8, to cpu: UInt32) -> PCInterruptController.Change {
         .message(InterruptMessage(vector: vector, to: cpu))
     }
 
     // MARK: What is done
 
-    private static let doings: [(command: String, actions: [InterruptAction], says: String)] = [
+    private static let doings: [(command: String, changes: [PCInterruptController.Change], says: String)] = [
         // The pin's trigger mode decides, unless something is said.
         ("inject-irq 4", [.pulse(4)], "line 4 pulsed"),
-        ("inject-irq 10", [.setLine(10, true)], "no device lowers it: lower-irq 10 does"),
+        ("inject-irq 10", [.line(10, true)], "no device lowers it: lower-irq 10 does"),
         ("inject-irq 4 edge", [.pulse(4)], "line 4 pulsed"),
         ("inject-irq 10 pulse", [.pulse(10)], "line 10 pulsed"),
-        ("inject-irq 4 level", [.setLine(4, true)], "line 4 is high"),
+        ("inject-irq 4 level", [.line(4, true)], "line 4 is high"),
         ("inject-irq 0x4", [.pulse(4)], "line 4 pulsed"),
         ("inject-irq 0", [.pulse(0)], "line 0 pulsed"),
         ("inject-irq 23", [.pulse(23)], "line 23 pulsed"),
-        ("lower-irq 10", [.setLine(10, false)], "line 10 is low"),
+        ("lower-irq 10", [.line(10, false)], "line 10 is low"),
         ("irq mask 4", [.mask(4, true)], "interrupt 4 is masked; the guest is not notified"),
         ("irq unmask 4", [.mask(4, false)], "interrupt 4 is unmasked"),
         ("irq route 4 1", [.route(4, destination: 1)], "interrupt 4 goes to 0x1"),
@@ -67,12 +67,9 @@ struct InterruptCommandTests {
         ("inject-nmi 1", [.nonMaskable(processor: 1)], "NMI for vCPU 1"),
         ("inject-nmi all", [.nonMaskable(processor: 0), .nonMaskable(processor: 1)], "NMI for every vCPU"),
         ("nmi", [.nonMaskable(processor: 0)], "NMI for vCPU 0"),
-        ("irq trace on", [.record(true)], "the trace is on"),
-        ("irq trace off", [.record(false)], "the trace is off"),
-        ("irq trace clear", [.clearRecord], "the trace is empty"),
         // Short forms.
-        ("inject-ir 4 level", [.setLine(4, true)], "line 4 is high"),
-        ("low 10", [.setLine(10, false)], "line 10 is low"),
+        ("inject-ir 4 level", [.line(4, true)], "line 4 is high"),
+        ("low 10", [.line(10, false)], "line 10 is low"),
         ("irq un 4", [.mask(4, false)], "interrupt 4 is unmasked"),
         ("inject-ip 0x40 to 1", [vector(0x40, to: 1)], "accepted by 1 of 1"),
         ("ir tr of", [], "error: \"of\" is no number"),
@@ -80,15 +77,25 @@ struct InterruptCommandTests {
 
     @Test("every form of a command does what it says", arguments: doings.indices)
     func does(index: Int) {
-        let (command, actions, says) = Self.doings[index]
+        let (command, changes, says) = Self.doings[index]
         let client = conversation()
         let output = client.monitor(command)
         #expect(output.contains(says), "\(command)")
-        #expect(client.target.actions == actions, "\(command)")
+        #expect(client.target.changes == changes, "\(command)")
+    }
+
+    @Test(
+        "irq trace turns the record on and off, and clears it",
+        arguments: [("on", .record(true)), ("off", .record(false)), ("clear", .clearRecord)]
+            as [(String, InterruptRequest)])
+    func records(word: String, request: InterruptRequest) {
+        let client = conversation()
+        #expect(client.monitor("irq trace \(word)").hasPrefix("the trace is "))
+        #expect(client.target.requests == [request])
     }
 
     @Test("what is injected says whether it will arrive")
-    func prospects() {
+    func forecasts() {
         let client = conversation()
         #expect(client.monitor("inject-irq 20").contains("BLOCKED: the guest has masked pin 20"))
         // The simulated machine notes what it is told, and does not do it.
@@ -115,7 +122,7 @@ struct InterruptCommandTests {
             _ = client.monitor(command)
         }
         #expect(
-            client.target.actions == [
+            client.target.changes == [
                 Self.vector(64, to: 1), .clear(vector: 64, processor: 1), .nonMaskable(processor: 1),
                 Self.vector(64, to: 0),
             ])
@@ -174,7 +181,7 @@ struct InterruptCommandTests {
         let client = conversation()
         let output = client.monitor(command)
         #expect(output.hasPrefix("error: ") && output.contains(reason), "\(command): \(output)")
-        #expect(client.target.actions.isEmpty && client.target.savedFiles.isEmpty)
+        #expect(client.target.changes.isEmpty && client.target.savedFiles.isEmpty)
     }
 
     @Test("what a target does not do is refused, and said")
@@ -195,7 +202,7 @@ struct InterruptCommandTests {
         client.target.record = .nothing
         #expect(client.monitor(command).contains("n/a (kernel irqchip)"))
         #expect(client.monitor("info irqs").contains("IO-APIC"), "the state is theirs to tell")
-        #expect(client.target.actions.isEmpty)
+        #expect(client.target.changes.isEmpty)
     }
 
     // MARK: JSON

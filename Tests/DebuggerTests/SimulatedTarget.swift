@@ -181,49 +181,63 @@ final class SimulatedTarget: DebugTarget {
         didSet { traits.gicInterrupts = third?.interrupts }
     }
 
-    func gic() throws(Refusal) -> GICView {
-        let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
-        if let third {
-            return GICView(
-                third, journal: nil, facts: facts, now: Moment(nanoseconds: 0), devices: [33: "PL011"])
-        }
-        guard let board else { throw Refusal("this machine has no GIC") }
-        return GICView(
-            board, journal: record == .everything ? board.journal : nil, facts: facts, now: Moment(nanoseconds: 0),
-            devices: [33: "serial port"])
-    }
-
-    func perform(_ request: GICRequest) throws(Refusal) -> String {
-        let facts = try gic().facts
-        let deed = third?.perform(request, facts).deed ?? board!.perform(request, facts, at: Moment(nanoseconds: 0))
-        guard deed.isDone else { throw Refusal(deed.text) }
-        requests.append(request)
-        return "\(deed)"
-    }
-
-    /// What was asked of the GIC.
-    private(set) var requests: [GICRequest] = []
-
     func completeReset() throws(Refusal) {
         if owesReset { try reset() }
     }
 
-    /// The machine's interrupt controllers, and what was done to them.
+    /// A PC's interrupt controllers, and what was done to them: they note it and stay as they are.
     var controllers = PCInterruptController(PCInterruptController.Configuration())
-    private(set) var actions: [InterruptAction] = []
+    private(set) var changes: [PCInterruptController.Change] = []
+    /// Whether they accept it.
+    var performs = true
+    /// What was asked of the controllers, of whichever kind.
+    private(set) var requests: [InterruptRequest] = []
     private(set) var savedFiles: [String: [UInt8]] = [:]
     var record = InterruptView.Record.everything
-    /// Whether the controllers do what they are told.
-    var performs = true
 
-    func interrupts() throws(Refusal) -> InterruptView {
-        let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
-        return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 1000), record: record)
+    private var facts: [ProcessorFacts] {
+        [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
     }
 
-    func perform(_ action: InterruptAction) throws(Refusal) -> Bool {
-        if performs { actions.append(action) }
-        return performs
+    func interrupts() throws(Refusal) -> InterruptView {
+        if let third {
+            return InterruptView(
+                third, journal: nil, facts: facts, now: Moment(nanoseconds: 0), devices: [33: "PL011"])
+        }
+        guard let board else {
+            return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 1000), record: record)
+        }
+        return InterruptView(
+            board, journal: record == .everything ? board.journal : nil, facts: facts, now: Moment(nanoseconds: 0),
+            devices: [33: "serial port"])
+    }
+
+    func perform(_ request: InterruptRequest) throws(Refusal) -> String {
+        let result: InterruptResult
+        switch request {
+        case .record, .clearRecord: result = InterruptResult("")
+        default:
+            if third != nil {
+                result = third!.perform(request, facts).result
+            } else if board != nil {
+                result = board!.perform(request, facts, at: Moment(nanoseconds: 0))
+            } else {
+                result = try performOnPC(request)
+            }
+        }
+        guard result.isDone else { throw Refusal(result.text) }
+        requests.append(request)
+        return "\(result)"
+    }
+
+    private func performOnPC(_ request: InterruptRequest) throws(Refusal) -> InterruptResult {
+        do throws(PCInterruptController.Objection) {
+            let wanted = try controllers.changes(for: request)
+            if performs { changes += wanted }
+            return try controllers.result(of: request, wanted, accepted: performs ? wanted.count : 0, facts)
+        } catch {
+            throw Refusal(error.text)
+        }
     }
 
     func save(_ bytes: [UInt8], as name: String) throws(Refusal) { savedFiles[name] = bytes }

@@ -75,7 +75,7 @@ private final class AnyMachine: DebugTarget, PhysicalMemory {
         return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 0), record: .everything)
     }
 
-    func perform(_ action: InterruptAction) throws(Refusal) -> Bool { true }
+    func perform(_ request: InterruptRequest) throws(Refusal) -> String { "" }
 
     func save(_ bytes: [UInt8], as name: String) throws(Refusal) { throw Refusal("no files here") }
 

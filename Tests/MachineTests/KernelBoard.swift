@@ -167,9 +167,9 @@ final class KernelBoard {
 
     func chips() throws -> (ioapic: IOAPIC, pair: PICPair) {
         let state = try sandbox.vm.interruptControllerState(withTimer: false)
-        guard let ioapic = IOAPIC(kernelState: state.bytes(ofChip: 2)),
-            let master = PIC8259(kernelState: state.bytes(ofChip: 0), isMaster: true),
-            let slave = PIC8259(kernelState: state.bytes(ofChip: 1), isMaster: false)
+        guard let ioapic = IOAPIC(kernelState: state.bytes(of: .ioapic)),
+            let master = PIC8259(kernelState: state.bytes(of: .masterPIC), isMaster: true),
+            let slave = PIC8259(kernelState: state.bytes(of: .slavePIC), isMaster: false)
         else { throw UnexpectedExit(description: "short chips") }
         return (ioapic, PICPair(master: master, slave: slave))
     }

@@ -1,173 +1,209 @@
 import Interrupts
 import Primitives
 
-// The interrupt commands. Looking never changes anything; what is injected while everything stands still takes effect
-// at the next resume. All that show something take `--json`.
-extension MonitorCommand {
-    static let interruptCommands: [MonitorCommand] = looking + acting + elsewhere
+/// An interrupt command: one row for every kind of interrupt controllers. Views change nothing; a request takes effect when
+/// the machine resumes. Every command that prints state accepts `--json`.
+struct InterruptCommand: Sendable {
+    /// What the command is on one kind of controllers.
+    enum Form: Sendable {
+        case has(_ arguments: String, _ summary: String)
+        /// Another command's second name: works, but is not listed.
+        case alias(of: String)
+        /// Known from other controllers: refused with what there is instead.
+        case absent(String)
+    }
 
-    private static let looking: [MonitorCommand] = [
-        MonitorCommand(
-            name: "info irqs", arguments: "[pending|active|enabled|all] [cpu C] [--json]",
-            summary: "every interrupt: pending, line, active, enabled, its vector, count and target"
+    let name: String
+    let pc: Form
+    let gic: Form
+    let run: @Sendable (Session, [Substring]) throws(Refusal) -> String
+
+    init(
+        _ name: String, pc: Form, gic: Form, run: @escaping @Sendable (Session, [Substring]) throws(Refusal) -> String
+    ) {
+        self.name = name
+        self.pc = pc
+        self.gic = gic
+        self.run = run
+    }
+
+    /// The same on both.
+    init(_ name: String, _ form: Form, run: @escaping @Sendable (Session, [Substring]) throws(Refusal) -> String) {
+        self.init(name, pc: form, gic: form, run: run)
+    }
+
+    func command(_ form: Form) -> MonitorCommand {
+        switch form {
+        case .has(let arguments, let summary):
+            MonitorCommand(name: name, arguments: arguments, summary: summary, run: run)
+        case .alias(let other): MonitorCommand(name: name, arguments: "", summary: other, isAlias: true, run: run)
+        case .absent(let reason):
+            MonitorCommand(name: name, arguments: "", summary: reason, isAlias: true) { _, _ throws(Refusal) in
+                throw Refusal(reason)
+            }
+        }
+    }
+
+    static let table = views + requests
+
+    private static let views: [InterruptCommand] = [
+        InterruptCommand(
+            "info irqs",
+            pc: .has(
+                "[pending|active|enabled|all] [cpu C] [--json]",
+                "every interrupt: pending, line, active, enabled, its vector, count and target"),
+            gic: .has(
+                "[pending|active|enabled|all] [cpu C] [--json]",
+                "interrupts in use: pending, line, active, enabled, priority, count")
         ) { session, words throws(Refusal) in try session.listInterrupts(words) },
-        MonitorCommand(name: "info lapic", arguments: "[CPU] [--json]", summary: "a vCPU's local APIC, decoded") {
-            session, words throws(Refusal) in try session.describeLocalAPIC(words)
+        InterruptCommand(
+            "info gic", pc: .absent("a PC has no GIC: info lapic, info ioapic, info pic"),
+            gic: .has(
+                "[cpu C] [raw] [--json]",
+                "the Distributor and the CPU interfaces, decoded; raw: every register that is not 0")
+        ) { session, words throws(Refusal) in try session.describeGIC(words) },
+        InterruptCommand(
+            "info lapic", pc: .has("[CPU] [--json]", "a vCPU's local APIC, decoded"),
+            gic: .absent("this machine has a GIC: info gic")
+        ) { session, words throws(Refusal) in try session.describeLocalAPIC(words) },
+        InterruptCommand(
+            "info ioapic", pc: .has("[--json]", "the I/O APIC's pins"), gic: .absent("this machine has a GIC: info gic")
+        ) { session, words throws(Refusal) in
+            try session.show(words) { pc in (pc.ioapic.text, pc.ioapic.json) }
         },
-        MonitorCommand(name: "info ioapic", arguments: "[--json]", summary: "the I/O APIC's pins") {
-            session, words throws(Refusal) in
-            try session.show(words) { ($0.controllers.ioapic.text, $0.controllers.ioapic.json) }
-        },
-        MonitorCommand(name: "info pic", arguments: "[--json]", summary: "the I/O APIC and the 8259 pair") {
-            session, words throws(Refusal) in
-            try session.show(words) { view in
-                let (ioapic, pics) = (view.controllers.ioapic, view.controllers.pics)
-                return (ioapic.text + pics.text, .object([("ioapic", ioapic.json), ("pic", pics.json)]))
+        InterruptCommand(
+            "info pic", pc: .has("[--json]", "the I/O APIC and the 8259 pair"), gic: .alias(of: "info gic")
+        ) { session, words throws(Refusal) in
+            if session.hasGIC { return try session.describeGIC(words) }
+            return try session.show(words) { pc in
+                (pc.ioapic.text + pc.pics.text, .object([("ioapic", pc.ioapic.json), ("pic", pc.pics.json)]))
             }
         },
-        MonitorCommand(name: "info irq", arguments: "", summary: "irq stats", isAlias: true) {
+        InterruptCommand("info irq", .alias(of: "irq stats")) {
             session, words throws(Refusal) in try session.interruptStatistics(words)
         },
-        MonitorCommand(name: "irq show", arguments: "N [--json]", summary: "everything about one interrupt") {
-            session, words throws(Refusal) in try session.showInterrupt(words)
-        },
-        MonitorCommand(
-            name: "irq why", arguments: "N [cpu C] [--json] | vector V cpu C",
-            summary: "each condition between an interrupt and the vCPU, and which one blocks it"
+        InterruptCommand(
+            "irq show", pc: .has("N [--json]", "everything about one interrupt"),
+            gic: .has("N [cpu C] [--json]", "everything about one interrupt")
+        ) { session, words throws(Refusal) in try session.showInterrupt(words) },
+        InterruptCommand(
+            "irq why",
+            pc: .has(
+                "N [cpu C] [--json] | vector V cpu C",
+                "each condition between an interrupt and the vCPU, and which one blocks it"),
+            gic: .has(
+                "N [cpu C] [--json]", "each condition between an interrupt and the vCPU, and which one blocks it")
         ) { session, words throws(Refusal) in try session.explainInterrupt(words) },
-        MonitorCommand(
-            name: "irq trace", arguments: "[COUNT | on | off | clear] [--json]",
-            summary: "the last interrupt events, with times"
+        InterruptCommand(
+            "irq trace", .has("[COUNT | on | off | clear] [--json]", "the last interrupt events, with times")
         ) { session, words throws(Refusal) in try session.traceInterrupts(words) },
-        MonitorCommand(
-            name: "irq timeline", arguments: "FILE",
-            summary: "write the events as a Chrome trace, for Perfetto: a new file in the folder of --output"
+        InterruptCommand(
+            "irq timeline",
+            .has("FILE", "write the events as a Chrome trace, for Perfetto: a new file in the folder of --output")
         ) { session, words throws(Refusal) in try session.saveTimeline(words) },
-        MonitorCommand(
-            name: "irq stats", arguments: "[N] [--json]",
-            summary: "counts and latencies from pending to end of interrupt"
+        InterruptCommand(
+            "irq stats", .has("[N] [--json]", "counts and latencies from pending to end of interrupt")
         ) { session, words throws(Refusal) in try session.interruptStatistics(words) },
-        MonitorCommand(name: "irq warnings", arguments: "[--json]", summary: "what the guest does wrong") {
-            session, words throws(Refusal) in
-            try session.show(words, recorded: true) {
-                ($0.controllers.warningText(at: $0.now), $0.controllers.warningJSON(at: $0.now))
-            }
+        InterruptCommand(
+            "irq flows", pc: .absent("a PC's interrupts have no list registers: irq why N, irq trace"),
+            gic: .has(
+                "[physical | virtual | sgi] [--json]",
+                "how an interrupt reaches a guest of a hypervisor, step by step, and its list registers")
+        ) { session, words throws(Refusal) in try session.showFlows(words) },
+        InterruptCommand("irq warnings", .has("[--json]", "what the guest does wrong")) {
+            session, words throws(Refusal) in try session.warnings(words)
         },
     ]
 
-    private static let acting: [MonitorCommand] = [
-        MonitorCommand(
-            name: "inject-irq", arguments: "N [edge | level | pulse]",
-            summary: "assert an input as its device would; the pin's trigger mode decides if nothing is said"
-        ) { session, words throws(Refusal) in try session.injectLine(words) },
-        MonitorCommand(name: "lower-irq", arguments: "N", summary: "lower an input that inject-irq raised") {
-            session, words throws(Refusal) in try session.lowerLine(words)
+    private static let noNMI = Form.absent(GICv2.nonMaskableRefusal + ", nor has KVM's GICv3")
+
+    private static let requests: [InterruptCommand] = [
+        InterruptCommand(
+            "inject-irq",
+            pc: .has(
+                "N [edge | level | pulse]",
+                "assert an input as its device would; the pin's trigger mode decides if nothing is said"),
+            gic: .has(
+                "N [cpu C] [edge | level | pulse]",
+                "make an interrupt pending; its trigger decides how if nothing is said")
+        ) { session, words throws(Refusal) in try session.injectInterrupt(words) },
+        InterruptCommand(
+            "lower-irq", pc: .has("N", "lower an input that inject-irq raised"),
+            gic: .has("N [cpu C]", "lower an input that inject-irq raised")
+        ) { session, words throws(Refusal) in
+            try session.request(words) { words throws(Refusal) in .lower(try words.input(), cpu: words.cpu) }
         },
-        MonitorCommand(
-            name: "clear-irq", arguments: "VECTOR cpu C", summary: "clear a vector that is pending in a local APIC"
-        ) { session, words throws(Refusal) in try session.clearVector(words) },
-        MonitorCommand(name: "irq mask", arguments: "N", summary: "mask an I/O APIC pin") {
-            session, words throws(Refusal) in try session.setMask(words, true)
+        InterruptCommand(
+            "clear-irq", pc: .has("VECTOR cpu C", "clear a vector that is pending in a local APIC"),
+            gic: .has("N [cpu C]", "clear what is pending")
+        ) { session, words throws(Refusal) in
+            try session.request(words) { words throws(Refusal) in
+                .clear(session.hasGIC ? try words.input() : Int(try words.vector()), cpu: words.cpu)
+            }
         },
-        MonitorCommand(name: "irq unmask", arguments: "N", summary: "unmask it") {
-            session, words throws(Refusal) in try session.setMask(words, false)
+        InterruptCommand(
+            "irq mask", pc: .has("N", "mask an I/O APIC pin"),
+            gic: .has("N [cpu C]", "disable an interrupt in the Distributor")
+        ) { session, words throws(Refusal) in
+            try session.request(words) { words throws(Refusal) in .mask(try words.input(), cpu: words.cpu, true) }
         },
-        MonitorCommand(name: "irq route", arguments: "N DESTINATION", summary: "send a pin's interrupts elsewhere") {
-            session, words throws(Refusal) in try session.routeLine(words)
+        InterruptCommand("irq unmask", pc: .has("N", "unmask it"), gic: .has("N [cpu C]", "enable it")) {
+            session, words throws(Refusal) in
+            try session.request(words) { words throws(Refusal) in .mask(try words.input(), cpu: words.cpu, false) }
         },
-        MonitorCommand(
-            name: "inject-vector", arguments: "VECTOR [cpu C]", summary: "give a local APIC a vector"
-        ) { session, words throws(Refusal) in try session.injectVector(words) },
-        MonitorCommand(
-            name: "inject-ipi", arguments: "VECTOR to C | all | others", summary: "as the selected vCPU would send it"
+        InterruptCommand(
+            "irq priority",
+            pc: .absent("an APIC's interrupts have no priority of their own: bits 7 to 4 of the vector are it"),
+            gic: .has("N P [cpu C]", "give it another priority")
+        ) { session, words throws(Refusal) in
+            try session.request(words, 2) { words throws(Refusal) in
+                .priority(try words.input(), cpu: words.cpu, try words.byte(at: 1, "a priority of 8 bits"))
+            }
+        },
+        InterruptCommand(
+            "irq route", pc: .has("N DESTINATION", "send a pin's interrupts elsewhere"),
+            gic: .has("N MASK", "send an SPI to other CPU interfaces")
+        ) { session, words throws(Refusal) in try session.routeInterrupt(words) },
+        InterruptCommand(
+            "irq group", pc: .absent("a PC's interrupts have no groups"),
+            gic: .has("N 0 | 1 [cpu C]", "put it into a group")
+        ) { session, words throws(Refusal) in
+            try session.request(words, 2) { words throws(Refusal) in
+                let group = try words.byte(at: 1, "group 0 or 1")
+                guard group <= 1 else { throw Refusal("groups are 0 and 1") }
+                return .group(try words.input(), cpu: words.cpu, isOne: group == 1)
+            }
+        },
+        InterruptCommand(
+            "inject-vector", pc: .has("VECTOR [cpu C]", "give a local APIC a vector"),
+            gic: .absent("a GIC has no vectors: inject-irq N")
+        ) { session, words throws(Refusal) in
+            try session.request(words) { words throws(Refusal) in .vector(try words.vector(), cpu: words.cpu) }
+        },
+        InterruptCommand(
+            "inject-ipi", pc: .has("VECTOR to C | all | others", "as the selected vCPU would send it"),
+            gic: .absent("on a GIC these are SGIs: inject-sgi N from C to MASK | self | others")
         ) { session, words throws(Refusal) in try session.injectIPI(words) },
-        MonitorCommand(name: "inject-msi", arguments: "ADDRESS DATA", summary: "a device's message") {
-            session, words throws(Refusal) in try session.injectMessage(words)
-        },
-        MonitorCommand(name: "inject-nmi", arguments: "[C | all]", summary: "a non-maskable interrupt") {
+        InterruptCommand(
+            "inject-sgi",
+            pc: .absent("a PC has no software-generated interrupts: inject-ipi VECTOR to C | all | others"),
+            gic: .has("N from C to MASK | self | others", "send a software generated interrupt as a vCPU would")
+        ) { session, words throws(Refusal) in try session.injectSGI(words) },
+        InterruptCommand(
+            "inject-msi", pc: .has("ADDRESS DATA", "a device's message"),
+            gic: .absent("this GIC takes no messages: inject-irq N")
+        ) { session, words throws(Refusal) in try session.injectMessage(words) },
+        InterruptCommand("inject-nmi", pc: .has("[C | all]", "a non-maskable interrupt"), gic: noNMI) {
             session, words throws(Refusal) in try session.injectNonMaskable(words)
         },
-        MonitorCommand(name: "nmi", arguments: "", summary: "inject-nmi", isAlias: true) {
+        InterruptCommand("nmi", pc: .alias(of: "inject-nmi"), gic: noNMI) {
             session, words throws(Refusal) in try session.injectNonMaskable(words)
         },
-        MonitorCommand(
-            name: "irq break", arguments: "N on pend | deliver | ack | eoi",
-            summary: "stop there; deliver stops on the handler's first instruction, as catch irq does"
+        InterruptCommand(
+            "irq break",
+            .has(
+                "N on pend | deliver | ack | eoi",
+                "stop there; deliver stops on the handler's first instruction, as catch irq does")
         ) { session, words throws(Refusal) in try session.breakOnInterrupt(words) },
     ]
-    /// What people know from another controller: refused with what a PC has instead.
-    private static let elsewhere: [MonitorCommand] = [
-        absent("irq priority", "an APIC's interrupts have no priority of their own: bits 7 to 4 of the vector are it"),
-        absent("inject-sgi", "a PC has no software-generated interrupts: inject-ipi VECTOR to C | all | others"),
-        absent("info gic", "a PC has no GIC: info lapic, info ioapic, info pic"),
-    ]
-}
-
-extension MonitorCommand {
-    /// A command that people know from another controller: refused with what there is instead.
-    static func absent(_ name: String, _ reason: String) -> MonitorCommand {
-        MonitorCommand(name: name, arguments: "", summary: reason, isAlias: true) { _, _ throws(Refusal) in
-            throw Refusal(reason)
-        }
-    }
-}
-
-/// The words of an interrupt command with its options taken out.
-struct InterruptWords {
-    private(set) var words: [Substring]
-    private(set) var isJSON = false
-    /// What follows `cpu`.
-    private(set) var processor: Int?
-
-    init(_ all: [Substring], processors count: Int) throws(Refusal) {
-        words = []
-        var rest = all[...]
-        while let word = rest.popFirst() {
-            switch word {
-            case "--json": isJSON = true
-            case "cpu":
-                guard let next = rest.popFirst() else { throw Refusal("which cpu?") }
-                processor = try Self.processor(next, count)
-            default: words.append(word)
-            }
-        }
-    }
-
-    /// There must be no more than `count` words.
-    func limited(to count: Int) throws(Refusal) -> Self {
-        guard words.count <= count else { throw Refusal("\(words[count]) is too much") }
-        return self
-    }
-
-    /// `cpu C` makes no sense: an input's interrupts go where the guest has routed them.
-    func withoutProcessor() throws(Refusal) -> Self {
-        guard processor == nil else { throw Refusal("an input goes where its pin sends it: irq route N DESTINATION") }
-        return self
-    }
-
-    static func processor(_ word: Substring, _ count: Int) throws(Refusal) -> Int {
-        guard let number = Int(word), (0..<count).contains(number) else {
-            throw Refusal("\(word) is no vCPU: they are 0 to \(count - 1)")
-        }
-        return number
-    }
-
-    /// The word at `index` as an input of the I/O APIC.
-    func line(at index: Int = 0) throws(Refusal) -> Int {
-        guard words.indices.contains(index) else { throw Refusal("which interrupt? GSIs are 0 to 23") }
-        let number = try monitorNumber(words[index])
-        guard number < UInt64(PCInterruptController.lines.upperBound) else {
-            throw Refusal("\(words[index]) is no GSI: they are 0 to 23; inject-vector takes vectors")
-        }
-        return Int(number)
-    }
-
-    /// The word at `index` as a vector.
-    func vector(at index: Int = 0) throws(Refusal) -> UInt8 {
-        guard words.indices.contains(index) else { throw Refusal("which vector?") }
-        guard let vector = UInt8(exactly: try monitorNumber(words[index])), vector >= 16 else {
-            throw Refusal("\(words[index]) is no interrupt vector: they are 16 to 255")
-        }
-        return vector
-    }
 }

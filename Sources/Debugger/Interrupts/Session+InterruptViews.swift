@@ -1,106 +1,108 @@
 import Interrupts
 import Primitives
 
-// Looking at interrupt controllers.
+// What the interrupt controllers show.
 extension Session {
-    private func parse(_ words: [Substring]) throws(Refusal) -> InterruptWords {
-        try InterruptWords(words, processors: processorCount)
-    }
+    private func trimmed(_ text: String) -> String { text.hasSuffix("\n") ? String(text.dropLast()) : text }
 
-    /// A text of the controllers, or the same as JSON; `recorded` for what only the built-in model has.
+    /// A PC's controllers as text or JSON.
     func show(
-        _ words: [Substring], recorded: Bool = false, _ body: (InterruptView) -> (text: String, json: JSON)
+        _ words: [Substring], _ body: (PCInterruptController) -> (text: String, json: JSON)
     ) throws(Refusal) -> String {
-        let words = try parse(words).limited(to: 0)
-        let view = try recorded ? recordedInterrupts() : target.interrupts()
-        let (text, json) = body(view)
-        return words.isJSON ? json.description : recorded ? noted(text, view) : trimmed(text)
+        let words = try InterruptWords(words, self, atMost: 0)
+        let (text, json) = body(try pc().controllers)
+        return words.isJSON ? json.description : trimmed(text)
     }
 
-    /// With what the record leaves out.
-    private func noted(_ text: String, _ view: InterruptView) -> String {
-        let text = trimmed(text)
-        guard view.record == .lines else { return text }
-        return text
-            + "\nn/a (kernel irqchip): deliver, ack, eoi of edges; local timers and IPIs: --irqchip apic records all"
-    }
-
-    private func recordedInterrupts() throws(Refusal) -> InterruptView {
-        let view = try target.interrupts()
-        guard view.record != .nothing else {
-            throw Refusal("n/a (kernel irqchip): the kernel reports no events; --irqchip apic records everything")
+    private func pc() throws(Refusal) -> (controllers: PCInterruptController, pages: [LocalAPICRegisters]) {
+        guard case .pc(let controllers, let pages) = try target.interrupts().controllers else {
+            throw Refusal("this machine has a GIC: info gic")
         }
-        return view
+        return (controllers, pages)
     }
-
-    func trimmed(_ text: String) -> String { text.hasSuffix("\n") ? String(text.dropLast()) : text }
 
     func listInterrupts(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words).limited(to: 1)
+        let words = try InterruptWords(words, self, atMost: 1)
         let view = try target.interrupts()
-        var rows = view.controllers.rows.map(view.known)
-        switch words.words.first ?? "all" {
-        case "all": break
-        case "pending": rows = rows.filter(\.isPending)
-        case "active": rows = rows.filter(\.isActive)
-        case "enabled": rows = rows.filter(\.isEnabled)
-        case let word: throw Refusal("\(word): expected pending, active, enabled or all")
-        }
-        if let processor = words.processor {
-            rows = rows.filter { row in
-                row.processor.map { $0 == processor } ?? true
+        var rows =
+            switch words.words.first {
+            case nil: view.rows
+            case "all": view.allRows
+            case "pending": view.allRows.filter(\.isPending)
+            case "active": view.allRows.filter(\.isActive)
+            case "enabled": view.allRows.filter(\.isEnabled)
+            case let word?: throw Refusal("\(word): expected pending, active, enabled or all")
             }
-        }
+        if let processor = words.processor { rows = rows.filter { $0.processor == nil || $0.processor == processor } }
         if words.isJSON { return JSON.array(rows.map(\.json)).description }
         return rows.isEmpty ? "none" : trimmed(rows.text(at: view.now))
     }
 
     func describeLocalAPIC(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words).limited(to: 1)
-        let processor = try words.words.first.map { word throws(Refusal) in
-            try InterruptWords.processor(word, processorCount)
-        }
-        let number = processor ?? words.processor ?? selected
-        let registers = try target.interrupts().locals[number]
+        let words = try InterruptWords(words, self, atMost: 1)
+        let named = try words.words.first.map { word throws(Refusal) in try words.number(ofProcessor: word) }
+        let number = named ?? words.cpu
+        let registers = try pc().pages[number]
         return words.isJSON ? registers.json(cpu: number).description : trimmed(registers.text(cpu: number))
     }
 
+    func describeGIC(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try InterruptWords(words, self, atMost: 1)
+        guard case .gic(let gic) = try target.interrupts().controllers else { throw Refusal("this machine has no GIC") }
+        switch words.words.first {
+        case nil where words.isJSON: return (words.processor.map { gic.json(cpu: $0) } ?? gic.json).description
+        case nil: return trimmed(gic.text(cpu: words.processor))
+        case "raw": return trimmed(gic.rawText(cpu: words.cpu))
+        case let word?: throw Refusal("\(word): expected raw")
+        }
+    }
+
     func showInterrupt(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words).limited(to: 1)
+        let words = try InterruptWords(words, self, atMost: 1)
+        let id = try words.id()
         let view = try target.interrupts()
-        let line = try words.line()
-        guard let pin = view.controllers.pin(of: line) else { throw Refusal("no device can have input \(line)") }
-        let row = view.known(view.controllers.row(ofPin: pin))
+        guard let row = view.row(id, cpu: words.cpu) else { throw Refusal("no device can have input \(id)") }
         if words.isJSON { return row.json.description }
-        var text = [row].text(at: view.now)
-        if view.record != .nothing { text += view.controllers.journal.statistics.text(row.number) }
-        return trimmed(text + view.controllers.explain(line: line, cpu: words.processor, view.facts).text)
+        return trimmed(view.description(of: row, id, cpu: words.cpu) + view.explain(id, cpu: words.processor).text)
     }
 
     func explainInterrupt(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words)
+        let words = try InterruptWords(words, self)
         let view = try target.interrupts()
         let checks: [InterruptCheck]
-        if words.words.first == "vector" {
-            _ = try words.limited(to: 2)
-            checks = view.controllers.explain(
-                vector: try words.vector(at: 1), cpu: words.processor ?? selected, view.facts)
+        if case .pc(let pc, _) = view.controllers, words.words.first == "vector" {
+            try words.limit(to: 2)
+            checks = pc.explain(vector: try words.vector(at: 1), cpu: words.cpu, view.facts)
         } else {
-            checks = view.controllers.explain(line: try words.limited(to: 1).line(), cpu: words.processor, view.facts)
+            try words.limit(to: 1)
+            checks = view.explain(try words.id(), cpu: words.processor)
         }
         return words.isJSON ? JSON.array(checks.map(\.json)).description : trimmed(checks.text)
     }
 
-    func traceInterrupts(_ words: [Substring]) throws(Refusal) -> String {
-        let view = try recordedInterrupts()
-        return try trace(words, view.controllers.journal.trace) { noted($0, view) }
+    // MARK: The record
+
+    /// The view and its events.
+    private func recorded() throws(Refusal) -> (view: InterruptView, journal: InterruptJournal) {
+        let view = try target.interrupts()
+        guard let journal = view.journal else {
+            throw Refusal(
+                "n/a (kernel irqchip): the kernel reports no events; --irqchip \(hasGIC ? "gicv2" : "apic") "
+                    + "records everything")
+        }
+        return (view, journal)
     }
 
-    /// `irq trace` of any controller; `note` adds what the text leaves out.
-    func trace(
-        _ words: [Substring], _ trace: InterruptTrace, _ note: (String) -> String
-    ) throws(Refusal) -> String {
-        let words = try parse(words).limited(to: 1)
+    /// `text`, and what the record leaves out.
+    private func noted(_ text: String, _ view: InterruptView) -> String {
+        guard view.record == .lines else { return trimmed(text) }
+        return trimmed(text)
+            + "\nn/a (kernel irqchip): deliver, ack, eoi of edges; local timers and IPIs: --irqchip apic records all"
+    }
+
+    func traceInterrupts(_ words: [Substring]) throws(Refusal) -> String {
+        let (view, journal) = try recorded()
+        let words = try InterruptWords(words, self, atMost: 1)
         switch words.words.first {
         case "on", "off":
             _ = try target.perform(.record(words.words[0] == "on"))
@@ -109,28 +111,49 @@ extension Session {
             _ = try target.perform(.clearRecord)
             return "the trace is empty"
         default:
-            let count = try words.words.first.map { word throws(Refusal) in try monitorNumber(word) } ?? 20
-            if words.isJSON { return trace.json(Int(clamping: count)).description }
-            return note(trace.text(Int(clamping: count)))
+            let number = try words.words.first.map { word throws(Refusal) in try monitorNumber(word) } ?? 20
+            let count = Int(clamping: number)
+            return words.isJSON ? journal.trace.json(count).description : noted(journal.trace.text(count), view)
         }
     }
 
     func saveTimeline(_ words: [Substring]) throws(Refusal) -> String {
-        try saveTimeline(words, try recordedInterrupts().controllers.journal.trace)
-    }
-
-    func saveTimeline(_ words: [Substring], _ trace: InterruptTrace) throws(Refusal) -> String {
+        let trace = try recorded().journal.trace
         guard words.count == 1, let name = words.first else { throw Refusal("which file? irq timeline FILE") }
         try target.save(Array("\(trace.timeline)\n".utf8), as: String(name))
         return "\(trace.last().count) events in \(name); open it in https://ui.perfetto.dev or chrome://tracing"
     }
 
     func interruptStatistics(_ words: [Substring]) throws(Refusal) -> String {
-        let words = try parse(words).limited(to: 1)
-        let view = try recordedInterrupts()
-        let statistics = view.controllers.journal.statistics
+        let words = try InterruptWords(words, self, atMost: 1)
+        let (view, journal) = try recorded()
+        let statistics = journal.statistics
         if words.isJSON { return statistics.json(withoutLocalAPICs: view.record == .lines).description }
-        guard !words.words.isEmpty else { return noted(statistics.text(), view) }
-        return noted(statistics.text(.line(try words.line())), view)
+        return noted(words.words.isEmpty ? statistics.text() : statistics.text(.line(try words.id())), view)
+    }
+
+    func warnings(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try InterruptWords(words, self, atMost: 0)
+        let view = try recorded().view
+        return words.isJSON ? view.warnings.json.description : noted(view.warnings.text, view)
+    }
+
+    // MARK: The virtualization extensions of a GIC
+
+    /// The three kinds of interrupts through list registers, each played once on the model.
+    func showFlows(_ words: [Substring]) throws(Refusal) -> String {
+        let words = try InterruptWords(words, self, atMost: 1)
+        var flows = VirtualInterrupt.Flow.allCases
+        if let word = words.words.first {
+            flows = flows.filter { $0.description.hasPrefix(word) }
+            guard flows.count == 1 else { throw Refusal("\(word): expected physical, virtual or sgi") }
+        }
+        let played = flows.map { (flow: $0, guest: FlowDemonstration.run($0)) }
+        if words.isJSON {
+            return JSON.object(played.map { ("\($0.flow)", $0.guest.flowJSON($0.flow)) }).description
+        }
+        return played.map { flow, guest in
+            "\(flow):\n\(guest.flowLines(flow))\(guest.listText)"
+        }.joined(separator: "\n")
     }
 }

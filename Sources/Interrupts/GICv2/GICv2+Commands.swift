@@ -10,8 +10,9 @@ extension GICv2 {
 
     /// Makes interrupt `id` pending; without `how`, as its trigger wants it. An SGI comes from `cpu` itself.
     package mutating func inject(
-        _ id: Int, cpu: Int = 0, _ how: GICRequest.Injection? = nil, _ facts: [ProcessorFacts] = [], at now: Moment
-    ) -> InterruptDeed {
+        _ id: Int, cpu: Int = 0, _ how: InterruptRequest.Injection? = nil, _ facts: [ProcessorFacts] = [],
+        at now: Moment
+    ) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         let name = Self.kind(id) + " \(id)"
         if id < 16 {
@@ -46,7 +47,7 @@ extension GICv2 {
     }
 
     /// Lowers the input that `inject` raised; it stays high where its device holds it up, too.
-    package mutating func lower(_ id: Int, cpu: Int = 0, at now: Moment) -> InterruptDeed {
+    package mutating func lower(_ id: Int, cpu: Int = 0, at now: Moment) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         guard isWired(id) else { return refused("SGI \(id) has no line") }
         let out = setLine(id, cpu: cpu, false, at: now, cause: .debugger)
@@ -63,7 +64,7 @@ extension GICv2 {
     }
 
     /// Takes back what is pending; a level that is high stays pending.
-    package mutating func clear(_ id: Int, cpu: Int = 0, at now: Moment) -> InterruptDeed {
+    package mutating func clear(_ id: Int, cpu: Int = 0, at now: Moment) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         let state = distributor.state(id, cpu)
         let name = Self.kind(id) + " \(id)"
@@ -87,9 +88,9 @@ extension GICv2 {
 
     /// Sends an SGI as processor `sender` would.
     package mutating func send(
-        sgi id: Int, from sender: Int, to target: GICRequest.SoftwareTarget, _ facts: [ProcessorFacts] = [],
+        sgi id: Int, from sender: Int, to target: InterruptRequest.SoftwareTarget, _ facts: [ProcessorFacts] = [],
         at now: Moment
-    ) -> InterruptDeed {
+    ) -> InterruptResult {
         guard (0..<16).contains(id) else { return refused("SGIs are 0 to 15") }
         if let refusal = refusal(id, sender) { return refusal }
         let word: UInt32 =
@@ -114,7 +115,7 @@ extension GICv2 {
     /// Disables or enables it in the Distributor; the guest is not notified.
     package mutating func setMask(
         _ id: Int, cpu: Int = 0, _ isMasked: Bool, _ facts: [ProcessorFacts] = [], at now: Moment
-    ) -> InterruptDeed {
+    ) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         let name = Self.kind(id) + " \(id)"
         if isMasked, id < 16, configuration.has(.fixedSoftwareEnables) {
@@ -137,7 +138,7 @@ extension GICv2 {
     /// Gives it another priority, of which the implemented bits count.
     package mutating func setPriority(
         _ id: Int, cpu: Int = 0, _ value: UInt8, _ facts: [ProcessorFacts] = [], at now: Moment
-    ) -> InterruptDeed {
+    ) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         let real = value & configuration.priorityMask
         let slot = distributor.slot(id, cpu)
@@ -150,7 +151,7 @@ extension GICv2 {
     /// Sends an SPI to the processors of a mask from now on.
     package mutating func route(
         _ id: Int, to mask: UInt8, _ facts: [ProcessorFacts] = [], at now: Moment
-    ) -> InterruptDeed {
+    ) -> InterruptResult {
         if let refusal = refusal(id, 0) { return refusal }
         guard id >= 32 else {
             return refused("\(Self.kind(id)) \(id) belongs to one processor; only SPIs have targets")
@@ -166,7 +167,7 @@ extension GICv2 {
     /// Puts it into group 0 or 1.
     package mutating func setGroup(
         _ id: Int, cpu: Int = 0, isOne: Bool, _ facts: [ProcessorFacts] = [], at now: Moment
-    ) -> InterruptDeed {
+    ) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         guard configuration.has(.groups) else { return refused("this GIC has no groups") }
         let out = change(id, cpu, at: now) { distributor, row, bit in
@@ -189,30 +190,30 @@ extension GICv2 {
         return finish(out)
     }
 
-    private func refusal(_ id: Int, _ cpu: Int) -> InterruptDeed? {
+    private func refusal(_ id: Int, _ cpu: Int) -> InterruptResult? {
         if !(0..<configuration.interrupts).contains(id) {
             return refused("no interrupt \(id): they are 0 to \(configuration.interrupts - 1)")
         }
         return interfaces.indices.contains(cpu) ? nil : refused("no processor \(cpu)")
     }
 
-    private func refused(_ text: String) -> InterruptDeed {
-        InterruptDeed(isDone: false, text: text, prospect: .none, outcome: finish(InterruptOutcome()))
+    private func refused(_ text: String) -> InterruptResult {
+        InterruptResult(isDone: false, text, outcome: finish(InterruptOutcome()))
     }
 
-    private func done(_ text: String, _ outcome: InterruptOutcome) -> InterruptDeed {
-        InterruptDeed(isDone: true, text: text, prospect: .none, outcome: outcome)
+    private func done(_ text: String, _ outcome: InterruptOutcome) -> InterruptResult {
+        InterruptResult(text, outcome: outcome)
     }
 
-    /// With the prospect of interrupt `id` on processor `cpu`, or wherever an SPI goes.
+    /// With the forecast of interrupt `id` on processor `cpu`, or wherever an SPI goes.
     private func done(
         _ text: String, _ id: Int, _ cpu: Int, _ facts: [ProcessorFacts], _ outcome: InterruptOutcome
-    ) -> InterruptDeed {
+    ) -> InterruptResult {
         // One processor that nothing keeps it from is enough.
         let ways = (id < 32 ? [cpu] : processors(of: id, nil)).map { explain(id, cpu: $0, facts) }
         let obstacles = (ways.isEmpty ? [explain(id, facts)] : ways).map { way in way.first { $0.obstacle != nil } }
         let obstacle = obstacles.contains(nil) ? nil : obstacles.first ?? nil
-        return InterruptDeed(
-            isDone: true, text: text, prospect: obstacle.map { .blocked($0) } ?? .delivers, outcome: finish(outcome))
+        return InterruptResult(
+            text, forecast: obstacle.map { .blocked($0) } ?? .delivers, outcome: finish(outcome))
     }
 }

@@ -13,12 +13,12 @@ extension GICv3 {
 
     /// What a command came to: `changes`, which this value has seen already.
     package struct Done: Sendable {
-        package let deed: InterruptDeed
+        package let result: InterruptResult
         package let changes: [Change]
     }
 
-    /// `facts` has one row a processor, for the prospect.
-    package mutating func perform(_ request: GICRequest, _ facts: [ProcessorFacts]) -> Done {
+    /// `facts` has one row a processor, for the forecast.
+    package mutating func perform(_ request: InterruptRequest, _ facts: [ProcessorFacts]) -> Done {
         do throws(Objection) {
             switch request {
             case .inject(let id, let cpu, let how): return try inject(id, cpu, how, facts)
@@ -29,10 +29,11 @@ extension GICv3 {
             case .priority(let id, let cpu, let value): return try setPriority(id, cpu, value, facts)
             case .route(let id, let mask): return try route(id, to: mask, facts)
             case .group(let id, let cpu, let isOne): return try setGroup(id, cpu, isOne: isOne, facts)
+            case .vector, .interprocessor, .message, .nonMaskable, .record, .clearRecord:
+                throw Objection(text: Self.notOfGIC)
             }
         } catch {
-            let deed = InterruptDeed(isDone: false, text: error.text, prospect: .none, outcome: InterruptOutcome())
-            return Done(deed: deed, changes: [])
+            return Done(result: InterruptResult(isDone: false, error.text), changes: [])
         }
     }
 
@@ -54,7 +55,7 @@ extension GICv3 {
     // MARK: Making interrupts
 
     private mutating func inject(
-        _ id: Int, _ cpu: Int, _ how: GICRequest.Injection?, _ facts: [ProcessorFacts]
+        _ id: Int, _ cpu: Int, _ how: InterruptRequest.Injection?, _ facts: [ProcessorFacts]
     ) throws(Objection) -> Done {
         try check(id, cpu)
         let state = state(id, cpu)
@@ -94,7 +95,7 @@ extension GICv3 {
     }
 
     private mutating func send(
-        _ id: Int, from sender: Int, to target: GICRequest.SoftwareTarget, _ facts: [ProcessorFacts]
+        _ id: Int, from sender: Int, to target: InterruptRequest.SoftwareTarget, _ facts: [ProcessorFacts]
     ) throws(Objection) -> Done {
         guard (0..<16).contains(id) else { throw Objection(text: "SGIs are 0 to 15") }
         try check(id, sender)
@@ -223,12 +224,11 @@ extension GICv3 {
         }
     }
 
-    private func done(_ text: String, _ changes: [Change], _ prospect: InterruptDeed.Prospect = .none) -> Done {
-        let deed = InterruptDeed(isDone: true, text: text, prospect: prospect, outcome: InterruptOutcome())
-        return Done(deed: deed, changes: changes)
+    private func done(_ text: String, _ changes: [Change], _ forecast: InterruptResult.Forecast = .none) -> Done {
+        Done(result: InterruptResult(text, forecast: forecast), changes: changes)
     }
 
-    /// With the prospect of interrupt `id` on processor `cpu`, or wherever an SPI goes.
+    /// With the forecast of interrupt `id` on processor `cpu`, or wherever an SPI goes.
     private mutating func done(
         _ text: String, _ id: Int, _ cpu: Int, _ facts: [ProcessorFacts], _ changes: [Change]
     ) -> Done {

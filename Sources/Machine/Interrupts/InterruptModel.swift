@@ -1,4 +1,5 @@
 import Debugger
+import Devices
 import Host
 import Interrupts
 import KVM
@@ -96,6 +97,20 @@ final class InterruptModel: Sendable {
         if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors[0].kick() }
         if moved, let processor { machine.setAlarm(of: processor) }
         return outcome
+    }
+
+    /// A device's line changes. `processor` is the caller's own, where its guest made the device do that.
+    func raise(_ line: LineChange, by processor: Processor?) {
+        let isArm = machine.architecture == .arm64
+        change(by: processor) { controllers, now in
+            let number = Int(line.line)
+            guard let input = isArm ? number : controllers.input(ofGSI: number) else { return nil }
+            return switch line.action {
+            case .raise: controllers.setLine(input, true, at: now)
+            case .lower: controllers.setLine(input, false, at: now)
+            case .pulseLow: controllers.pulseLine(input, at: now)
+            }
+        }
     }
 
     /// A machine reset.

@@ -3,44 +3,50 @@ import Interrupts
 import KVM
 import Primitives
 
-// What `monitor` does to the kernel's GICv2: the built-in one shows on a copy what it comes to, then the kernel gets the
+// What the debugger asks of the kernel's GICv2: the built-in one shows on a copy what it comes to, then the kernel gets the
 // same through the registers that have that effect, and by KVM_IRQ_LINE what comes by a line.
-extension VirtualMachine {
-    func performInKernelGIC(_ request: GICRequest) throws(Refusal) -> String {
-        var copy = try readKernelGIC()
+extension KernelGICv2 {
+    func perform(_ request: InterruptRequest) throws(Refusal) -> String {
+        var copy: GICv2
+        do throws(KVMError) { copy = try state() } catch { throw .unreadable(error) }
         let before = copy.distributor
-        let deed = copy.perform(request, facts, at: Moment(nanoseconds: 0))
-        guard deed.isDone else { throw Refusal(deed.text) }
-        do throws(KVMError) { try pass(request, isEdge: { before.state($0, $1).isEdge }) } catch {
-            throw Refusal("the kernel's interrupt controller refuses: \(error)")
+        let result = copy.perform(request, machine.processorFacts, at: Moment(nanoseconds: 0))
+        guard result.isDone else { throw Refusal(result.text) }
+        var isTaken = true
+        do throws(KVMError) {
+            try pass(request, isEdge: { before.state($0, $1).isEdge })
+            // Whether a level-sensitive one is pending by its line or otherwise shows only now.
+            switch request {
+            case .inject(let id, let cpu, _) where copy.distributor.state(id, cpu).isPending:
+                isTaken = try isPending(id, cpu)
+            case .lower(let id, let cpu): return GICv2.lowered(id, staysPending: try isPending(id, cpu))
+            case .clear(let id, let cpu): return GICv2.cleared(id, staysPending: try isPending(id, cpu))
+            default: break
+            }
+        } catch {
+            throw .refused(error)
         }
-        // Whether a level-sensitive one is pending by its line or otherwise shows only now.
-        func isPending(_ id: Int, _ cpu: Int) throws(Refusal) -> Bool {
-            try readKernelGIC().distributor.state(id, cpu).isPending
-        }
-        switch request {
-        case .inject(let id, let cpu, _) where copy.distributor.state(id, cpu).isPending:
-            if try isPending(id, cpu) { break }
-            throw Refusal("the kernel did not take interrupt \(id): it drives that input itself")
-        case .lower(let id, let cpu): return GICv2.lowered(id, staysPending: try isPending(id, cpu))
-        case .clear(let id, let cpu): return GICv2.cleared(id, staysPending: try isPending(id, cpu))
-        default: break
-        }
-        return "\(deed)"
+        guard isTaken else { throw .drivenByKernel(request) }
+        return "\(result)"
     }
 
-    private func pass(_ request: GICRequest, isEdge: (Int, Int) -> Bool) throws(KVMError) {
+    /// GICD_ISPENDR, which has the latch and the line.
+    private func isPending(_ id: Int, _ cpu: Int) throws(KVMError) -> Bool {
+        try read(Block.setPending + UInt32(id >> 5) * 4, cpu)[bit: id & 31]
+    }
+
+    private func pass(_ request: InterruptRequest, isEdge: (Int, Int) -> Bool) throws(KVMError) {
         switch request {
         case .inject(let id, let cpu, _) where id < 16: try send(SGI: id, filter: 2, mask: 0, from: cpu)
         case .inject(let id, let cpu, let how):
             switch how ?? (isEdge(id, cpu) ? .edge : .level) {
             case .edge: try setBit(of: id, cpu, in: Block.setPending)
-            case .level: try setKernelLine(id, cpu, true)
+            case .level: try setLine(id, cpu, true)
             case .pulse:
-                try setKernelLine(id, cpu, true)
-                try setKernelLine(id, cpu, false)
+                try setLine(id, cpu, true)
+                try setLine(id, cpu, false)
             }
-        case .lower(let id, let cpu): try setKernelLine(id, cpu, false)
+        case .lower(let id, let cpu): try setLine(id, cpu, false)
         case .clear(let id, let cpu) where id < 16: try setByte(of: id, cpu, in: Block.clearPendingSGI, to: 0xff)
         case .clear(let id, let cpu): try setBit(of: id, cpu, in: Block.clearPending)
         case .send(let id, let sender, .mask(let mask)):
@@ -58,29 +64,16 @@ extension VirtualMachine {
             var word = try read(offset, cpu)
             word[bit: id & 31] = isOne
             try write(offset, cpu, word)
+        case .vector, .interprocessor, .message, .nonMaskable, .record, .clearRecord: break
         }
     }
 
-    /// Blocks of the Distributor, by their offsets (IHI 0048B, table 4-1).
-    private enum Block {
-        static let identification: UInt32 = 0x008
-        static let group: UInt32 = 0x080
-        static let setEnable: UInt32 = 0x100
-        static let clearEnable: UInt32 = 0x180
-        static let setPending: UInt32 = 0x200
-        static let clearPending: UInt32 = 0x280
-        static let priority: UInt32 = 0x400
-        static let targets: UInt32 = 0x800
-        static let softwareInterrupt: UInt32 = 0xf00
-        static let clearPendingSGI: UInt32 = 0xf10
-    }
-
     private func read(_ offset: UInt32, _ cpu: Int) throws(KVMError) -> UInt64 {
-        try vgic!.read(.distributor(offset, processor: cpu))
+        try vgic.read(.distributor(offset, processor: cpu))
     }
 
     private func write(_ offset: UInt32, _ cpu: Int, _ value: UInt64) throws(KVMError) {
-        try vgic!.write(.distributor(offset, processor: cpu), value)
+        try vgic.write(.distributor(offset, processor: cpu), value)
     }
 
     /// In blocks of one bit an interrupt, where zeroes do nothing.
@@ -99,11 +92,5 @@ extension VirtualMachine {
 
     private func send(SGI id: Int, filter: UInt64, mask: UInt8, from sender: Int) throws(KVMError) {
         try write(Block.softwareInterrupt, sender, filter << 24 | UInt64(mask) << 16 | UInt64(id))
-    }
-
-    /// Holds an input of the kernel's GIC, of a private interrupt processor `cpu`'s, high or low.
-    func setKernelLine(_ id: Int, _ cpu: Int, _ level: Bool) throws(KVMError) {
-        if id == Int(ArmBoard.uartInterrupt), let wire { return try wire.hold(level) }
-        try vm.setInterruptLine(ArmInterruptLine(id, of: cpu).number, level)
     }
 }

@@ -1,21 +1,53 @@
-import Architecture
 import Debugger
+import Devices
 import Interrupts
 import KVM
 import Primitives
 
-// The kernel's GICv2 of an arm64 machine, through its registers (Documentation/virt/kvm/devices/arm-vgic.rst): while no
-// vCPU runs.
-extension VirtualMachine {
+/// The kernel's GICv2 of an arm64 machine: `--irqchip vgic` where the host has one
+/// (Documentation/virt/kvm/devices/arm-vgic.rst).
+final class KernelGICv2: KernelGIC {
+    unowned let machine: VirtualMachine
+    let wire: InterruptWire
+    let vgic: VGIC
+
+    /// All vCPUs are made.
+    init(of machine: VirtualMachine) throws(KVMError) {
+        self.machine = machine
+        vgic = try VGIC(.v2, in: machine.vm)
+        try vgic.place(distributor: ArmBoard.distributor, processors: ArmBoard.interruptInterface)
+        try vgic.initialise(interrupts: ArmBoard.interruptCount)
+        wire = try InterruptWire(of: machine)
+    }
+
+    let pages: [(base: PhysicalAddress, size: UInt64, name: String)] = [
+        (ArmBoard.distributor, UInt64(GICv2.distributorSize), "GICv2 Distributor"),
+        (ArmBoard.interruptInterface, UInt64(GICv2.interfaceSize), "GICv2 CPU interface"),
+    ]
+
+    func copy() throws(KVMError) -> any InspectableGIC { try state() }
+
+    func signalledInterrupt(on processor: Processor) throws(KVMError) -> Int? {
+        try processor.undisturbed { () throws(KVMError) in try state().signalledInterrupt(processor.index) }
+    }
+
+    func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8]? {
+        guard GICv2.Placement.arm64.find(address) != nil else { return nil }
+        do throws(KVMError) {
+            return try state().inspect(.arm64, address, count: count, by: processor)
+        } catch {
+            throw .unreadable(error)
+        }
+    }
+
     /// As its registers show it.
-    func kernelGIC() throws(KVMError) -> GICv2 {
-        guard vgic?.version == .v2 else { throw KVMError(request: "KVM_DEV_ARM_VGIC_GRP_DIST_REGS", errno: .invalid) }
+    func state() throws(KVMError) -> GICv2 {
         var configuration = GICv2.Configuration.kvm
-        configuration.processors = processors.count
+        configuration.processors = machine.processorCount
         configuration.interrupts = Int(ArmBoard.interruptCount)
         var failure: KVMError?
         func read(_ register: VGIC.Register) -> UInt32 {
-            do throws(KVMError) { return UInt32(truncatingIfNeeded: try vgic!.read(register)) } catch {
+            do throws(KVMError) { return UInt32(truncatingIfNeeded: try vgic.read(register)) } catch {
                 failure = error
                 return 0
             }
@@ -25,61 +57,49 @@ extension VirtualMachine {
             interface: { offset, processor in
                 let value = read(.interface(UInt32(offset), processor: processor))
                 // KVM gives the five bits that the virtual interface keeps of GICC_PMR.
-                return offset == Self.priorityMask ? value << 3 : value
+                return UInt32(offset) == Interface.priorityMask ? value << 3 : value
             })
         if let failure { throw failure }
         return found
     }
 
-    /// GICC_PMR.
-    private static let priorityMask = 0x04
-
-    /// The same for the debugger.
-    func readKernelGIC() throws(Refusal) -> GICv2 {
-        do throws(KVMError) { return try kernelGIC() } catch {
-            throw Refusal("the kernel's interrupt controller cannot be read: \(error)")
-        }
+    /// Registers of the CPU interface, by their offsets (IHI 0048B, table 4-2).
+    private enum Interface {
+        static let control: UInt32 = 0x00
+        static let priorityMask: UInt32 = 0x04
+        static let activePriorities: UInt32 = 0xd0
     }
 
-    /// Brings the kernel's controller to its state at the start. There is no request for that: what a guest turns on is
-    /// turned off. Priorities, targets and trigger modes stay, which every guest sets before it enables an interrupt.
-    func resetVGIC() throws(KVMError) {
-        guard vgic != nil else { return }
-        try wire?.reset()
-        guard vgic?.version == .v2 else { return try resetKernelGICv3() }
-        func write(_ register: VGIC.Register, _ value: UInt64) throws(KVMError) { try vgic!.write(register, value) }
-        try write(.distributor(0, processor: 0), 0)
-        for index in processors.indices {
+    /// Brings it to its state at the start. There is no request for that: what a guest turns on is turned off. Priorities,
+    /// targets and trigger modes stay, which every guest sets before it enables an interrupt.
+    func reset(_ lines: [LineChange]) throws(KVMError) {
+        try wire.reset()
+        try vgic.write(.distributor(Block.control, processor: 0), 0)
+        for index in machine.processors.indices {
             for word in 0..<ArmBoard.interruptCount / 32 where word == 0 || index == 0 {
-                // GICD_ICENABLER, GICD_ICPENDR, GICD_ICACTIVER.
-                for base: UInt32 in [0x180, 0x280, 0x380] {
-                    try write(.distributor(base + word * 4, processor: index), 0xffff_ffff)
+                for block in [Block.clearEnable, Block.clearPending, Block.clearActive] {
+                    try vgic.write(.distributor(block + word * 4, processor: index), 0xffff_ffff)
                 }
             }
-            // GICC_CTLR, GICC_PMR, GICC_APR0.
-            for offset: UInt32 in [0x00, 0x04, 0xd0] { try write(.interface(offset, processor: index), 0) }
-        }
-    }
-}
-
-extension Processor {
-    /// The private interrupts of a processor's own devices.
-    private static let deviceInterrupts: [(device: DeviceInterrupts, number: UInt32)] = [
-        (.performanceMonitor, ArmBoard.performanceMonitor), (.virtualTimer, ArmBoard.virtualTimer),
-        (.physicalTimer, ArmBoard.physicalTimer),
-    ]
-
-    /// With the built-in GIC, after every exit: the timers and the performance monitor as they are now.
-    func followDevices() {
-        guard let model = machine.model else { return }
-        let levels = vcpu.deviceInterrupts
-        guard levels != arm64.deviceLevels else { return }
-        let changed = levels.symmetricDifference(arm64.deviceLevels)
-        arm64.deviceLevels = levels
-        for (device, number) in Self.deviceInterrupts where changed.contains(device) {
-            model.change(by: self) {
-                $0.setLine(Int(number), cpu: index, levels.contains(device), at: $1)
+            for offset in [Interface.control, Interface.priorityMask, Interface.activePriorities] {
+                try vgic.write(.interface(offset, processor: index), 0)
             }
         }
+    }
+
+    /// Blocks of the Distributor, by their offsets (IHI 0048B, table 4-1).
+    enum Block {
+        static let control: UInt32 = 0x000
+        static let identification: UInt32 = 0x008
+        static let group: UInt32 = 0x080
+        static let setEnable: UInt32 = 0x100
+        static let clearEnable: UInt32 = 0x180
+        static let setPending: UInt32 = 0x200
+        static let clearPending: UInt32 = 0x280
+        static let clearActive: UInt32 = 0x380
+        static let priority: UInt32 = 0x400
+        static let targets: UInt32 = 0x800
+        static let softwareInterrupt: UInt32 = 0xf00
+        static let clearPendingSGI: UInt32 = 0xf10
     }
 }

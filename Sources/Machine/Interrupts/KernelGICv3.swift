@@ -1,17 +1,43 @@
 import Debugger
+import Devices
 import Interrupts
 import KVM
 import Primitives
 
-// The kernel's GICv3 of an arm64 machine, through its registers (Documentation/virt/kvm/devices/arm-vgic-v3.rst): while no
-// vCPU runs. Which registers have an effect is GICv3's to say; here they are read and written.
-extension VirtualMachine {
+/// The kernel's GICv3 of an arm64 machine: `--irqchip vgic` where the host has no GICv2
+/// (Documentation/virt/kvm/devices/arm-vgic-v3.rst). Which registers have an effect is GICv3's to say; here they are read
+/// and written.
+final class KernelGICv3: KernelGIC {
+    unowned let machine: VirtualMachine
+    let wire: InterruptWire
+    private let vgic: VGIC
+
+    /// All vCPUs are made.
+    init(of machine: VirtualMachine) throws(KVMError) {
+        self.machine = machine
+        vgic = try VGIC(.v3, in: machine.vm)
+        try vgic.place(distributor: ArmBoard.distributor, processors: ArmBoard.redistributors)
+        try vgic.initialise(interrupts: ArmBoard.interruptCount)
+        wire = try InterruptWire(of: machine)
+    }
+
+    var pages: [(base: PhysicalAddress, size: UInt64, name: String)] {
+        [
+            (ArmBoard.distributor, ArmBoard.distributorSize, "GICv3 Distributor"),
+            (
+                ArmBoard.redistributors, ArmBoard.redistributorSize * UInt64(machine.processorCount),
+                "GICv3 Redistributors"
+            ),
+        ]
+    }
+
+    func copy() throws(KVMError) -> any InspectableGIC { try state() }
+
     /// As its registers show it.
-    func kernelGICv3() throws(KVMError) -> GICv3 {
-        guard vgic?.version == .v3 else { throw KVMError(request: "KVM_DEV_ARM_VGIC_GRP_REDIST_REGS", errno: .invalid) }
+    private func state() throws(KVMError) -> GICv3 {
         var failure: KVMError?
-        let found = GICv3(processors: processors.count) { register in
-            do throws(KVMError) { return try vgic!.read(register) } catch {
+        let found = GICv3(processors: machine.processorCount) { register in
+            do throws(KVMError) { return try vgic.read(register) } catch {
                 failure = error
                 return 0
             }
@@ -20,46 +46,46 @@ extension VirtualMachine {
         return found
     }
 
-    func performInKernelGICv3(_ request: GICRequest) throws(Refusal) -> String {
-        var copy = try readKernelGICv3()
-        let done = copy.perform(request, facts)
-        guard done.deed.isDone else { throw Refusal(done.deed.text) }
-        do throws(KVMError) { for change in done.changes { try apply(change) } } catch {
-            throw Refusal("the kernel's interrupt controller refuses: \(error)")
-        }
-        if case .inject(let id, let cpu, _) = request, copy.state(id, cpu).isPending,
-            try !readKernelGICv3().state(id, cpu).isPending
-        {
-            throw Refusal("the kernel did not take interrupt \(id): it drives that input itself")
-        }
-        return "\(done.deed)"
+    func signalledInterrupt(on processor: Processor) throws(KVMError) -> Int? {
+        try processor.undisturbed { () throws(KVMError) in try state().signalledInterrupt(processor.index) }
     }
 
-    /// `kernelGICv3` for the debugger.
-    func readKernelGICv3() throws(Refusal) -> GICv3 {
-        do throws(KVMError) { return try kernelGICv3() } catch {
-            throw Refusal("the kernel's interrupt controller cannot be read: \(error)")
+    func perform(_ request: InterruptRequest) throws(Refusal) -> String {
+        var copy: GICv3
+        do throws(KVMError) { copy = try state() } catch { throw .unreadable(error) }
+        let done = copy.perform(request, machine.processorFacts)
+        guard done.result.isDone else { throw Refusal(done.result.text) }
+        var isTaken = true
+        do throws(KVMError) {
+            for change in done.changes { try apply(change) }
+            if case .inject(let id, let cpu, _) = request, copy.state(id, cpu).isPending {
+                isTaken = try state().state(id, cpu).isPending
+            }
+        } catch {
+            throw .refused(error)
         }
+        guard isTaken else { throw .drivenByKernel(request) }
+        return "\(done.result)"
     }
 
     private func apply(_ change: GICv3.Change) throws(KVMError) {
         switch change {
-        case .register(let register, let value): try vgic!.write(register, value)
-        case .line(let id, let cpu, let level): try setKernelLine(id, cpu, level)
+        case .register(let register, let value): try vgic.write(register, value)
+        case .line(let id, let cpu, let level): try setLine(id, cpu, level)
         }
     }
 
-    /// As at the start, but for what `resetVGIC` leaves as well.
-    func resetKernelGICv3() throws(KVMError) {
-        for change in try kernelGICv3().changesOfReset { try apply(change) }
+    /// As at the start, but for what KernelGICv2 leaves as well.
+    func reset(_ lines: [LineChange]) throws(KVMError) {
+        try wire.reset()
+        for change in try state().changesOfReset { try apply(change) }
     }
 
-    /// What a vCPU would read of the GIC's pages, without what a read does; nil for another address.
-    func inspectKernelGICv3(_ address: PhysicalAddress, count: Int) throws(Refusal) -> [UInt8]? {
-        guard let register = GICv3.Register(at: address, processors: processors.count) else { return nil }
-        let word = try readKernelGICv3().inspect(register)
-        let bytes = (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(8 * $0)) }
-        return Array(bytes[Int(address.rawValue & 3)...].prefix(count))
+    func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8]? {
+        guard let register = GICv3.Register(at: address, processors: machine.processorCount) else { return nil }
+        do throws(KVMError) { return bytes(of: try state().inspect(register), from: address, count) } catch {
+            throw .unreadable(error)
+        }
     }
 }
 

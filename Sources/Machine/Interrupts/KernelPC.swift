@@ -1,151 +1,148 @@
-import Architecture
 import Debugger
 import Devices
 import Interrupts
 import KVM
 import Primitives
+import Synchronization
 
-// The kernel's interrupt controllers for the debugger: their state in the shape of the built-in ones, and what they take.
-extension VirtualMachine {
-    func kernelInterrupts() throws(Refusal) -> InterruptView {
+/// A PC's interrupt controllers, all the kernel's: `--irqchip kernel`.
+final class KernelPC: PCController {
+    unowned let machine: VirtualMachine
+    /// Who holds up the inputs: KVM knows one source for all of this program.
+    private let levels = Mutex(LineLevels())
+    /// The state that a reset restores.
+    private var initialState: InterruptControllerState?
+
+    init(of machine: VirtualMachine) throws(KVMError) {
+        self.machine = machine
+        try machine.vm.makeInterruptControllers()
+        try machine.vm.makeTimer()
+    }
+
+    func answers(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
+        machine.capabilities.hasDeadlineTimer ? offerDeadlineTimer(entries) : entries
+    }
+
+    func connect() throws(KVMError) { initialState = try machine.vm.interruptControllerState() }
+
+    // MARK: - Lines
+
+    /// By level and not by an irqfd: the trigger mode is the guest's choice, and the line may go down before the interrupt
+    /// is taken (see InterruptEventDescriptor).
+    func raise(_ change: LineChange, by processor: Processor?) throws(KVMError) {
+        let line = Int(change.line)
+        switch change.action {
+        case .raise: try setLine(line, true, by: .device)
+        case .lower: try setLine(line, false, by: .device)
+        case .pulseLow:
+            try setLine(line, false, by: .device)
+            try setLine(line, true, by: .device)
+        }
+    }
+
+    private func setLine(_ line: Int, _ level: Bool, by source: LineLevels.Source) throws(KVMError) {
+        try levels.withLock { (levels) throws(KVMError) in
+            levels.set(line, level, by: source)
+            try machine.vm.setInterruptLine(UInt32(line), levels[line])
+        }
+    }
+
+    func reset(_ lines: [LineChange]) throws(KVMError) {
+        // The lines before the controllers, and again after those have lost them.
+        for line in lines { try raise(line, by: nil) }
+        for line in PCInterruptController.lines where levels.withLock({ $0.isHeld(line, by: .debugger) }) {
+            try setLine(line, false, by: .debugger)
+        }
+        if let initialState { try machine.vm.setInterruptControllers(initialState) }
+        for line in lines where line.action == .raise { try raise(line, by: nil) }
+    }
+
+    // MARK: - State
+
+    func state() throws(Refusal) -> PCInterruptController {
+        do throws(KVMError) { return try chips(joinedBy: try machine.kernelAPICs().locals) } catch {
+            throw .unreadable(error)
+        }
+    }
+
+    func view() throws(Refusal) -> InterruptView {
         do throws(KVMError) {
-            let state = try vm.interruptControllerState(withTimer: false)
-            let (locals, pages) = try kernelAPICs()
-            guard let controllers = kernelChips(state, locals: locals) else {
-                throw KVMError(request: "KVM_GET_IRQCHIP", errno: .invalid)
-            }
+            let (locals, pages) = try machine.kernelAPICs()
             return InterruptView(
-                controllers, locals: pages, facts: facts, now: Moment(nanoseconds: 0), record: .nothing)
+                try chips(joinedBy: locals), pages: pages, facts: machine.processorFacts,
+                now: Moment(nanoseconds: 0), record: .nothing)
         } catch {
-            throw Refusal("the kernel's interrupt controllers cannot be read: \(error)")
+            throw .unreadable(error)
         }
     }
 
-    /// The kernel's local APICs, and their pages of registers.
-    func kernelAPICs() throws(KVMError) -> (locals: [LocalAPIC], pages: [LocalAPICRegisters]) {
-        var locals: [LocalAPIC] = []
-        var pages: [LocalAPICRegisters] = []
-        for processor in processors {
-            let (local, page) = try kernelAPIC(of: processor)
-            locals.append(local)
-            pages.append(page)
-        }
-        return (locals, pages)
-    }
-
-    private func kernelAPIC(of processor: Processor) throws(KVMError) -> (LocalAPIC, LocalAPICRegisters) {
-        let base = X86.localAPICBase(processor.registers)
-        guard let page = LocalAPICRegisters(try processor.vcpu.get(.localAPIC), isX2APIC: base[bit: 10]) else {
-            throw KVMError(request: "KVM_GET_LAPIC", errno: .invalid)
-        }
-        let isRunning =
-            switch try processor.activity() {
-            case .uninitialized, .initReceived: false
-            case .runnable, .halted, .startupReceived, .stopped: true
-            }
-        return (LocalAPIC(page, base: base, processor: processor.index, isRunning: isRunning), page)
-    }
-
-    /// Whether something wakes `processor`, which halts with interrupts off, or a device still may: on its own thread.
-    func mayWakeUnmaskably(_ processor: Processor) throws(KVMError) -> Bool {
-        guard architecture == .x86_64, configuration.interruptController != .gicv2 else { return false }
-        if processor.hasKernelAPIC {
-            let event = try processor.vcpu.nonMaskable()
-            if event.isPending, !event.isBlocked { return true }
-        } else if processor.hasCalls {
-            return true
-        }
-        var inputs: UInt32 = 1 << PCPlatform.Line.com1 | 1 << PCPlatform.Line.sci
-        if clockDue.load(ordering: .relaxed) != .max { inputs[bit: Int(PCPlatform.Line.clock)] = true }
-        guard let model else {
-            // Whether the kernel's timer counts is not asked.
-            inputs[bit: 0] = true
-            let state = try vm.interruptControllerState(withTimer: false)
-            let chips = kernelChips(state, locals: try localAPICs(knowing: processor))
-            return chips?.reachesUnmaskably(processor.index, from: inputs) ?? false
-        }
-        guard var controllers = model.look({ $0.pc }) else { return false }
-        inputs[bit: 0] = controllers.pit.due != nil
-        if processor.hasKernelAPIC { controllers = controllers.joined(by: try localAPICs(knowing: processor)) }
-        return controllers.reachesUnmaskably(processor.index, from: inputs)
-    }
-
-    /// The kernel's local APICs, but those of other processors as after power-up: they may be running.
-    private func localAPICs(knowing processor: Processor) throws(KVMError) -> [LocalAPIC] {
-        var locals = processors.indices.map { LocalAPIC(processor: $0, features: LocalAPIC.Features()) }
-        locals[processor.index] = try kernelAPIC(of: processor).0
-        return locals
-    }
-
-    private func kernelChips(_ state: InterruptControllerState, locals: [LocalAPIC]) -> PCInterruptController? {
-        guard let ioapic = IOAPIC(kernelState: state.bytes(ofChip: 2)),
-            let master = PIC8259(kernelState: state.bytes(ofChip: 0), isMaster: true),
-            let slave = PIC8259(kernelState: state.bytes(ofChip: 1), isMaster: false)
-        else { return nil }
+    private func chips(joinedBy locals: [LocalAPIC]) throws(KVMError) -> PCInterruptController {
+        let state = try machine.vm.interruptControllerState(withTimer: false)
+        guard let ioapic = IOAPIC(kernelState: state.bytes(of: .ioapic)),
+            let master = PIC8259(kernelState: state.bytes(of: .masterPIC), isMaster: true),
+            let slave = PIC8259(kernelState: state.bytes(of: .slavePIC), isMaster: false)
+        else { throw KVMError(request: "KVM_GET_IRQCHIP", errno: .invalid) }
         return PCInterruptController(locals: locals, ioapic: ioapic, pics: PICPair(master: master, slave: slave))
     }
 
-    /// Holds an input of the kernel's chips up, or lets go: KVM knows one source for all of this program.
-    func setKernelLine(_ line: Int, _ level: Bool, by source: LineLevels.Source) throws(KVMError) {
-        try kernelLines.withLock { (levels) throws(KVMError) in
-            levels.set(line, level, by: source)
-            try vm.setInterruptLine(UInt32(line), levels[line])
-        }
+    func mayWakeUnmaskably(_ processor: Processor) throws(KVMError) -> Bool {
+        if try processor.hasKernelNonMaskable() { return true }
+        // Whether the kernel's timer counts is not asked.
+        let pc = try chips(joinedBy: try machine.kernelAPICs(knowing: processor))
+        return reachesUnmaskably(processor, pc, countsTime: true)
     }
 
-    /// The debugger lets go of every input of the kernel's chips.
-    func releaseLines() throws(KVMError) {
-        for line in PCInterruptController.lines where kernelLines.withLock({ $0.isHeld(line, by: .debugger) }) {
-            try setKernelLine(line, false, by: .debugger)
-        }
-    }
+    // MARK: - The debugger
 
-    func performInKernel(_ action: InterruptAction) throws(Refusal) -> Bool {
+    func apply(_ change: PCInterruptController.Change) throws(Refusal) -> Bool {
         do throws(KVMError) {
-            switch action {
-            case .setLine(let line, let level):
+            switch change {
+            case .line(let line, let level):
                 guard PCInterruptController.lines.contains(line) else { return false }
-                try setKernelLine(line, level, by: .debugger)
+                try setLine(line, level, by: .debugger)
             case .pulse(let line):
                 guard PCInterruptController.lines.contains(line) else { return false }
-                for level in [false, true, false] { try setKernelLine(line, level, by: .debugger) }
-            case .mask(let line, let isMasked): return try change(line) { $0[bit: 16] = isMasked }
+                for level in [false, true, false] { try setLine(line, level, by: .debugger) }
+            case .mask(let line, let isMasked): return try changeEntry(of: line) { $0[bit: 16] = isMasked }
             case .route(let line, let destination):
-                return try change(line) { $0[bits: 56...63] = UInt64(destination) }
-            case .message(let message): return try vm.signal(address: message.address, data: message.data)
-            case .nonMaskable(let index): try processors[index].vcpu.interruptNonMaskably()
-            case .clear(let vector, let index): return try clear(vector, of: processors[index])
-            case .record, .clearRecord: throw KVMError(request: "a record", errno: .invalid)
+                return try changeEntry(of: line) { $0[bits: 56...63] = UInt64(destination) }
+            case .message(let message):
+                return try machine.vm.signal(address: message.address, data: message.data)
+            case .nonMaskable(let index): try machine.processors[index].vcpu.interruptNonMaskably()
+            case .clear(let vector, let index): return try machine.processors[index].clearInKernel(vector)
             }
             return true
         } catch {
-            throw Refusal("the kernel's interrupt controllers refuse: \(error)")
+            throw .refused(error)
         }
     }
 
     /// Changes the redirection entry of an input.
-    private func change(_ line: Int, _ body: (inout UInt64) -> Void) throws(KVMError) -> Bool {
+    private func changeEntry(of line: Int, _ body: (inout UInt64) -> Void) throws(KVMError) -> Bool {
         guard PCInterruptController.lines.contains(line) else { return false }
-        var state = try vm.interruptControllerState()
+        var state = try machine.vm.interruptControllerState()
         // `struct kvm_ioapic_state`: 24 bytes, then 8 for each pin; the timer's is pin 2.
         let offset = 24 + 8 * (line == 0 ? 2 : line)
-        var bytes = state.bytes(ofChip: 2)
+        var bytes = state.bytes(of: .ioapic)
         var entry: UInt64 = bytes.number(at: offset, count: 8)
         body(&entry)
         bytes.store(entry, at: offset, count: 8)
-        state.setBytes(bytes, ofChip: 2)
-        try vm.setInterruptControllers(state)
+        state.setBytes(bytes, of: .ioapic)
+        try machine.vm.setInterruptControllers(state)
         return true
     }
 
-    private func clear(_ vector: UInt8, of processor: Processor) throws(KVMError) -> Bool {
-        var page = try processor.vcpu.get(.localAPIC)
-        let offset = LocalAPICRegisters.Offset.interruptRequest + Int(vector >> 5) * 16
-        var word: UInt32 = page.number(at: offset, count: 4)
-        guard word[bit: Int(vector & 31)] else { return false }
-        word[bit: Int(vector & 31)] = false
-        page.store(word, at: offset, count: 4)
-        try processor.vcpu.set(.localAPIC, from: page, at: 0)
-        return true
+    func checkCatch(_ line: Int, _ kind: InterruptEvent.Kind) throws(Refusal) {
+        guard kind != .acknowledge, kind != .deliver else { return }
+        throw Refusal(
+            "n/a (kernel irqchip): the kernel reports none of these events; for the handler: catch irq \(line); "
+                + "--irqchip apic reports all")
+    }
+
+    func vectors(ofCaught lines: [Int]) -> [UInt8: Int] {
+        guard !lines.isEmpty, let pc = try? state() else { return [:] }
+        var vectors = pc.vectors(of: lines)
+        for line in lines where line < 16 { vectors[pc.pics.vector(of: line)] = line }
+        return vectors
     }
 }

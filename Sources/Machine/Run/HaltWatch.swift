@@ -64,7 +64,8 @@ final class HaltWatch: Sendable {
         case .halted:
             try processor.fetchRegisters()
             let mayWake =
-                X86.takesInterrupts(processor.registers) ? true : try processor.machine.mayWakeUnmaskably(processor)
+                X86.takesInterrupts(processor.registers)
+                ? true : try processor.machine.interruptController.mayWakeUnmaskably(processor)
             sleeps = !mayWake
         case .uninitialized, .initReceived, .stopped: sleeps = true
         case .runnable, .startupReceived:

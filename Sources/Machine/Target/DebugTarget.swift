@@ -18,7 +18,7 @@ extension VirtualMachine: DebugTarget {
             layout: layout, processorCount: processors.count,
             breakpointInstruction: capabilities.trap(in: level).map { [$0.opcode] },
             linkAddress: configuration.linkAddress)
-        traits.gicInterrupts = model?.look { $0.gic?.configuration.gic.interrupts } ?? nil
+        traits.gicInterrupts = interruptController.gicInterrupts
         traits.plantsInUserPages = !capabilities.user.executionBreakpoint
         return traits
     }

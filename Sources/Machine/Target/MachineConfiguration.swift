@@ -25,10 +25,22 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether the local APICs are the kernel's: then halts, start-up messages and local timers are its business.
-    var hasKernelAPICs: Bool { self == .kernel || self == .split }
-    /// Whether the I/O APIC, the 8259 pair and the 8254 are the kernel's.
-    var hasKernelChips: Bool { self == .kernel }
+    /// Which part of this program has a PC's local APICs.
+    enum LocalAPICs {
+        case builtIn
+        /// Then halts, start-up messages and local timers are the kernel's as well.
+        case kernel
+        /// The machine has a GIC.
+        case none
+    }
+
+    var localAPICs: LocalAPICs {
+        switch self {
+        case .apic: .builtIn
+        case .kernel, .split: .kernel
+        case .vgic, .gicv2: .none
+        }
+    }
 }
 
 /// Which architecture's registers gdb is given for an x86 guest: those that go with its symbol file.

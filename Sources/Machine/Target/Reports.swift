@@ -61,11 +61,12 @@ extension VirtualMachine {
                 hexadecimal(range.lowerBound.rawValue, digits: 16),
                 hexadecimal(range.upperBound.rawValue - 1, digits: 16), "RAM")
         }
-        lines += interruptPages.map { base, size, name in
-            line(hexadecimal(base, digits: 16), hexadecimal(base + UInt64(size - 1), digits: 16), name)
+        lines += interruptController.pages.map { page in
+            let base = page.base.rawValue
+            return line(hexadecimal(base, digits: 16), hexadecimal(base + page.size - 1, digits: 16), page.name)
         }
         lines.append("ports")
-        let isGIC = configuration.interruptController == .gicv2
+        let isGIC = interruptController.gicInterrupts != nil
         lines += bus { $0.ports.regions }.map { region in
             let last = region.base.rawValue + UInt16(region.count - 1)
             let input = region.line.flatMap { line in isGIC ? ModelledControllers.inputOfGIC(GSI: Int(line)) : Int(line)
@@ -74,20 +75,6 @@ extension VirtualMachine {
             return line("\(region.base)", hexadecimal(last, digits: 4), region.name + interrupt)
         }
         return lines.joined(separator: "\n")
-    }
-
-    /// Where the interrupt controllers are. The kernel's answer before an exit.
-    private var interruptPages: [(base: UInt64, size: Int, name: String)] {
-        guard let board = model?.look({ $0.gic?.configuration }) else {
-            return [(0xfec0_0000, 0x1000, "I/O APIC"), (0xfee0_0000, 0x1000, "local APIC")]
-        }
-        var pages = [
-            (board.placement.distributor.rawValue, GICv2.distributorSize, "GICv2 Distributor"),
-            (board.placement.interface.rawValue, GICv2.interfaceSize, "GICv2 CPU interface"),
-        ]
-        if let timers = board.timers { pages.append((timers.rawValue, GenericTimer.frameSize, "virtual timer")) }
-        if let starter = board.starter { pages.append((starter.rawValue, GenericTimer.frameSize, "vCPU start")) }
-        return pages
     }
 
     private func resetStatistics() -> String {
@@ -113,7 +100,7 @@ package struct HostReport {
     /// arm64: whether the kernel gives its guests a GICv3 and no GICv2.
     package static var hasOnlyGICv3: Bool {
         guard let system = try? System(), let vm = try? system.makeVM() else { return false }
-        return !VGIC.isAvailable(.v2, in: vm) && VGIC.isAvailable(.v3, in: vm)
+        return VGIC.version(in: vm) == .v3
     }
 
     /// One line a finding, advice below those that need it.

@@ -21,8 +21,9 @@ package final class VirtualMachine: @unchecked Sendable {
     package let capabilities: HostDebugCapabilities
     let vm: VM
     let guestMemory: GuestMemory
-    /// The built-in interrupt controllers; nil where all are the kernel's.
-    var model: InterruptModel?
+    private(set) var interruptController: (any InterruptController)!
+    /// Its built-in part; nil where all of it is the kernel's.
+    private(set) var model: InterruptModel?
     package let console: Console
     let attendant: any Attendant
     /// The registers that clients see.
@@ -40,8 +41,6 @@ package final class VirtualMachine: @unchecked Sendable {
     private(set) var snapshot: MachineSnapshot!
     let haltWatch = HaltWatch()
     private let platform: Mutex<PCPlatform>
-    /// Who holds up the lines of the kernel's chips.
-    let kernelLines = Mutex(LineLevels())
     /// When the real-time clock next raises its line, in nanoseconds of model time.
     let clockDue = Atomic<UInt64>(.max)
     private let ending = Condition<Ending?>(nil)
@@ -51,10 +50,6 @@ package final class VirtualMachine: @unchecked Sendable {
     var arrangement = Arrangement()
     var debugRegisters = X86DebugRegisters()
     var armDebugRegisters = Arm64DebugRegisters(breakpointCount: 0, watchpointCount: 0)
-    /// arm64: the kernel's interrupt controller, where it has one here.
-    var vgic: VGIC?
-    /// arm64: the UART's line into it.
-    var wire: InterruptWire?
     private let armPlatform = Mutex(ArmPlatform())
     /// Each vCPU's stop is told by itself (see ResumePlan).
     private(set) var tellsEach = false
@@ -133,27 +128,17 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Puts interrupt controllers, vCPUs with these CPUID answers, memory and the image in place.
     private func assemble(_ features: [CPUIDEntry]) throws(KVMError) {
         try vm.reserveIntelPages(at: Self.intelPages)
-        let kind = configuration.interruptController
-        if kind.hasKernelChips {
-            try vm.makeInterruptControllers()
-            try vm.makeTimer()
-        } else if kind.hasKernelAPICs {
-            try vm.makeLocalAPICs(pins: IOAPIC.pins)
+        interruptController = try configuration.interruptController.make(for: self)
+        if capabilities.filtersRegisters {
+            try vm.exitOnFilteredRegisters(andUnknown: configuration.interruptController.localAPICs != .kernel)
         }
-        if capabilities.filtersRegisters { try vm.exitOnFilteredRegisters(andUnknown: !kind.hasKernelAPICs) }
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
             let answers = identify(name(features), as: index, of: configuration.processorCount)
-            switch kind {
-            case .kernel, .split:
-                try vcpu.setProcessor(capabilities.hasDeadlineTimer ? offerDeadlineTimer(answers) : answers)
-            case .apic:
-                try vcpu.setProcessor(offer(answers, localAPIC: localAPICFeatures))
-            case .gicv2, .vgic: try vcpu.setProcessor(offer(answers, localAPIC: nil))
-            }
+            try vcpu.setProcessor(interruptController.answers(answers))
             processors.append(Processor(index, vcpu, of: self))
         }
-        if !kind.hasKernelChips { model = try makeModel() }
+        try connectInterrupts()
         try slots.set(trapping: [:], of: guestMemory, in: vm)
         guestMemory.place(configuration.placements)
         guard case .x86(let start) = configuration.start else { fatalError("this machine's image is no PC's") }
@@ -162,33 +147,21 @@ package final class VirtualMachine: @unchecked Sendable {
     }
 
     /// The ports of the 8259 pair and the 8254 are the model's.
-    var hasModelledPorts: Bool { model != nil && configuration.interruptController != .gicv2 }
+    var hasModelledPorts: Bool { model != nil && configuration.interruptController.localAPICs != .none }
 
-    /// What the built-in local APICs have: both take that accesses to MSRs can be answered.
-    private var localAPICFeatures: LocalAPIC.Features {
-        var features = LocalAPIC.Features()
-        features.hasX2APIC = capabilities.filtersRegisters
-        features.hasDeadlineTimer = capabilities.filtersDeadline
-        return features
+    /// All vCPUs are made.
+    private func connectInterrupts() throws(KVMError) {
+        try interruptController.connect()
+        model = interruptController.model
     }
 
-    /// Events that `irq trace` keeps: some 4,000 interrupts from pending to end.
-    private static let traceCapacity = 16_384
-
-    private func makeModel() throws(KVMError) -> InterruptModel {
-        guard configuration.interruptController != .gicv2 else {
-            var board = GICBoard.Configuration.x86(processors: processors.count)
-            board.gic.traceCapacity = Self.traceCapacity
-            return InterruptModel(ModelledControllers(GICBoard(board)), of: self)
-        }
-        var model = PCInterruptController.Configuration()
-        model.processors = processors.count
-        model.traceCapacity = Self.traceCapacity
-        model.features = localAPICFeatures
-        model.hasLocalAPICs = !configuration.interruptController.hasKernelAPICs
-        model.timeStampFrequency = try processors[0].vcpu.timeStampFrequency() * 1000
-        return InterruptModel(ModelledControllers(PCInterruptController(model)), of: self)
+    /// arm64: puts interrupt controllers in place. All vCPUs are made.
+    func assembleInterrupts() throws(KVMError) {
+        interruptController = try configuration.interruptController.make(for: self)
+        try connectInterrupts()
     }
+
+    private var kernelGIC: (any KernelGIC)? { interruptController as? any KernelGIC }
 
     /// Runs the machine to its end, on threads of its own, and says how it ended.
     package func run() throws(MachineError) -> Ending {
@@ -201,7 +174,7 @@ package final class VirtualMachine: @unchecked Sendable {
                 }
             }
             _ = try Host.Thread.start("halt watch") { self.haltWatch.live(self) }
-            if let wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
+            if let wire = kernelGIC?.wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
             try console.start(arrived: { self.passInput() }, quit: { self.end(.killed) })
         } catch {
             throw .host("a thread for each vCPU", error)
@@ -211,7 +184,7 @@ package final class VirtualMachine: @unchecked Sendable {
         let result = ending.wait { $0 }
         // The threads keep the machine until each has seen this; one may be waiting for a debugger for ever.
         haltWatch.quit()
-        wire?.quit()
+        kernelGIC?.wire.quit()
         for processor in processors {
             gate.post(.quit, to: processor.index)
             processor.kick()
@@ -281,31 +254,9 @@ package final class VirtualMachine: @unchecked Sendable {
         }
     }
 
-    /// Passes a device's interrupt line on to the interrupt controller. To the kernel's chips of a PC by level, not by an
-    /// irqfd: the trigger mode is the guest's choice, and the line may go down before the interrupt is taken (see
-    /// InterruptEventDescriptor). `processor` is the caller's own, where it was its guest that made the device do that.
+    /// Passes a device's interrupt line on. `processor` is the caller's own, where its guest made the device do that.
     func change(_ line: LineChange, by processor: Processor? = nil) throws(KVMError) {
-        if let model {
-            model.change(by: processor) { controllers, now in
-                let number = Int(line.line)
-                guard let input = architecture == .arm64 ? number : controllers.input(ofGSI: number) else { return nil }
-                return switch line.action {
-                case .raise: controllers.setLine(input, true, at: now)
-                case .lower: controllers.setLine(input, false, at: now)
-                case .pulseLow: controllers.pulseLine(input, at: now)
-                }
-            }
-            return
-        }
-        if let wire { return try wire.follow(pulsed: line.action == .pulseLow) }
-        let number = Int(line.line)
-        switch line.action {
-        case .raise: try setKernelLine(number, true, by: .device)
-        case .lower: try setKernelLine(number, false, by: .device)
-        case .pulseLow:
-            try setKernelLine(number, false, by: .device)
-            try setKernelLine(number, true, by: .device)
-        }
+        try interruptController.raise(line, by: processor)
     }
 
     /// Before the machine goes on: tells KVM what is armed and is not the vCPUs' own.

@@ -44,7 +44,7 @@ struct ProcessorSnapshot {
     }
 }
 
-/// What a reset brings back: vCPUs and the kernel's interrupt controllers. The image is placed again; memory that it
+/// What a reset brings back: the vCPUs. The interrupt controllers reset themselves. The image is placed again; memory that it
 /// does not cover stays, as it does on hardware.
 struct MachineSnapshot {
     /// The time-stamp counter and its offset: time goes on.
@@ -53,30 +53,20 @@ struct MachineSnapshot {
     static let memoryTypes: [UInt32] = Array(0x200...0x20f) + [0x250, 0x258, 0x259, 0x2ff] + Array(0x268...0x26f)
 
     private let processors: [ProcessorSnapshot]
-    /// Nil with the built-in ones.
-    private let interruptControllers: InterruptControllerState?
 
     init(of machine: VirtualMachine) throws(KVMError) {
         var processors: [ProcessorSnapshot] = []
         for processor in machine.processors { processors.append(try ProcessorSnapshot(of: processor)) }
         self.processors = processors
-        interruptControllers = machine.model == nil ? try machine.vm.interruptControllerState() : nil
     }
 
     /// What INIT does to a vCPU.
     func initialize(_ processor: Processor) throws(KVMError) { try processors[processor.index].restore(to: processor) }
 
     func restore(to machine: VirtualMachine) throws(KVMError) {
-        // The lines before the controllers, and again after the kernel's have forgotten them.
         let lines = machine.bus { $0.reset() }
-        for line in lines { try machine.change(line) }
         machine.clockDue.store(.max, ordering: .relaxed)
-        if let interruptControllers {
-            try machine.releaseLines()
-            try machine.vm.setInterruptControllers(interruptControllers)
-            for line in lines where line.action == .raise { try machine.change(line) }
-        }
-        machine.model?.reset()
+        try machine.interruptController.reset(lines)
         for processor in machine.processors {
             processor.signals.interruptCalls.withLock { $0 = InterruptCalls() }
             processor.resetInterrupts()

@@ -21,7 +21,9 @@ extension VirtualMachine {
 
     /// Refuses what this host cannot catch.
     func check(_ catches: [Catch]) throws(Refusal) {
-        for case .interrupt(let line, let kind) in catches.map(\.kind) { try checkInterrupt(line, kind) }
+        for case .interrupt(let line, let kind) in catches.map(\.kind) {
+            try interruptController.checkCatch(line, kind)
+        }
         let registers = Self.registers(catches)
         let room = FilteredRegister.maximumCount - (watchesSystemCalls ? 1 : 0)
         guard registers.isEmpty || capabilities.filtersRegisters else {
@@ -48,7 +50,7 @@ extension VirtualMachine {
         if watchesSystemCalls, !caughtRegisters.contains(entry) {
             wanted.append(FilteredRegister(index: entry, reads: false))
         }
-        if configuration.interruptController == .apic {
+        if configuration.interruptController.localAPICs == .builtIn {
             wanted += [LocalAPIC.baseRegister, LocalAPIC.deadlineRegister].map {
                 FilteredRegister(index: $0, reads: true)
             }

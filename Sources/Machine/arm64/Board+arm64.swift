@@ -17,36 +17,15 @@ extension VirtualMachine {
         guestMemory.place(configuration.placements)
         let kind = try vm.hostProcessor()
         for processor in processors { try processor.prepareArm(kind) }
-        switch configuration.interruptController {
-        case .vgic:
-            vgic = try makeVGIC()
-            wire = try InterruptWire(of: self)
-        case .gicv2:
-            let board = GICBoard(.arm64(processors: processors.count))
-            model = InterruptModel(ModelledControllers(board), of: self)
-        case .apic, .kernel, .split: throw KVMError(request: "KVM_CREATE_IRQCHIP", errno: .invalid)
-        }
+        try assembleInterrupts()
         armDebugRegisters = Arm64DebugRegisters(capabilities)
-    }
-
-    /// The kernel's interrupt controller, of the version that the host has; a GICv2 where it has both.
-    private func makeVGIC() throws(KVMError) -> VGIC {
-        let version: VGIC.Version = VGIC.isAvailable(.v2, in: vm) ? .v2 : .v3
-        let vgic = try VGIC(version, in: vm)
-        try vgic.place(
-            distributor: ArmBoard.distributor,
-            processors: version == .v2 ? ArmBoard.interruptInterface : ArmBoard.redistributors)
-        try vgic.initialise(interrupts: ArmBoard.interruptCount)
-        return vgic
     }
 
     /// Back to the image's first instruction.
     func resetArm() throws(KVMError) {
         let kind = try vm.hostProcessor()
         guestMemory.place(configuration.placements)
-        for line in armBus({ $0.reset() }) where wire == nil { try change(line) }
-        model?.reset()
-        try resetVGIC()
+        try interruptController.reset(armBus { $0.reset() })
         for processor in processors {
             processor.breakpoints.handlers = HandlerWatch()
             try processor.prepareArm(kind)
@@ -82,7 +61,7 @@ extension VirtualMachine {
         var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
             breakpointInstruction: architecture.breakpointInstruction, linkAddress: configuration.linkAddress)
-        if model != nil || vgic != nil { traits.gicInterrupts = Int(ArmBoard.interruptCount) }
+        traits.gicInterrupts = interruptController.gicInterrupts
         return traits
     }
 
@@ -95,7 +74,7 @@ extension VirtualMachine {
         for row in wanted.catches {
             switch row.kind {
             case .memory, .exceptionClasses, .halt: break
-            case .interrupt(let line, let kind): try checkInterrupt(line, kind)
+            case .interrupt(let line, let kind): try interruptController.checkCatch(line, kind)
             case .ports: throw Refusal("arm64 has no ports; catch mmio ADDRESS is for devices")
             case .register: throw Refusal("KVM cannot catch accesses to arm64's system registers")
             case .exceptions: throw Refusal("these are exceptions of x86")
@@ -123,11 +102,7 @@ extension VirtualMachine {
 
     /// Device memory without what a read does to it.
     func inspectArm(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
-        if vgic?.version == .v3 {
-            if let bytes = try inspectKernelGICv3(address, count: count) { return bytes }
-        } else if GICv2.Placement.arm64.find(address) != nil, let gic = try gic().gic as? GICv2 {
-            return try inspect(gic, .arm64, address, count: count, by: processor)
-        }
+        if let bytes = try interruptController.inspect(address, count: count, by: processor) { return bytes }
         let size = min(8, count)
         guard let value = armBus({ $0.memory.inspect(at: address, size: size, now: now) }) else {
             throw Refusal("physical \(address) is neither memory nor a device")
@@ -141,14 +116,7 @@ extension VirtualMachine {
             return "\(hexadecimal(start.rawValue, digits: 16))-\(hexadecimal(last, digits: 16))  \(name)"
         }
         var lines = ["memory"]
-        if vgic?.version == .v3 {
-            lines.append(line(ArmBoard.distributor, ArmBoard.distributorSize, "GICv3 Distributor"))
-            let size = ArmBoard.redistributorSize * UInt64(processors.count)
-            lines.append(line(ArmBoard.redistributors, size, "GICv3 Redistributors"))
-        } else {
-            lines.append(line(ArmBoard.distributor, UInt64(GICv2.distributorSize), "GICv2 Distributor"))
-            lines.append(line(ArmBoard.interruptInterface, UInt64(GICv2.interfaceSize), "GICv2 CPU interface"))
-        }
+        lines += interruptController.pages.map { line($0.base, $0.size, $0.name) }
         lines += armBus { $0.memory.regions }.map { region in
             line(region.base, UInt64(region.count), region.name + (region.line.map { ", interrupt \($0)" } ?? ""))
         }

@@ -47,7 +47,9 @@ extension Processor {
         let catches = machine.arrangement.catches
         switch vector.kind {
         case .irq:
-            guard let line = try signalledInterrupt(), catches.handledInterrupts.contains(line) else { return nil }
+            guard let line = try machine.interruptController.signalledInterrupt(on: self),
+                catches.handledInterrupts.contains(line)
+            else { return nil }
             return "vCPU \(index): interrupt \(line) reached its handler"
         case .synchronous, .systemError:
             let syndrome = Arm64.syndrome(registers)
@@ -57,16 +59,6 @@ extension Processor {
             if syndrome.hasFaultAddress { text += "; FAR_EL1 \(Arm64.faultAddress(registers))" }
             return text
         case .fiq: return nil
-        }
-    }
-
-    /// What the GIC asks this vCPU to take.
-    private func signalledInterrupt() throws(KVMError) -> Int? {
-        if let model = machine.model { return model.look { $0.gic?.gic.signalledInterrupt(index) ?? nil } }
-        return try undisturbed { () throws(KVMError) in
-            machine.vgic?.version == .v2
-                ? try machine.kernelGIC().signalledInterrupt(index)
-                : try machine.kernelGICv3().signalledInterrupt(index)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Host
 import KVM
+import Primitives
 
 /// The interrupt inputs of an arm64 processor, which a GIC's CPU interface drives.
 struct ArmInputs: OptionSet, Sendable {
@@ -34,6 +35,26 @@ extension Processor {
                 arm64.drivenInputs.formSymmetricDifference(input)
             } catch {
                 diagnose(.interruptInput, "vCPU \(index) does not hear of its interrupts: \(error)")
+            }
+        }
+    }
+
+    /// The private interrupts of a processor's own devices.
+    private static let deviceInterrupts: [(device: DeviceInterrupts, number: UInt32)] = [
+        (.performanceMonitor, ArmBoard.performanceMonitor), (.virtualTimer, ArmBoard.virtualTimer),
+        (.physicalTimer, ArmBoard.physicalTimer),
+    ]
+
+    /// With the built-in GIC, after every exit: the timers and the performance monitor as they are now.
+    func followDevices() {
+        guard let model = machine.model else { return }
+        let levels = vcpu.deviceInterrupts
+        guard levels != arm64.deviceLevels else { return }
+        let changed = levels.symmetricDifference(arm64.deviceLevels)
+        arm64.deviceLevels = levels
+        for (device, number) in Self.deviceInterrupts where changed.contains(device) {
+            model.change(by: self) {
+                $0.setLine(Int(number), cpu: index, levels.contains(device), at: $1)
             }
         }
     }

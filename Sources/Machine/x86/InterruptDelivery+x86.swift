@@ -11,10 +11,10 @@ import Primitives
 // that lets it through.
 extension Processor {
     /// Whether its local APIC is the kernel's.
-    var hasKernelAPIC: Bool { machine.configuration.interruptController.hasKernelAPICs }
+    var hasKernelAPIC: Bool { machine.configuration.interruptController.localAPICs == .kernel }
 
     /// Whether it is the model's. With a GIC it has none.
-    var hasModelledAPIC: Bool { machine.configuration.interruptController == .apic }
+    var hasModelledAPIC: Bool { machine.configuration.interruptController.localAPICs == .builtIn }
 
     /// What the vCPU does, whoever knows: KVM, or this program where it has the local APIC.
     func activity() throws(KVMError) -> VCPU.Activity {
@@ -52,7 +52,7 @@ extension Processor {
             case .pend: "became pending"
             case .endOfInterrupt: "was ended by the guest"
             // A PC's processor takes the vector then; on a GIC the handler runs already.
-            case .acknowledge where machine.configuration.interruptController == .gicv2: "was acknowledged"
+            case .acknowledge where machine.configuration.interruptController.localAPICs == .none: "was acknowledged"
             case .deliver, .acknowledge: "reached its handler"
             default: event.kind.name
             }

@@ -8,9 +8,9 @@ import Testing
     @Test("an edge is injected as its trigger wants it, and will be delivered")
     func injectEdge() {
         let gic = GICBoard()
-        let deed = gic.gic.inject(33, at: at(5))
-        #expect(deed.isDone && deed.prospect == .delivers && deed.outcome.wake.contains(0))
-        #expect("\(deed)" == "SPI 33 is pending\nwill deliver on resume")
+        let result = gic.gic.inject(33, at: at(5))
+        #expect(result.isDone && result.forecast == .delivers && result.outcome.wake.contains(0))
+        #expect("\(result)" == "SPI 33 is pending\nwill deliver on resume")
         #expect(gic.ack() == 33 && gic.journal.trace.last()[0].cause == .debugger)
         _ = gic.gic.inject(33, at: at(6))
         #expect(gic.gic.inject(33, at: at(6)).text == "SPI 33 was pending already: two are one")
@@ -20,8 +20,8 @@ import Testing
     func injectLevel() {
         let gic = GICBoard()
         gic.level(40)
-        let deed = gic.gic.inject(40, at: at(0))
-        #expect(deed.text == "the line of SPI 40 is high; no device lowers it: lower-irq 40 does")
+        let result = gic.gic.inject(40, at: at(0))
+        #expect(result.text == "the line of SPI 40 is high; no device lowers it: lower-irq 40 does")
         gic.eoi(gic.ack())
         #expect(gic.irq())
         #expect(gic.gic.lower(40, at: at(0)).text == "the line of SPI 40 is low" && !gic.irq())
@@ -31,13 +31,13 @@ import Testing
     func injectPulse() {
         let gic = GICBoard()
         gic.level(40)
-        #expect(gic.gic.inject(33, .pulse, at: at(0)).prospect == .delivers)
-        let deed = gic.gic.inject(40, .pulse, at: at(0))
-        guard case .blocked(let check) = deed.prospect else {
-            Issue.record("\(deed)")
+        #expect(gic.gic.inject(33, .pulse, at: at(0)).forecast == .delivers)
+        let result = gic.gic.inject(40, .pulse, at: at(0))
+        guard case .blocked(let check) = result.forecast else {
+            Issue.record("\(result)")
             return
         }
-        #expect(check.obstacle == .notPending && deed.text.hasSuffix("so nothing remains pending"))
+        #expect(check.obstacle == .notPending && result.text.hasSuffix("so nothing remains pending"))
     }
 
     @Test("what blocks an injected interrupt is said in the guest's terms")
@@ -53,12 +53,12 @@ import Testing
         let gic = GICBoard(.gic400, processors: 2, control: 3)
         gic.target(40, 3)
         gic.putC(0x04, 0, 0)
-        #expect(gic.gic.inject(40, at: at(0)).prospect == .delivers && gic.irq(1) && !gic.irq(0))
+        #expect(gic.gic.inject(40, at: at(0)).forecast == .delivers && gic.irq(1) && !gic.irq(0))
     }
 
     @Test("an SGI goes from a processor to a list, to the others, to itself")
     func sendSGI() {
-        func reached(_ target: GICRequest.SoftwareTarget) -> [Int] {
+        func reached(_ target: InterruptRequest.SoftwareTarget) -> [Int] {
             let gic = GICBoard(processors: 4)
             _ = gic.gic.send(sgi: 3, from: 1, to: target, at: at(0))
             return (0..<4).filter { gic.irq($0) && gic.ack($0) == 3 | 1 << 10 }
@@ -89,8 +89,8 @@ import Testing
         #expect(gic.gic.setMask(40, true, at: at(0)).isDone && gic.get(0x104) == ~(1 << 8))
         gic.pulse(40)
         #expect(!gic.irq())
-        let deed = gic.gic.setMask(40, false, at: at(0))
-        #expect(deed.prospect == .delivers && deed.outcome.irq.contains(0) && gic.irq())
+        let result = gic.gic.setMask(40, false, at: at(0))
+        #expect(result.forecast == .delivers && result.outcome.irq.contains(0) && gic.irq())
         #expect(!GICBoard(.qemu).gic.setMask(3, true, at: at(0)).isDone)
     }
 
@@ -100,7 +100,7 @@ import Testing
         #expect(gic.gic.setPriority(40, 0xa7, at: at(0)).text == "SPI 40 has priority 0xa0: only 5 bits exist")
         #expect(gic.get(0x428, size: 1) == 0xa0)
         gic.pulse(40)
-        guard case .blocked(let check) = gic.gic.setPriority(40, 0xff, at: at(0)).prospect else {
+        guard case .blocked(let check) = gic.gic.setPriority(40, 0xff, at: at(0)).forecast else {
             Issue.record("it should be held back by PMR")
             return
         }
@@ -111,9 +111,9 @@ import Testing
     func route() {
         let gic = GICBoard(processors: 2)
         gic.pulse(40)
-        let deed = gic.gic.route(40, to: 2, at: at(0))
-        #expect(deed.text == "SPI 40 has targets 0x2 and goes to cpu 1" && deed.prospect == .delivers)
-        #expect(!gic.irq(0) && gic.irq(1) && deed.outcome.changed == ProcessorSet(rawValue: 3))
+        let result = gic.gic.route(40, to: 2, at: at(0))
+        #expect(result.text == "SPI 40 has targets 0x2 and goes to cpu 1" && result.forecast == .delivers)
+        #expect(!gic.irq(0) && gic.irq(1) && result.outcome.changed == ProcessorSet(rawValue: 3))
         #expect(!gic.gic.route(27, to: 1, at: at(0)).isDone)
     }
 
@@ -122,9 +122,9 @@ import Testing
         let gic = GICBoard(control: 9)
         gic.pulse(40)
         #expect(gic.fiq())
-        let deed = gic.gic.setGroup(40, isOne: true, at: at(0))
-        guard case .blocked(let check) = deed.prospect else {
-            Issue.record("\(deed)")
+        let result = gic.gic.setGroup(40, isOne: true, at: at(0))
+        guard case .blocked(let check) = result.forecast else {
+            Issue.record("\(result)")
             return
         }
         #expect(check.obstacle == .interfaceDisabled && !gic.fiq())

@@ -5,7 +5,7 @@ import Testing
 
 /// What a debugger does by hand: the writes that go to the real one, and what is said about it.
 @Suite struct GICv3CommandTests {
-    private func perform(_ request: GICRequest, _ dump: GICv3Dump) -> (done: GICv3.Done, gic: GICv3) {
+    private func perform(_ request: InterruptRequest, _ dump: GICv3Dump) -> (done: GICv3.Done, gic: GICv3) {
         var gic = dump.gic
         let done = gic.perform(request, [])
         return (done, gic)
@@ -22,7 +22,7 @@ import Testing
         return dump
     }()
 
-    private static let forms: [(request: GICRequest, changes: [GICv3.Change], text: String)] = [
+    private static let forms: [(request: InterruptRequest, changes: [GICv3.Change], text: String)] = [
         // A write of GICD_ISPENDR sets and clears: the others must stay as they are.
         (.inject(36, cpu: 0, nil), [.register(.distributor(0x0204), 0x1a)], "SPI 36 is pending"),
         (.inject(33, cpu: 0, nil), [.register(.distributor(0x0204), 0x0a)], "SPI 33 was pending already: two are one"),
@@ -85,11 +85,11 @@ import Testing
     func changes(index: Int) {
         let (request, changes, text) = Self.forms[index]
         let (done, _) = perform(request, Self.dump)
-        #expect(done.deed.isDone && done.changes == changes, "\(done.changes)")
-        #expect(done.deed.text == text)
+        #expect(done.result.isDone && done.changes == changes, "\(done.changes)")
+        #expect(done.result.text == text)
     }
 
-    private static let refusals: [(request: GICRequest, text: String)] = [
+    private static let refusals: [(request: InterruptRequest, text: String)] = [
         (.inject(96, cpu: 0, nil), "0 to 95"), (.inject(27, cpu: 2, nil), "no processor 2"),
         (.lower(3, cpu: 0), "SGI 3 has no line"), (.inject(3, cpu: 0, .level), "SGI 3 has no line"),
         (.clear(36, cpu: 0), "SPI 36 is not pending"),
@@ -103,21 +103,21 @@ import Testing
     func refused(index: Int) {
         let (request, text) = Self.refusals[index]
         let (done, _) = perform(request, Self.dump)
-        #expect(!done.deed.isDone && done.changes.isEmpty && done.deed.text.contains(text), "\(done.deed.text)")
+        #expect(!done.result.isDone && done.changes.isEmpty && done.result.text.contains(text), "\(done.result.text)")
     }
 
     @Test("whether it will come is told, with the first obstacle")
-    func prospects() {
-        #expect(perform(.inject(36, cpu: 0, nil), GICv3Dump.on()).done.deed.prospect == .delivers)
+    func forecasts() {
+        #expect(perform(.inject(36, cpu: 0, nil), GICv3Dump.on()).done.result.forecast == .delivers)
         var dump = GICv3Dump.on()
         dump.words[.system(.priorityMask, cpu: 0)] = 0
-        let deed = perform(.inject(36, cpu: 0, nil), dump).done.deed
-        guard case .blocked(let check) = deed.prospect else {
-            Issue.record("\(deed)")
+        let result = perform(.inject(36, cpu: 0, nil), dump).done.result
+        guard case .blocked(let check) = result.forecast else {
+            Issue.record("\(result)")
             return
         }
         #expect(check.obstacle == .priorityMaskZero)
-        #expect(perform(.priority(36, cpu: 0, 0x40), dump).done.deed.prospect == .none, "nothing waits")
+        #expect(perform(.priority(36, cpu: 0, 0x40), dump).done.result.forecast == .none, "nothing waits")
     }
 
     @Test("the copy is what the real one will be")
