@@ -4,7 +4,7 @@ import Primitives
 
 extension ELF {
     /// The physical entry for PVH, from the first XEN_ELFNOTE_PHYS32_ENTRY note; nil without one.
-    /// Damaged notes end the search in their segment: a kernel is not refused for notes that nobody needs.
+    /// Damaged notes end the search in their segment: a kernel is not refused for notes that are not needed.
     var pvhEntry: UInt64? {
         for header in programHeaders where header.type == ProgramHeader.note {
             if let entry = pvhEntry(inNotesOf: header) { return entry }

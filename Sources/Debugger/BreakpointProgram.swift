@@ -1,7 +1,7 @@
 import Primitives
 import RemoteProtocol
 
-/// What a client wants evaluated where a breakpoint is hit, before it is told: GDB manual, "Z0" packet, `cond_list` and
+/// What a client wants evaluated where a breakpoint is hit, before the hit is reported: GDB manual, "Z0" packet, `cond_list` and
 /// `cmds`.
 package struct BreakpointProgram: Equatable, Sendable {
     /// The breakpoint counts when one of these is not zero, or when there are none.

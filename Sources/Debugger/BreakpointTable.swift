@@ -74,7 +74,7 @@ struct BreakpointTable {
     }
 
     /// Notes that all breakpoints of a page are planted in `frame`, or in no single one.
-    mutating func settle(_ page: UInt64, in frame: PhysicalAddress?) { softwarePages[page]?.frame = frame }
+    mutating func setFrame(of page: UInt64, to frame: PhysicalAddress?) { softwarePages[page]?.frame = frame }
 
     func contains(_ request: BreakpointRequest) -> Bool { entries[request.withoutTail] != nil }
 

@@ -16,7 +16,7 @@ package struct Catch: Equatable, Sendable {
         case register(UInt32)
         /// A processor that goes to sleep, by HLT or WFI.
         case halt
-        /// A station on the way of an input's interrupt; `.deliver` stops on its handler's first instruction.
+        /// An event of an interrupt; `.deliver` stops on its handler's first instruction.
         case interrupt(Int, InterruptEvent.Kind)
     }
 
@@ -77,16 +77,16 @@ struct CatchKind: Sendable {
         CatchKind(name: "irq", argument: "N [pend|deliver|ack|eoi]", counts: 1...2) { words, _ throws(Refusal) in
             let line = try monitorNumber(words[0])
             let name = words.count == 2 ? words[1] : "deliver"
-            guard let kind = stations.first(where: { $0.name == name })?.kind else {
+            guard let kind = events.first(where: { $0.name == name })?.kind else {
                 throw Refusal("\(name): expected pend, deliver, ack or eoi")
             }
             return .interrupt(Int(clamping: line), kind)
         },
     ]
 
-    /// The stations of an interrupt, by what `irq break` calls them. It is delivered, for a debugger, when its handler
+    /// The events of an interrupt, by what `irq break` calls them. It is delivered, for a debugger, when its handler
     /// begins. An APIC's interrupt is acknowledged then, too; a GIC's when the handler reads GICC_IAR.
-    private static let stations: [(name: String, kind: InterruptEvent.Kind)] = [
+    private static let events: [(name: String, kind: InterruptEvent.Kind)] = [
         ("pend", .pend), ("deliver", .deliver), ("ack", .acknowledge), ("eoi", .endOfInterrupt),
     ]
 

@@ -8,13 +8,13 @@ package struct ResumePlan: Equatable, Sendable {
         case step
         /// Steps while the program counter is in the range; one step where the range is empty.
         case stepRange(Range<VirtualAddress>)
-        /// Goes on with what it was doing when the machine paused.
+        /// Continues what it did when the machine paused.
         case proceed
     }
 
     /// One for each vCPU.
     package var actions: [Action]
-    /// Each vCPU's stop is told by itself (non-stop mode): none makes up for another's.
+    /// Each vCPU's stop is reported by itself (non-stop mode): none stands for another's.
     package var tellsEach = false
 
     package init(actions: [Action], tellsEach: Bool = false) {

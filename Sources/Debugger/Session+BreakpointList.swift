@@ -5,7 +5,7 @@ import RemoteProtocol
 extension Session {
     func describeBreakpoints() -> String {
         if breakpoints.isEmpty { return "none" }
-        return breakpoints.requests.map { "\(Self.name(of: $0)): \(account(of: $0))" }.joined(separator: "\n")
+        return breakpoints.requests.map { "\(Self.name(of: $0)): \(explanation(of: $0))" }.joined(separator: "\n")
     }
 
     private static func name(of request: BreakpointRequest) -> String {
@@ -21,11 +21,11 @@ extension Session {
         return "\(request.address) \(what)"
     }
 
-    private func account(of request: BreakpointRequest) -> String {
+    private func explanation(of request: BreakpointRequest) -> String {
         if let watchpoint = watchpoint(request) { return target.report(.watchpoint(watchpoint)) }
-        let account = target.report(.breakpoint(request.address))
-        guard request.kind == .software, target.traits.breakpointInstruction != nil else { return account }
+        let means = target.report(.breakpoint(request.address))
+        guard request.kind == .software, target.traits.breakpointInstruction != nil else { return means }
         return (breakpoints.planted.contains(request.address) ? "planted, " : "waiting for the address to be mapped, ")
-            + account
+            + means
     }
 }

@@ -47,25 +47,25 @@ extension Session {
         isArrangementStale = true
     }
 
-    /// Tells the machine what is armed now, which it may refuse: what needs debug registers or pages.
+    /// Gives the machine what is armed now, which it may refuse: what needs debug registers or pages.
     private func arrange() throws(Refusal) {
         try target.arrange(arrangement())
         isArrangementStale = false
     }
 
-    /// Tells the machine what is armed now. It accepted all of it before.
+    /// Gives the machine what is armed now. It accepted all of it before.
     func rearrange() { try? arrange() }
 
-    /// Tells the machine what changed since it was told last. Planting alone needs no word before the machine runs, so
-    /// that a thousand breakpoints are not told a thousand times.
-    package func settle() {
+    /// Gives the machine what changed since the last time. Planting alone need not be reported before the machine runs, so
+    /// that a thousand breakpoints are not a thousand reports.
+    package func arrangeChanges() {
         if isArrangementStale { rearrange() }
     }
 
     /// Before the machine runs: plants what could not be planted before, and what the guest has overwritten since.
     func replant() {
         guard let instruction = target.traits.breakpointInstruction else { return }
-        var unsettled: [(page: UInt64, frames: [PhysicalAddress])] = []
+        var moved: [(page: UInt64, frames: [PhysicalAddress])] = []
         var bytes = [UInt8](repeating: 0, count: 1 << PlantedTable.pageBits)
         for (number, page) in breakpoints.softwarePages {
             let frames = places(of: VirtualAddress(number << PlantedTable.pageBits))
@@ -74,11 +74,11 @@ extension Session {
             {
                 continue
             }
-            unsettled.append((number, frames))
+            moved.append((number, frames))
         }
         // All that are stale before any is planted again: several addresses may share a place.
-        for (number, frames) in unsettled { liftStale(on: number, frames, instruction) }
-        for (number, frames) in unsettled { settle(number, frames, instruction) }
+        for (number, frames) in moved { liftStale(on: number, frames, instruction) }
+        for (number, frames) in moved { plant(on: number, frames, instruction) }
         for request in breakpoints.hardware { plantInUserPage(request) }
     }
 
@@ -109,7 +109,7 @@ extension Session {
     }
 
     /// Plants what is not planted on a page that leads to `frames`.
-    private func settle(_ page: UInt64, _ frames: [PhysicalAddress], _ instruction: [UInt8]) {
+    private func plant(on page: UInt64, _ frames: [PhysicalAddress], _ instruction: [UInt8]) {
         guard let first = frames.first else { return }
         var isWhole = true
         for address in breakpoints.softwarePages[page]?.addresses ?? [] {
@@ -122,7 +122,7 @@ extension Session {
                 isWhole = false
             }
         }
-        breakpoints.settle(page, in: isWhole ? first : nil)
+        breakpoints.setFrame(of: page, to: isWhole ? first : nil)
     }
 
     private func isPlantWanted(at address: VirtualAddress) -> Bool {

@@ -11,7 +11,7 @@ import RemoteProtocol
 enum Attachment: Equatable {
     /// The machine is its process.
     case attached
-    /// It has detached, and the machine goes on so. For its packets the machine pauses.
+    /// It has detached, and the machine runs. For its packets the machine pauses.
     case detached(ResumePlan.Action)
     /// It has detached, killed the machine or seen it end, and the machine is stopped.
     case none
@@ -24,7 +24,7 @@ extension Session {
     /// How the guest has ended, where it has.
     package var ending: Ending? { if case .ended(let ending) = stop.cause { ending } else { nil } }
 
-    /// Whether the machine goes on without the client, which is still connected.
+    /// Whether the machine runs without the client, which is still connected.
     package var isDetached: Bool { if case .detached = attachment { true } else { false } }
 
     func extend() {
@@ -88,7 +88,7 @@ extension Session {
         answerRefusal { () throws(Refusal) in try killMachine() }
     }
 
-    /// The machine is at its start again, and nobody's.
+    /// The machine is at its start again, and belongs to no client.
     private func killMachine() throws(Refusal) {
         removeAll()
         try reset()
@@ -118,7 +118,7 @@ extension Session {
         reply.error(.noThread, "no process is attached; attach \(Self.process) or run gives one")
     }
 
-    /// The machine stopped while the client has no process: nobody waits for that. What ends or stops it is found when
+    /// The machine stopped while the client has no process: no reply is due. What ends or stops it is found when
     /// the client attaches; a pause for a packet and a reset go on.
     func noteDetached(_ event: StopEvent) {
         stop = event

@@ -36,7 +36,7 @@ extension Session {
 
     // MARK: - Stops
 
-    /// What is told of a vCPU's part in the stop.
+    /// A vCPU's part in the stop, as it is reported.
     func details(of processor: Int, listingThreads: Bool) -> Stop.Details {
         var details = Stop.Details(name: "vCPU \(processor)")
         if listingThreads {

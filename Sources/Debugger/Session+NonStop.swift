@@ -1,11 +1,11 @@
 import Primitives
 import RemoteProtocol
 
-// Non-stop mode: each vCPU stops and goes on by itself, and packets are answered while others move. GDB manual, "Remote
+// Non-stop mode: each vCPU stops and resumes by itself, and packets are answered while others move. GDB manual, "Remote
 // Non-Stop" and "Notification Packets". For the time of its packets the machine pauses, which no client sees: a vCPU
 // that the client knows to be moving goes on afterwards with what it did.
 
-/// What a client in non-stop mode knows of the vCPUs, and what it is still to be told.
+/// What a client in non-stop mode knows of the vCPUs, and the stops that are still to be reported.
 struct NonStop {
     enum State: Equatable {
         /// The action is `.proceed` once it has begun.
@@ -17,10 +17,10 @@ struct NonStop {
     /// Stops in their order. The first one is sent, and waits for vStopped.
     private(set) var untold: [StopEvent] = []
     /// The first one is not sent yet: it begins a new round of them.
-    private var owesNotification = false
-    /// The first one was the answer to `?`: the others are not told in the same round.
+    private var isNotificationDue = false
+    /// The first one was the answer to `?`: the others are not reported in the same round.
     private var isAlone = false
-    /// The others wait until the client first sends somebody off.
+    /// The others are held back until the client first resumes a vCPU.
     private var isHeldBack = false
 
     init(stopped event: StopEvent, processors count: Int) {
@@ -31,7 +31,7 @@ struct NonStop {
 
     func isMoving(_ processor: Int) -> Bool { if case .moving = states[processor] { true } else { false } }
 
-    /// Only who stands still can be sent off.
+    /// Only a vCPU that is stopped can be resumed.
     mutating func start(_ processor: Int, _ action: ResumePlan.Action) {
         if !isMoving(processor) { states[processor] = .moving(action) }
     }
@@ -39,16 +39,16 @@ struct NonStop {
     mutating func stop(_ event: StopEvent) {
         states[event.processor] = .stopped(event)
         untold.append(event)
-        if untold.count == 1 { owesNotification = true }
+        if untold.count == 1 { isNotificationDue = true }
         if isHeldBack { release() }
     }
 
-    /// The machine is at its beginning again: all stand still there, and who moved is told of it.
+    /// The machine is at its beginning again, all vCPUs stopped: those that moved are reported.
     mutating func restart(at event: StopEvent) {
         let movers = states.indices.filter { isMoving($0) }
         // One that is sent waits for its answer.
-        untold.removeSubrange((untold.isEmpty || owesNotification ? 0 : 1)...)
-        owesNotification = false
+        untold.removeSubrange((untold.isEmpty || isNotificationDue ? 0 : 1)...)
+        isNotificationDue = false
         for processor in states.indices {
             states[processor] = .stopped(processor == event.processor ? event : StopEvent(.paused, on: processor))
         }
@@ -59,11 +59,11 @@ struct NonStop {
 
     /// The stop to send without having been asked, if there is one.
     mutating func takeNotification() -> StopEvent? {
-        defer { owesNotification = false }
-        return owesNotification ? untold.first : nil
+        defer { isNotificationDue = false }
+        return isNotificationDue ? untold.first : nil
     }
 
-    /// vStopped: the client has taken the first; the one to tell it next, nil where the round is over.
+    /// vStopped: the client has taken the first; the one to report next, nil where the round is over.
     mutating func acknowledge() -> StopEvent? {
         if !untold.isEmpty { untold.removeFirst() }
         if isAlone {
@@ -74,19 +74,19 @@ struct NonStop {
         return untold.first
     }
 
-    /// `?`: everyone who stands still is told anew; the first of them. The others are a round of their own, and later: gdb
-    /// (13 and 16 were tried) gives up with an internal error when it is told of more than one while it connects, asked
+    /// `?`: every stopped vCPU is reported again; the first of them. The others are a round of their own, and later: gdb
+    /// (13 and 16 were tried) gives up with an internal error when it gets more than one report while it connects, asked
     /// or, where it is quick, unasked.
     mutating func tellAgain() -> StopEvent? {
         untold = states.compactMap { if case .stopped(let event) = $0 { event } else { nil } }
-        (owesNotification, isHeldBack) = (false, false)
+        (isNotificationDue, isHeldBack) = (false, false)
         isAlone = !untold.isEmpty
         return untold.first
     }
 
-    /// The client has connected, and sends somebody off.
+    /// The client has connected, and resumes a vCPU.
     mutating func release() {
-        if isHeldBack { (owesNotification, isHeldBack) = (true, false) }
+        if isHeldBack { (isNotificationDue, isHeldBack) = (true, false) }
     }
 
     /// What the machine is to do until the next packet or stop.
@@ -114,12 +114,12 @@ extension Session {
         }
     }
 
-    /// When all that arrived is answered: what the machine goes on with, nil where nothing moves.
+    /// When all that arrived is answered: what the machine resumes with, nil where nothing moves.
     package func continuation() -> ResumePlan? {
         guard isMoving else { return nil }
         try? target.completeReset()
         replant()
-        settle()
+        arrangeChanges()
         guard case .detached(let action) = attachment else { return nonStop?.plan() }
         attachment = .detached(.proceed)
         let actions = [ResumePlan.Action](repeating: action, count: processorCount)
@@ -149,7 +149,7 @@ extension Session {
         framer.frameNotification(notification.bytes)
     }
 
-    /// vCont: whom an action names does it, if it makes a difference.
+    /// vCont: a vCPU that an action names does it, if it makes a difference.
     func move(_ actions: [ThreadAction]) {
         nonStop?.release()
         for processor in 0..<processorCount {
@@ -177,7 +177,7 @@ extension Session {
         reply.stop(stopReply(event))
     }
 
-    /// `?`: in non-stop mode the first of all who stand still; vStopped asks for the others.
+    /// `?`: in non-stop mode the first of all stopped vCPUs; vStopped asks for the others.
     func answerStopReason() {
         guard attachment == .attached else { return answerNoProcess() }
         guard nonStop != nil else { return writeStop(stop) }

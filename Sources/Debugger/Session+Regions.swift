@@ -61,7 +61,7 @@ extension Session {
     }
 
     /// While paging is off: a range of memory, or a gap between two. To say of all addresses that they may be used would
-    /// leave LLDB, which looks for some that nobody uses before it evaluates an expression, without any.
+    /// leave LLDB, which looks for unused ones before it evaluates an expression, without any.
     private func physicalPiece(at address: UInt64, end: UInt64) -> Piece {
         guard address <= end else { return Piece(start: end + 1, last: .max, page: nil) }
         var start: UInt64 = 0
@@ -154,7 +154,7 @@ extension Session {
         "\(hexadecimal(start, digits: 16))-\(hexadecimal(last, digits: 16))"
     }
 
-    /// Lines for runs of pages: each run begins with a page, and goes on while `continues` says so of two neighbours.
+    /// Lines for runs of pages: each run begins with a page, and extends while `continues` says so of two neighbours.
     /// `line` gets a run's first and last address, first page and number of pages.
     private func describeMappings(
         mostLines: Int = mostLines, _ continues: (Translation?, Translation?) -> Bool,

@@ -20,7 +20,7 @@ extension Session {
         }
     }
 
-    /// Why a register that could not be fetched cannot be set: nobody knows what else would change with it.
+    /// Why a register that could not be fetched cannot be set: what else would change with it is unknown.
     private func check(_ register: Register, of file: RegisterFile) throws(Refusal) {
         guard let reason = file.reasonMissing(register) else { return }
         throw Refusal("\(register.name) is unavailable: \(reason)")

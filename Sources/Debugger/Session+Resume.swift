@@ -52,11 +52,11 @@ extension Session {
             return true
         }
         if isInterruptPending { return answerPendingInterrupt(plan) }
-        // It places the image anew: what is planted comes after. Where it fails, the machine says so as it goes on.
+        // It places the image anew: what is planted comes after. Where it fails, the machine reports it at the resume.
         try? target.completeReset()
         // Someone who only steps cannot run into what is not planted under it.
         if plan.actions.contains(.run) { replant() }
-        settle()
+        arrangeChanges()
         make(.resume(plan))
         return false
     }
@@ -72,7 +72,7 @@ extension Session {
         return true
     }
 
-    /// Signals mean nothing to a machine: it goes on without them.
+    /// Signals mean nothing to a machine: it resumes without them.
     func planned(_ action: ResumeAction) -> ResumePlan.Action {
         switch action {
         case .resume, .resumeWithSignal: .run

@@ -12,7 +12,7 @@ extension Session {
     }
 
     /// GDB manual, "qOffsets". gdb moves whole segments by the place of the first, and sections one by one where it is
-    /// told offsets, which misses most of a kernel's. LLDB takes either for the offset of all. No reply: no such guest.
+    /// given offsets, which misses most of a kernel's. LLDB takes either for the offset of all. No reply: no such guest.
     func answerSectionOffsets() {
         guard let kernel = try? linuxKernel() else { return }
         guard listsThreadsInStops else {

@@ -3,12 +3,12 @@ import Primitives
 import RemoteProtocol
 
 /// One client's conversation: packets in, replies out, and what the client wants of the machine. Does no I/O; used by
-/// the thread that serves the client, while the machine stands still.
+/// the thread that serves the client, while the machine is stopped.
 package final class Session {
     /// What the client wants that only the machine's owner can do.
     package enum Demand: Equatable {
         case resume(ResumePlan)
-        /// The client leaves and the machine goes on.
+        /// The client leaves and the machine resumes.
         case detach
         /// The client ends the machine.
         case kill
@@ -19,7 +19,7 @@ package final class Session {
     var reply = Reply()
     var breakpoints = BreakpointTable()
     var catches: [Catch] = []
-    /// The machine has not been told of all that is planted (see `settle`).
+    /// The machine does not know all that is planted (see `arrangeChanges`).
     var isArrangementStale = false
     /// The highest number that a catch has had: none is used again.
     var lastCatch = 0
@@ -27,7 +27,7 @@ package final class Session {
     /// The vCPU that `g`, `m` and their like mean (`Hg`), and the one that `c` and `s` mean (`Hc`); nil for all.
     var selected = 0
     var selectedToResume: Int?
-    /// Why the machine stands still now.
+    /// Why the machine is stopped now.
     package internal(set) var stop: StopEvent
     var physicalMemory = false
     var stepMask = StepMask.all
@@ -47,10 +47,10 @@ package final class Session {
     private var demand: Demand?
     /// Packets that came while the machine ran: answered when it has stopped.
     private var early: [[UInt8]] = []
-    /// `next` ended because enough is owed already: send it, and call again before waiting for input.
+    /// `next` ended because enough output is pending: send it, and call again before waiting for input.
     package private(set) var isBehind = false
 
-    /// Bytes owed to the client, and packets kept while the machine runs, from which on nothing more is taken.
+    /// Bytes of output that are pending, and packets kept while the machine runs, from which on nothing more is taken.
     private static let (mostOwed, mostEarly) = (1 << 20, 1 << 12)
 
     /// Bytes of the largest packet, either way.
@@ -122,7 +122,7 @@ package final class Session {
                 isInterruptPending = true
             case .packet(let packet):
                 early.append(Array(packet))
-                // Nobody asks so much of a machine that runs: it stops and answers.
+                // No client asks so much of a machine that runs: it stops and answers.
                 if nonStop != nil || isDetached || early.count >= Self.mostEarly { return true }
             case .ack, .nak, .badChecksum, .oversized: continue
             }
@@ -133,7 +133,7 @@ package final class Session {
     /// The client has been sent the first `count` bytes of `framer.outgoing`.
     package func sent(_ count: Int) { framer.sent(count) }
 
-    /// The machine stopped: tells the client, who waits for it.
+    /// The machine stopped: reports it to the client, which waits for it.
     package func report(_ event: StopEvent) {
         if isDetached { return noteDetached(event) }
         if case .ended = event.cause { noteEnd() }
@@ -166,7 +166,7 @@ package final class Session {
     package func close() {
         catches = []
         removeAll()
-        settle()
+        arrangeChanges()
     }
 
     /// Shows the user some text at once, in as many packets as it takes.
@@ -259,14 +259,14 @@ package final class Session {
         }
     }
 
-    /// Brings the machine back to its first instruction, where it stands still.
+    /// Brings the machine back to its first instruction, where it is stopped.
     func reset() throws(Refusal) {
         try target.reset()
         becomeStopped(by: StopEvent(.held, on: 0))
         nonStop?.restart(at: stop)
     }
 
-    /// vCtrlC while the machine stands still, or in non-stop mode.
+    /// vCtrlC while the machine is stopped, or in non-stop mode.
     private func answerInterrupt() {
         reply.ok()
         if nonStop == nil { isInterruptPending = true } else { interruptFirst() }

@@ -1,12 +1,12 @@
 import Primitives
 import RemoteProtocol
 
-/// Why the machine stands still. INTERFACE: the table "From VM exit to stop reply".
+/// Why the machine is stopped.
 package struct StopEvent: Equatable, Sendable {
     /// The vCPU it happened on, from 0.
     package var processor: Int
     package var cause: StopCause
-    /// What the user is told in words, on the console and by `monitor why`.
+    /// The reason in words, for the console and `monitor why`.
     package var account: String?
 
     package init(_ cause: StopCause, on processor: Int, account: String? = nil) {
@@ -24,7 +24,7 @@ package enum StopCause: Equatable, Sendable {
     case stepped
     /// The user asked for it.
     case interrupted
-    /// The client asked for this vCPU to stand still, in non-stop mode.
+    /// The client asked for this vCPU to stop, in non-stop mode.
     case paused
     case tripleFault
     /// Exceptions without end: their handler faults as well.
@@ -47,7 +47,7 @@ package enum Ending: Equatable, Sendable {
     case poweredOff
     /// The guest wrote to the debug-exit port: this is its status.
     case exited(status: UInt8)
-    /// A triple fault, or something as final, with nobody there to look.
+    /// A triple fault, or something as final, with no debugger attached.
     case died(String)
     /// A debugger, or the user, ended it.
     case killed
@@ -63,7 +63,7 @@ package enum Ending: Equatable, Sendable {
 }
 
 extension StopCause {
-    /// The signal that tells a client.
+    /// The signal that a client gets.
     var signal: Signal {
         switch self {
         case .held, .breakpoint, .watchpoint, .stepped, .haltedForGood, .caught, .ended: .trap
@@ -76,7 +76,7 @@ extension StopCause {
         }
     }
 
-    /// Whether going on leads to the same stop again, where nobody changes anything.
+    /// Whether a resume leads to the same stop again, where nothing is changed.
     var persists: Bool {
         switch self {
         case .tripleFault, .exceptionLoop, .emulationFailure, .hostFailure, .haltedForGood, .memoryFault: true

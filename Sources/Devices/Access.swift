@@ -13,7 +13,7 @@ package enum Effect: Hashable, Sendable {
     case exit(status: UInt8)
 }
 
-/// What becomes of an interrupt line. Only changes are told.
+/// What becomes of an interrupt line. Only changes are reported.
 package struct LineChange: Hashable, Sendable {
     package enum Action: Hashable, Sendable {
         case raise

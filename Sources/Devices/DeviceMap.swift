@@ -21,7 +21,7 @@ struct DeviceMap: Equatable, Sendable {
     private struct Slot: Equatable, Sendable {
         var device: Device
         let line: UInt32?
-        /// The level that was last told.
+        /// The level that was last reported.
         var level = false
     }
 

@@ -26,7 +26,7 @@ extension PL011 {
         package static let count = 0x1000
     }
 
-    /// Part 0x011 by Arm (0x41), revision 1: the last kind with FIFOs of 16 bytes, which drivers tell by it.
+    /// Part 0x011 by Arm (0x41), revision 1: the last kind with FIFOs of 16 bytes, which drivers recognize by it.
     static let identification: [UInt8] = [0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1]
 
     /// UARTRSR, and the bits 8 to 11 of UARTDR.

@@ -33,7 +33,7 @@ package struct PowerManagement: ByteDevice {
     /// The SCI: level-triggered, held until the guest has cleared the status.
     package var interruptLevel: Bool { status & enable != 0 }
 
-    /// Tells the guest that someone wants it to shut down.
+    /// Asks the guest to shut down.
     package mutating func pressPowerButton() { status |= Self.powerButton }
 
     package mutating func read(_ register: Int, now: WallTime) -> UInt8 { inspect(register, now: now) }

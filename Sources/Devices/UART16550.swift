@@ -78,7 +78,7 @@ package struct UART16550: ByteDevice {
         return fits
     }
 
-    /// A break is told once it is the oldest in the FIFO.
+    /// A break is reported once it is the oldest in the FIFO.
     private mutating func noteBreak() {
         if received.takeFirstBreak() { lineErrors.insert(.breakInterrupt) }
     }
@@ -191,7 +191,7 @@ package struct UART16550: ByteDevice {
         fifoControl = new.contains(.enable) ? new.subtracting([.clearReceiver, .clearTransmitter]) : []
     }
 
-    /// MCR: going in and out of loopback changes the modem inputs, which MSR tells.
+    /// MCR: going in and out of loopback changes the modem inputs, which MSR reports.
     private mutating func controlModem(_ new: ModemControl) {
         let old = modemInputs
         modemControl = new

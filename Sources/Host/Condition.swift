@@ -3,7 +3,7 @@ import Glibc
 
 /// State behind a lock, and threads that sleep until it says what they wait for.
 ///
-/// - Note: `@unchecked Sendable`: `state` is touched only with `mutex` held.
+/// - Note: `@unchecked Sendable`: `state` is accessed only with `mutex` held.
 package final class Condition<State>: @unchecked Sendable {
     private var state: State
     private let primitives = SleepingLock()
@@ -29,7 +29,7 @@ package final class Condition<State>: @unchecked Sendable {
         return result
     }
 
-    /// Runs `body` on the state and wakes nobody.
+    /// Runs `body` on the state and wakes no thread.
     package func look<R>(_ body: (inout State) -> R) -> R {
         primitives.lock()
         defer { primitives.unlock() }

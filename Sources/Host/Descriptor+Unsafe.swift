@@ -5,7 +5,7 @@ import Glibc
 package struct Descriptor: ~Copyable, Sendable {
     package let number: Int32
 
-    /// Takes over `number`, which nobody else may close.
+    /// Takes over `number`, which nothing else may close.
     package init(owning number: Int32) { self.number = number }
 
     deinit { _ = close(number) }
@@ -94,7 +94,7 @@ package func readInput() throws(Errno) -> [UInt8] {
             let got = try uninterrupted { Glibc.read(STDIN_FILENO, &buffer, buffer.count) }
             return Array(buffer.prefix(got))
         } catch {
-            // Somebody made it non-blocking.
+            // Another process made it non-blocking.
             guard error == .tryAgain else { throw error }
             _ = waitForInput([STDIN_FILENO])
         }

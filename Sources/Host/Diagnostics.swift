@@ -4,7 +4,7 @@ import Synchronization
 /// One line on standard error in the form every diagnostic has: `stubvisor: TEXT`. Never waits for who reads it.
 package func diagnose(_ text: String) { standardError.append("stubvisor: \(text)\n".utf8) }
 
-/// Writes what is left of the diagnostics, for as long as somebody reads them.
+/// Writes what is left of the diagnostics, for as long as they are read.
 func finishDiagnostics() {
     diagnoseOmissions()
     standardError.finish(milliseconds: 300)
@@ -51,7 +51,7 @@ package struct RepetitionLimit: Sendable {
     }
 }
 
-/// What a guest, or whoever can reach a port, can make stubvisor say as often as they like.
+/// Messages that a guest, or any sender that reaches a port, can cause as often as it likes.
 package enum RepeatedDiagnostic: CaseIterable, Sendable {
     case reset, halt, undecodedAccess, message, watchpoint, registerFilter, interruptInput
     case refusedClient, shortage

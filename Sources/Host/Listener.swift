@@ -3,7 +3,7 @@ import Synchronization
 
 /// A socket that takes clients, and knows those that this user, or root, has sent.
 ///
-/// Where other machines reach it nobody's user is known, and all are taken. An error of one connection ends only that;
+/// Where other machines reach it no client's user is known, and all are accepted. An error of one connection ends only that;
 /// where the host has no descriptor left, clients wait in the kernel's queue and are asked for again after a pause.
 package final class Listener: Sendable {
     package enum Arrival: Sendable {
@@ -90,7 +90,7 @@ struct Shortage: Sendable {
     private var length: UInt64 = 0
     private var end: UInt64 = 0
 
-    /// How long the pause goes on; nil where there is none.
+    /// How long the pause lasts; nil where there is none.
     func pause(at now: UInt64) -> UInt64? { now < end ? end - now : nil }
 
     /// Another attempt has failed. True for the first one.

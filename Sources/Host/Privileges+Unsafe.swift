@@ -4,7 +4,7 @@ import Synchronization
 
 /// What this process was given and does not need once it is set up.
 package enum Privileges {
-    /// Descriptors above standard error that whoever started the program left open.
+    /// Descriptors above standard error that the program's parent left open.
     private static let inherited = Mutex<[Int32]>([])
 
     /// To be called before anything is opened: no program started from here gets the descriptors that this one

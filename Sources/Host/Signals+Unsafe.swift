@@ -27,7 +27,7 @@ package func takeSignals(_ signals: [Int32], _ take: @escaping @Sendable (Int32)
     }
 }
 
-/// Output that nobody reads any more, or that a limit forbids, is an error of that write and not the end of the process.
+/// Output that is not read any more, or that a limit forbids, is an error of that write and not the end of the process.
 package func ignoreOutputSignals() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGXFSZ, SIG_IGN)

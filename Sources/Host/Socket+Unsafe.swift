@@ -159,7 +159,7 @@ package final class Socket: Sendable {
         return clinux_peer_user(number, &user) == 0 ? user : nil
     }
 
-    /// Whether nobody has the socket file at `path` open any more. Nobody who listens there sees the question: a socket
+    /// Whether no process has the socket file at `path` open any more. A listener there does not see the question: a socket
     /// of another type is refused before anything is queued (EPROTOTYPE), one without an owner with ECONNREFUSED.
     static func isAbandoned(_ path: String) -> Bool {
         guard let probe = try? Socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue)) else { return false }

@@ -16,7 +16,7 @@ package enum Terminal {
     package static func claim(again isAgain: Bool = false) -> Bool {
         lock.withLock { _ in
             guard isForeground else {
-                // Whoever put this process there has set the terminal to his own liking.
+                // The process in the foreground has set the terminal as it needs it.
                 isRaw.store(false, ordering: .sequentiallyConsistent)
                 return false
             }

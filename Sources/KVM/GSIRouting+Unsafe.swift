@@ -41,7 +41,7 @@ package struct GSIRoute: Hashable, Sendable {
 
 extension VM {
     /// Makes `routes` all there are; a number may have several. x86: of the first numbers, as many as
-    /// `makeLocalAPICs` was told, KVM tells the ends of level-triggered messages.
+    /// `makeLocalAPICs` was given, KVM reports the ends of level-triggered messages.
     /// The corresponding request is `KVM_SET_GSI_ROUTING`.
     package func setRoutes(_ routes: [GSIRoute]) throws(KVMError) {
         var bytes: [UInt8] = []
@@ -55,7 +55,7 @@ extension VM {
         }
     }
 
-    /// Sends a message-signalled interrupt: whether anybody accepted it.
+    /// Sends a message-signalled interrupt: whether a local APIC accepted it.
     /// The corresponding request is `KVM_SIGNAL_MSI`.
     package func signal(address: UInt64, data: UInt32) throws(KVMError) -> Bool {
         var message = kvm_msi()
@@ -69,7 +69,7 @@ extension VM {
                 withUnsafeMutablePointer(to: &message) { clinux_ioctl(number, REQUEST_SIGNAL_MSI, $0) }
             } > 0
         } catch {
-            // Where nobody is addressed the kernel gives 0, or -1 without an errno of its own.
+            // Where no local APIC is addressed the kernel gives 0, or -1 without an errno of its own.
             if error.errno == .notPermitted { return false }
             throw error
         }

@@ -2,7 +2,7 @@
 package struct GuestDebug: Equatable, Sendable {
     /// Come back after one instruction.
     package var singleStep = false
-    /// An INT3 is ours, where the host can tell.
+    /// INT3 exits, as a breakpoint of the debugger.
     package var softwareBreakpoints = false
     /// Hold interrupts off while this is set (KVM_GUESTDBG_BLOCKIRQ, Linux 5.15).
     package var blockInterrupts = false

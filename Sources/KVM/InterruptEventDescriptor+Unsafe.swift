@@ -5,7 +5,7 @@ import Host
 // without the machine's descriptor. It needs local APICs, or a vGIC, in the kernel.
 //
 // A plain one is an edge: the line goes up and down again at once. One with a second descriptor stays up until the guest
-// ends the interrupt; then it goes down, and the second descriptor tells, so that the device may raise it again. On x86
+// ends the interrupt; then it goes down, and the second descriptor signals it, so that the device may raise it again. On x86
 // that is right for level-triggered inputs only: on an edge-triggered one whose interrupt is never taken (masked, or
 // polled) the line stays up and every later edge is lost. So a device whose trigger mode is the guest's choice, such as a
 // PC's UART, keeps to `VM.setInterruptLine` there. KVM's GIC takes each write as an edge where the guest wants edges,
@@ -55,7 +55,7 @@ package struct InterruptEventDescriptor: ~Copyable, Sendable {
 }
 
 extension VM {
-    /// A descriptor for interrupt `number`; with `isLevel`, one that tells of its end (x86: with all controllers in the
+    /// A descriptor for interrupt `number`; with `isLevel`, one that signals its end (x86: with all controllers in the
     /// kernel only). The corresponding request is `KVM_IRQFD`.
     package func makeInterruptEvent(
         _ number: UInt32, isLevel: Bool = false

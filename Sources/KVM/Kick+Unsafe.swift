@@ -22,7 +22,7 @@ private let immediateExitKey: pthread_key_t = {
 ///
 /// - Note: `@unchecked Sendable`: the byte behind the pointer is one that KVM expects other threads to store.
 package struct Kick: @unchecked Sendable {
-    // SAFETY: points into the vCPU's run page; whoever holds a Kick keeps the vCPU alive (Machine joins its threads
+    // SAFETY: points into the vCPU's run page; the owner of a Kick keeps the vCPU alive (Machine joins its threads
     // before it lets a vCPU go).
     private let immediateExit: UnsafeMutablePointer<UInt8>
     private let thread: Host.Thread
@@ -80,7 +80,7 @@ func adoptCurrentThread(_ immediateExit: UnsafeMutablePointer<UInt8>) -> Kick {
     action.__sigaction_handler.sa_handler = leaveGuest
     sigemptyset(&action.sa_mask)
     sigaction(kickSignal, &action, nil)
-    // Whoever started this program may have blocked it.
+    // The program's parent may have blocked it.
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, kickSignal)

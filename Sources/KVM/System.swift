@@ -46,7 +46,7 @@ extension System {
     /// The width that arm64's guest physical addresses have where nothing is said, and need not have (Linux 4.20).
     private static let usualAddressBits: Int32 = 40
 
-    /// What KVM_CREATE_VM is told: 0, but for arm64 hosts whose guests have narrower physical addresses than usual.
+    /// The type for KVM_CREATE_VM: 0, but for arm64 hosts whose guests have narrower physical addresses than usual.
     private var machineKind: UInt {
         let bits = check(KVM_CAP_ARM_VM_IPA_SIZE)
         return bits > 0 && bits < Self.usualAddressBits ? UInt(bits) : 0

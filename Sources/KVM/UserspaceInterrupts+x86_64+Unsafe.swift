@@ -27,7 +27,7 @@ extension VCPU {
     package var synchronisedInstructionPointer: UInt64 { page.page.pointee.s.regs.regs.rip }
 
     /// Queues a hardware interrupt; only while `acceptsInterrupt`. False where another one is queued and not taken yet,
-    /// which only the kernel's local APIC tells. The corresponding request is `KVM_INTERRUPT`.
+    /// which only the kernel's local APIC reports. The corresponding request is `KVM_INTERRUPT`.
     package func interrupt(_ vector: UInt8) throws(KVMError) -> Bool {
         var request = kvm_interrupt(irq: UInt32(vector))
         do throws(KVMError) {

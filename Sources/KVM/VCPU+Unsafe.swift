@@ -3,7 +3,7 @@ import Glibc
 import Host
 
 /// One virtual processor (Documentation/virt/kvm/api.rst, "vcpu ioctl"). `run` is for one thread only: the kernel
-/// waits for a grace period when a vCPU changes its thread. The others may be called by whoever holds it still.
+/// waits for a grace period when a vCPU changes its thread. The others may be called by any thread while it does not run.
 package struct VCPU: ~Copyable, Sendable {
     let descriptor: Descriptor
     private let mapping: Mapping
@@ -18,7 +18,7 @@ package struct VCPU: ~Copyable, Sendable {
     /// SAFETY: a view of `mapping`, which lives as long as this vCPU; `index` and `size` below are KVM's own.
     var page: RunPage { RunPage(mapping) }
 
-    /// For a throwaway vCPU, which goes on the thread that ran it.
+    /// For a throwaway vCPU, which stays on the thread that ran it.
     deinit { releaseCurrentThread() }
 
     /// Makes the calling thread this vCPU's own, until `releaseCurrentThread`, and returns what calls it out of `run`.

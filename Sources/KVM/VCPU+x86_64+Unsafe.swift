@@ -143,7 +143,7 @@ extension VCPU {
         }
     }
 
-    /// Drops an exception on its way, and what IRET does to non-maskable interrupts: they may come again.
+    /// Drops an exception that is being delivered, and unblocks non-maskable interrupts as IRET does.
     package func returnFromHandler() throws(KVMError) {
         try changeEvents {
             $0.exception.injected = 0

@@ -1,7 +1,7 @@
 // Packets out of a byte stream: `$data#xx`, acknowledgements and the interrupt byte.
 // GDB manual, "Remote Serial Protocol": Overview, Packet Acknowledgment, Interrupts.
 //
-// What a faulty stream meets here is answered here, so that whoever reads the events owes an answer to packets only:
+// What a faulty stream meets here is answered here, so that the reader of the events answers packets only:
 // - a wrong checksum (or one that is no hexadecimal number, or an escape without its byte): `-` in ack mode. Without
 //   acks there is nothing to ask again with, so the packet is refused with `E01`: the client would otherwise wait.
 //   Checksums are verified in both modes, since clients send right ones in both.
@@ -46,7 +46,7 @@ package struct Framer {
     package var acknowledges = true
     /// Run-length encode the frames to come; for clients that undo it.
     package var compresses = false
-    /// Bytes owed to the client. Report what was sent with `sent`.
+    /// Bytes for the client that are pending. Report what was sent with `sent`.
     package internal(set) var outgoing: [UInt8] = []
     /// The last frame of ack mode, which `-` brings back; empty otherwise.
     var lastFrame: [UInt8] = []

@@ -52,7 +52,7 @@ package struct Stop: Equatable, Sendable {
         /// The thread's name.
         package var name: String
         package var kind: Kind?
-        /// What the user is told, in one line, instead of the signal's name.
+        /// The reason in one line, instead of the signal's name.
         package var description: String?
         /// All threads, each with its program counter.
         package var threads: [(id: ThreadID, programCounter: UInt64)]

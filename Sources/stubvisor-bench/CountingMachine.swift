@@ -37,7 +37,7 @@ final class CountingMachine {
             let configuration = MachineConfiguration(
                 memory: memory, processorCount: 1, interruptController: kind, image: image, file: file, name: name,
                 isRunning: true)
-            machine = try VirtualMachine(configuration, console: Console(.unix(path: path)), attendant: Nobody())
+            machine = try VirtualMachine(configuration, console: Console(.unix(path: path)), attendant: NoDebugger())
             console = try Socket.connect(to: .unix(path: path))
         } catch {
             throw BenchError(message: Self.words(error))
@@ -49,7 +49,7 @@ final class CountingMachine {
             ended.update { $0 = ending ?? .killed }
         }
         guard started != nil else { throw BenchError(message: "no thread for a machine") }
-        // Its console has nobody at first; whoever is there sees all that follows an order.
+        // Its console has no reader at first; a reader sees all that follows an order.
         var answer: UInt64?
         for _ in 0..<100 where answer == nil {
             order(.answer)
@@ -89,7 +89,7 @@ final class CountingMachine {
 }
 
 /// Stands in for the gdb server: nothing holds the machine.
-private final class Nobody: Attendant, Sendable {
+private final class NoDebugger: Attendant, Sendable {
     func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
         switch stop.cause {
         case .ended(let ending): .end(ending)

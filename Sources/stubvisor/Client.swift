@@ -15,7 +15,7 @@ final class Client {
         case kill
         /// The connection has ended.
         case lost
-        /// Somebody else wants to connect.
+        /// Another client wants to connect.
         case newcomer
     }
 
@@ -67,7 +67,7 @@ final class Client {
             case nil: break
             }
             if isLost || isBehind || session.isBehind { continue }
-            // Whoever moves is not kept waiting for a client that may be slow, or ask for ever.
+            // vCPUs that move do not wait for a client that may be slow, or ask forever.
             if session.isMoving {
                 if !takeInput(), let plan = session.continuation() { return .resume(plan) }
             } else if !receive() {

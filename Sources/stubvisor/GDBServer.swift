@@ -24,7 +24,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
     /// Takes the endpoint's socket out of the file system, at the end of the program.
     func remove() { listener?.remove() }
 
-    // MARK: - While the machine stands still
+    // MARK: - While the machine is stopped
 
     func attend(_ stop: StopEvent, on machine: VirtualMachine) -> Verdict {
         var stop = stop

@@ -1,7 +1,7 @@
 import Host
 import RemoteProtocol
 
-/// Connections that are no client: those that have not said anything yet, which stop nothing and hold nobody up, and
+/// Connections that are no client: those that have not said anything yet, which stop nothing and delay nothing, and
 /// those that were refused.
 struct Newcomers {
     /// What a client of the protocol may send first: an ack, a nak, a packet, a notification, an interrupt.
@@ -55,14 +55,14 @@ struct Newcomers {
         return silent.firstIndex { $0.peek() != .none }
     }
 
-    /// Tells all that are there that they are not served.
+    /// Answers all that are there that they are not served.
     mutating func refuseAll(_ why: String) {
         let sockets = silent
         silent = []
         for socket in sockets { refuse(socket, why) }
     }
 
-    /// Tells it why it is not served, in answer to whatever it asks first. Its connection is kept for a while: to close
+    /// Answers its first packet with the reason why it is not served. Its connection is kept for a while: to close
     /// one that has sent something unread would reset it, and the message would be lost.
     mutating func refuse(_ socket: Socket, _ why: String) {
         var framer = Framer()

@@ -121,7 +121,7 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
     if MachineConfiguration.architecture == .arm64, options.treeController == .gicv2, options.processorCount > 8 {
         throw .usage("--cpus \(options.processorCount): a GICv2 serves 8 at most")
     }
-    // KVM's guests have addresses of 40 bits, unless told otherwise.
+    // KVM's guests have addresses of 40 bits by default.
     if MachineConfiguration.architecture == .arm64, options.memory > 1 << 40 - 1 << 30 {
         throw .usage("--memory: an arm64 machine's begins at 1 GiB and ends at 1 TiB: 1023G at most")
     }

@@ -33,7 +33,7 @@ final class Conversation {
             if case .resume(let plan) = demand, let stop = nextStop(plan) { session.report(stop) }
         }
         // So that tests see what would be armed if the machine went on now.
-        session.settle()
+        session.arrangeChanges()
         return sent()
     }
 

@@ -93,7 +93,7 @@ private func placeELF(_ file: [UInt8], in layout: inout Layout) throws(BootError
         entry: PhysicalAddress(entry), stack: stack, summary: "\(elf.kind), \(ELF.summary(of: segments))")
 }
 
-/// Half a MiB into RAM unless told otherwise, where kernels without a header were always loaded.
+/// Half a MiB into RAM by default, where kernels without a header were always loaded.
 private func placeFlat(
     _ file: [UInt8], _ options: LoadOptions, in layout: inout Layout
 ) throws(BootError) -> Arm64Kernel {

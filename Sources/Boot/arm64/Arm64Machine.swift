@@ -1,4 +1,4 @@
-// What an arm64 kernel is told of its machine: the device tree, after the kernel's bindings in
+// The description of the machine that an arm64 kernel gets: the device tree, after the kernel's bindings in
 // Documentation/devicetree/bindings (arm/cpus, psci, interrupt-controller/arm,gic and arm,gic-v3, timer/arm,arch_timer,
 // serial/pl011, chosen). Leaves out: PCI, real-time clock, performance monitor.
 
