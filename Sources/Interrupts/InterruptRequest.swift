@@ -49,7 +49,7 @@ package enum InterruptRequest: Hashable, Sendable {
 extension GICv2 {
     /// `facts` has one row a processor, for the forecast.
     package mutating func perform(
-        _ request: InterruptRequest, _ facts: [ProcessorFacts], at now: Moment
+        _ request: InterruptRequest, _ facts: [ProcessorFacts], at now: ModelTime
     ) -> InterruptResult {
         switch request {
         case .inject(let id, let cpu, let how): inject(id, cpu: cpu, how, facts, at: now)

@@ -19,15 +19,15 @@ package struct ModelledControllers: Sendable {
         }
     }
 
-    /// When `advance` must be called next, in nanoseconds of `Moment`; nil while no timer runs.
+    /// When `advance` must be called next, in nanoseconds of `ModelTime`; nil while no timer runs.
     package var nextDeadline: UInt64? { pc != nil ? pc!.nextDeadline : gic!.nextDeadline }
 
-    package mutating func advance(to now: Moment) -> InterruptOutcome {
+    package mutating func advance(to now: ModelTime) -> InterruptOutcome {
         pc?.advance(to: now) ?? gic!.advance(to: now)
     }
 
     /// A machine reset.
-    package mutating func reset(at now: Moment) -> InterruptOutcome {
+    package mutating func reset(at now: ModelTime) -> InterruptOutcome {
         guard pc != nil else { return gic!.reset(at: now) }
         pc!.reset(at: now)
         return InterruptOutcome()
@@ -39,7 +39,7 @@ package struct ModelledControllers: Sendable {
     package func pending(_ cpu: Int) -> PendingInterrupt? { pc != nil ? pc!.pending(cpu) : gic!.pending(cpu) }
 
     /// Processor `cpu` takes its interrupt: the vector.
-    package mutating func acknowledge(_ cpu: Int, at now: Moment) -> (vector: UInt8?, outcome: InterruptOutcome) {
+    package mutating func acknowledge(_ cpu: Int, at now: ModelTime) -> (vector: UInt8?, outcome: InterruptOutcome) {
         pc?.acknowledge(cpu, at: now) ?? gic!.acknowledge(cpu, at: now)
     }
 
@@ -48,16 +48,16 @@ package struct ModelledControllers: Sendable {
 
     // MARK: Accesses and lines
 
-    /// Processor `cpu` reads `size` bytes; nil for what belongs to somebody else.
+    /// Processor `cpu` reads `size` bytes; nil for an address that is not theirs.
     package mutating func readMemory(
-        _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
+        _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome? {
         pc != nil
             ? pc!.readMemory(address, size: size, cpu, at: now) : gic!.readMemory(address, size: size, cpu, at: now)
     }
 
     package mutating func writeMemory(
-        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
+        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome? {
         pc != nil
             ? pc!.writeMemory(value, address, size: size, cpu, at: now)
@@ -65,12 +65,12 @@ package struct ModelledControllers: Sendable {
     }
 
     /// A device raises or lowers an input: a GSI, or an INTID; of a PPI, processor `cpu`'s.
-    package mutating func setLine(_ line: Int, cpu: Int = 0, _ level: Bool, at now: Moment) -> InterruptOutcome {
+    package mutating func setLine(_ line: Int, cpu: Int = 0, _ level: Bool, at now: ModelTime) -> InterruptOutcome {
         pc?.setLine(line, level, at: now) ?? gic!.setLine(line, cpu: cpu, level, at: now)
     }
 
     /// Low for a moment, then high: an edge. A GIC's input is low again afterwards.
-    package mutating func pulseLine(_ line: Int, cpu: Int = 0, at now: Moment) -> InterruptOutcome {
+    package mutating func pulseLine(_ line: Int, cpu: Int = 0, at now: ModelTime) -> InterruptOutcome {
         pc?.pulseLine(line, at: now) ?? gic!.pulseLine(line, cpu: cpu, at: now)
     }
 
@@ -88,14 +88,14 @@ package struct ModelledControllers: Sendable {
 
     // MARK: What a debugger waits for
 
-    /// Waits for an interrupt's station, or no more. `.deliver` is its handler's first instruction.
-    package mutating func watch(_ line: Int, for station: InterruptEvent.Kind, _ isOn: Bool) {
-        switch station {
+    /// Waits for an event of an interrupt, or no more. `.deliver` is its handler's first instruction.
+    package mutating func watch(_ line: Int, for event: InterruptEvent.Kind, _ isOn: Bool) {
+        switch event {
         case .deliver where gic != nil:
             if isOn { gic!.caught.insert(line) } else { gic!.caught.remove(line) }
         // A PC's processor takes the vector, and with that its handler begins.
         case .deliver: journal.watch(.line(line), for: .acknowledge, isOn)
-        default: journal.watch(.line(line), for: station, isOn)
+        default: journal.watch(.line(line), for: event, isOn)
         }
     }
 

@@ -132,7 +132,7 @@ enum InterruptBench {
         for _ in 0..<400 {
             let start = Clock.monotonic
             for i in 0..<interrupts {
-                let now = Moment(nanoseconds: i * 40, programCounter: 0x10_0000)
+                let now = ModelTime(nanoseconds: i * 40, programCounter: 0x10_0000)
                 journal.pend(place, .vector(0x47), processor: 0, vector: 0x47, cause: .otherProcessor, at: now)
                 journal.deliver(place, processor: 0, vector: 0x47, at: now)
                 journal.acknowledge(place, processor: 0, vector: 0x47, at: now)

@@ -12,7 +12,7 @@ struct GICCommandTests {
         var configuration = GICv2.Configuration.kvm
         configuration.processors = 2
         var gic = GICv2(configuration)
-        let now = Moment(nanoseconds: 0)
+        let now = ModelTime(nanoseconds: 0)
         _ = gic.writeDistributor(1, 0, size: 4, 0, at: now)
         _ = gic.writeDistributor(2, 0x104, size: 4, 0, at: now)
         for cpu in 0..<2 {

@@ -19,13 +19,13 @@ struct InterruptCommandTests {
         configuration.processors = 2
         var pc = PCInterruptController(configuration)
         func put(_ address: UInt64, _ value: UInt64, _ cpu: Int = 0) {
-            _ = pc.writeMemory(value, PhysicalAddress(address), size: 4, cpu, at: Moment(nanoseconds: 0))
+            _ = pc.writeMemory(value, PhysicalAddress(address), size: 4, cpu, at: ModelTime(nanoseconds: 0))
         }
         put(0xfee0_0300, 0xc_4500)
         put(0xfee0_0300, 0xc_4610)
         for cpu in 0..<2 { put(0xfee0_00f0, 0x1ff, cpu) }
         // The 8259 pair would be a way too.
-        for port in [0x21, 0xa1] as [UInt16] { _ = pc.writePort(port, 0xff, at: Moment(nanoseconds: 0)) }
+        for port in [0x21, 0xa1] as [UInt16] { _ = pc.writePort(port, 0xff, at: ModelTime(nanoseconds: 0)) }
         for (register, value) in [(0x18, 0x44), (0x24, 0x8051)] as [(UInt64, UInt64)] {
             put(0xfec0_0000, register)
             put(0xfec0_0010, value)
@@ -99,18 +99,18 @@ struct InterruptCommandTests {
         let client = conversation()
         #expect(client.monitor("inject-irq 20").contains("BLOCKED: the guest has masked pin 20"))
         // The simulated machine notes what it is told, and does not do it.
-        _ = client.target.controllers.pulseLine(4, at: Moment(nanoseconds: 0))
+        _ = client.target.controllers.pulseLine(4, at: ModelTime(nanoseconds: 0))
         #expect(client.monitor("inject-irq 4").contains("line 4 is high already"), "a pulse would be no edge")
-        _ = client.target.controllers.setLine(4, false, at: Moment(nanoseconds: 0))
+        _ = client.target.controllers.setLine(4, false, at: ModelTime(nanoseconds: 0))
         #expect(client.monitor("inject-irq 4").contains("will deliver on resume"))
     }
 
     @Test("lower-irq says when a device still holds the line")
     func heldByADevice() {
         let client = conversation()
-        _ = client.target.controllers.setLine(4, true, at: Moment(nanoseconds: 0))
+        _ = client.target.controllers.setLine(4, true, at: ModelTime(nanoseconds: 0))
         #expect(client.monitor("lower-irq 4").contains("a device holds it"))
-        _ = client.target.controllers.setLine(4, false, at: Moment(nanoseconds: 0))
+        _ = client.target.controllers.setLine(4, false, at: ModelTime(nanoseconds: 0))
         #expect(client.monitor("lower-irq 4").contains("line 4 is low"))
     }
 

@@ -202,13 +202,13 @@ final class SimulatedTarget: DebugTarget {
     func interrupts() throws(Refusal) -> InterruptView {
         if let third {
             return InterruptView(
-                third, journal: nil, facts: facts, now: Moment(nanoseconds: 0), devices: [33: "PL011"])
+                third, journal: nil, facts: facts, now: ModelTime(nanoseconds: 0), devices: [33: "PL011"])
         }
         guard let board else {
-            return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 1000), record: record)
+            return InterruptView(controllers, facts: facts, now: ModelTime(nanoseconds: 1000), record: record)
         }
         return InterruptView(
-            board, journal: record == .everything ? board.journal : nil, facts: facts, now: Moment(nanoseconds: 0),
+            board, journal: record == .everything ? board.journal : nil, facts: facts, now: ModelTime(nanoseconds: 0),
             devices: [33: "serial port"])
     }
 
@@ -220,7 +220,7 @@ final class SimulatedTarget: DebugTarget {
             if third != nil {
                 result = third!.perform(request, facts).result
             } else if board != nil {
-                result = board!.perform(request, facts, at: Moment(nanoseconds: 0))
+                result = board!.perform(request, facts, at: ModelTime(nanoseconds: 0))
             } else {
                 result = try performOnPC(request)
             }

@@ -14,9 +14,9 @@ struct TimelineTests {
     static func busy() -> PCInterruptController {
         var pc = InterruptCommandTests.controllers()
         var time: UInt64 = 1_000
-        func now() -> Moment {
+        func now() -> ModelTime {
             time += 1_234
-            return Moment(nanoseconds: time, programCounter: 0x10_0000 + time)
+            return ModelTime(nanoseconds: time, programCounter: 0x10_0000 + time)
         }
         func end(_ cpu: Int) { _ = pc.writeMemory(0, PhysicalAddress(0xfee0_00b0), size: 4, cpu, at: now()) }
         end(0)
@@ -127,9 +127,9 @@ struct TimelineTests {
     func pair() throws {
         var pc = InterruptCommandTests.controllers()
         var time: UInt64 = 0
-        func now() -> Moment {
+        func now() -> ModelTime {
             time += 1_000
-            return Moment(nanoseconds: time)
+            return ModelTime(nanoseconds: time)
         }
         _ = pc.writeMemory(0x700, PhysicalAddress(0xfee0_0350), size: 4, 0, at: now())
         for (port, value) in [(0x20, 0x11), (0x21, 0x30), (0x21, 4), (0x21, 1), (0x21, 0)] as [(UInt16, UInt8)] {

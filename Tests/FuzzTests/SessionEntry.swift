@@ -72,7 +72,7 @@ private final class AnyMachine: DebugTarget, PhysicalMemory {
 
     func interrupts() throws(Refusal) -> InterruptView {
         let facts = [ProcessorFacts](repeating: ProcessorFacts(), count: traits.processorCount)
-        return InterruptView(controllers, facts: facts, now: Moment(nanoseconds: 0), record: .everything)
+        return InterruptView(controllers, facts: facts, now: ModelTime(nanoseconds: 0), record: .everything)
     }
 
     func perform(_ request: InterruptRequest) throws(Refusal) -> String { "" }

@@ -121,10 +121,10 @@ import Testing
         let pc = Board(configuration)
         pc.start()
         pc.put(0x320, 2 << 17 | 0x40)
-        #expect(pc.wrmsr(0x6e0, 10_000, at: Moment(nanoseconds: 500, timeStamp: 4_000)))
+        #expect(pc.wrmsr(0x6e0, 10_000, at: ModelTime(nanoseconds: 500, timeStamp: 4_000)))
         #expect(pc.nextDeadline == 2_500 && pc.rdmsr(0x6e0) == 10_000)
         #expect(pc.get(0x390) == 0)
-        #expect(pc.controller.advance(to: Moment(nanoseconds: 2_500, timeStamp: 10_000)).wake.contains(0))
+        #expect(pc.controller.advance(to: ModelTime(nanoseconds: 2_500, timeStamp: 10_000)).wake.contains(0))
         #expect(pc.rdmsr(0x6e0) == 0 && pc.nextDeadline == nil)
     }
 
@@ -148,9 +148,9 @@ import Testing
     func aChangedTimeStampMovesTheDeadline() {
         let pc = timer(2)
         pc.wrmsr(0x6e0, 1000, at: at(0))
-        _ = pc.controller.timeStampChanged(0, at: Moment(nanoseconds: 100, timeStamp: 900))
+        _ = pc.controller.timeStampChanged(0, at: ModelTime(nanoseconds: 100, timeStamp: 900))
         #expect(pc.nextDeadline == 200)
-        #expect(pc.controller.timeStampChanged(0, at: Moment(nanoseconds: 110, timeStamp: 2000)).wake.contains(0))
+        #expect(pc.controller.timeStampChanged(0, at: ModelTime(nanoseconds: 110, timeStamp: 2000)).wake.contains(0))
     }
 
     @Test("without the feature the deadline register and the mode do not exist")

@@ -19,12 +19,12 @@ struct GICBoardTests {
 
         @discardableResult
         func write(
-            _ new: UInt64, _ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)
+            _ new: UInt64, _ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: ModelTime = at(0)
         ) -> InterruptOutcome {
             value.writeMemory(new, PhysicalAddress(address), size: size, cpu, at: now)!
         }
 
-        func read(_ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)) -> UInt64 {
+        func read(_ address: UInt64, _ cpu: Int = 0, size: Int = 4, at now: ModelTime = at(0)) -> UInt64 {
             value.readMemory(PhysicalAddress(address), size: size, cpu, at: now)!.value
         }
     }

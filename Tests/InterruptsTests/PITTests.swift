@@ -18,7 +18,7 @@ import Testing
     private func diagram(_ channel: PITChannel, _ count: Int, from start: UInt64 = 100) -> String {
         var channel = channel
         return (0..<UInt64(count)).map {
-            channel.settle(start + $0)
+            channel.takeNextCount(at: start + $0)
             return channel.output(at: start + $0) ? "1" : "0"
         }
         .joined()
@@ -220,7 +220,7 @@ import Testing
     /// The status byte of the read-back command.
     private func status(_ channel: PITChannel, at now: UInt64) -> UInt8 {
         var channel = channel
-        channel.settle(now)
+        channel.takeNextCount(at: now)
         channel.latchStatus(at: now)
         return channel.read(at: now)
     }

@@ -16,7 +16,7 @@ import Testing
         pc.program(10, 0x8041, to: 1)
         pc.controller.journal.trace.clear()
         pc.line(10, true, at: at(1_000))
-        #expect(pc.controller.acknowledge(1, at: Moment(nanoseconds: 3_500, programCounter: 0xabc)).vector == 0x41)
+        #expect(pc.controller.acknowledge(1, at: ModelTime(nanoseconds: 3_500, programCounter: 0xabc)).vector == 0x41)
         pc.line(10, false, at: at(5_000))
         pc.eoi(1, at: at(9_250))
         return pc

@@ -48,7 +48,7 @@ struct InterruptControllerTests {
             model = PCInterruptController(configuration)
         }
 
-        private let now = Moment(nanoseconds: 0)
+        private let now = ModelTime(nanoseconds: 0)
 
         func store(_ address: UInt32, _ value: UInt32) {
             queue.append(.store(address: address, value))
@@ -119,7 +119,7 @@ struct InterruptControllerTests {
     private func compare(_ pair: Pair, isX2APIC: Bool = false, _ place: String) throws {
         try pair.flush()
         let (kernel, model) = (try pair.kernel.localAPIC(isX2APIC: isX2APIC), pair.model.locals[0])
-        let mine = model.registers(at: Moment(nanoseconds: 0))
+        let mine = model.registers(at: ModelTime(nanoseconds: 0))
         #expect(kernel.effectivePriority == model.processorPriority, "\(place)")
         for offset in stride(from: 0x20, to: 0x3f0, by: 16) {
             let mask = offset == 0x0e0 && isX2APIC ? .max : Self.differences[offset] ?? 0

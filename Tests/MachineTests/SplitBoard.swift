@@ -8,7 +8,7 @@ import Primitives
 final class SplitBoard {
     let kernel: KernelBoard
     private(set) var model: PCInterruptController
-    private let now = Moment(nanoseconds: 0)
+    private let now = ModelTime(nanoseconds: 0)
 
     init() throws {
         kernel = try KernelBoard(.split)

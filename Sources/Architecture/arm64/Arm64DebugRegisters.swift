@@ -88,7 +88,7 @@ package struct Arm64DebugRegisters: Equatable, Sendable {
 }
 
 extension Arm64DebugRegisters {
-    /// The watch that FAR tells of. The address in it may lie before what is watched: it is anywhere from the lowest that
+    /// The watch that FAR reports. The address in it may lie before what is watched: it is anywhere from the lowest that
     /// the instruction touches to the highest that is watched, so that the nearest watch is meant.
     package func watch(at fault: VirtualAddress) -> Watch? {
         func distance(_ watch: Watch) -> UInt64 {

@@ -65,6 +65,6 @@ extension Arm64Instruction {
         word & 0x7c00_0000 == 0x1400_0000 || word & 0xfe00_0000 == 0xd600_0000
     }
 
-    /// The register that a store-exclusive tells by whether it failed: the number of Ws.
+    /// The register in which a store-exclusive reports whether it failed: the number of Ws.
     package static func status(_ word: UInt32) -> Int { Int(word[bits: 16...20]) }
 }

@@ -102,7 +102,7 @@ package struct Arm64Paging: Equatable, Sendable {
         let tracksWrites = tcr[bit: 39] && tcr[bit: 40] && descriptor[bit: 51]
         let isWritable = (!descriptor[bit: 7] || tracksWrites) && !inherited.isReadOnly
         let isUser = descriptor[bit: 6] && !inherited.isKernelOnly
-        // What user mode may write the kernel never executes; with SCTLR_EL1.WXN nobody executes what can be written.
+        // What user mode may write the kernel never executes; with SCTLR_EL1.WXN nothing that can be written is executed.
         let kernelExecutes = !descriptor[bit: 53] && !inherited.isPrivilegedNoExecute && !(isUser && isWritable)
         let userExecutes = !descriptor[bit: 54] && !inherited.isUserNoExecute
         let isForbidden = sctlr[bit: 19] && isWritable

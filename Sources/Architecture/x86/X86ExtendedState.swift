@@ -2,7 +2,7 @@ import Primitives
 
 /// Where a host's XSAVE area, in its standard form, has the registers beyond x87 and SSE (Intel SDM volume 1, sections
 /// 13.4 and 13.5). The places are the processor's choice, so the register table depends on the host. Left out: MPX and
-/// protection keys, which gdb shows for processes only, and AMX, which KVM gives nobody who did not ask.
+/// protection keys, which gdb shows for processes only, and AMX, which KVM gives on request only.
 package struct X86ExtendedState: Equatable, Sendable {
     /// One state component.
     struct Component: Equatable, Sendable {

@@ -3,7 +3,7 @@ import Primitives
 /// A running Linux kernel: where it is mapped, beside where it was linked to be (kernel address space layout
 /// randomisation, KASLR; Documentation/arch/x86/x86_64/mm.rst). What the kernel writes of itself for crash dumps counts
 /// most (VMCOREINFO, Documentation/admin-guide/kdump/vmcoreinfo.rst), as far as the page tables bear it out: memory may
-/// still hold what an earlier kernel wrote. Without it the page tables tell: the image is the first that is executable in
+/// still hold what an earlier kernel wrote. Without it the page tables show it: the image is the first that is executable in
 /// its gigabyte. Left out: 32-bit kernels.
 package struct X86LinuxKernel: Equatable, Sendable {
     package enum Source: Sendable {

@@ -1,6 +1,6 @@
 import Primitives
 
-/// Why an instruction that stored nothing and touched no page may have faulted: what the manual says it checks, held
+/// Why an instruction that stored nothing and accessed no page may have faulted: what the manual says it checks, held
 /// against the registers as they were (Intel SDM volume 2, each instruction's "Protected Mode Exceptions" and "64-Bit
 /// Mode Exceptions"). 32-bit and 64-bit code. Left out: calls and jumps through gates, task switches, and features'
 /// own rules.

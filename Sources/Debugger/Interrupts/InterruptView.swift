@@ -23,13 +23,13 @@ package struct InterruptView: Sendable {
     package let record: Record
     /// What only the processors know, a row each.
     package let facts: [ProcessorFacts]
-    package let now: Moment
+    package let now: ModelTime
     /// What drives an input, by its number.
     package let devices: [Int: String]
 
     /// A PC. The pages of registers are the controllers' own where none are given.
     package init(
-        _ pc: PCInterruptController, pages: [LocalAPICRegisters]? = nil, facts: [ProcessorFacts], now: Moment,
+        _ pc: PCInterruptController, pages: [LocalAPICRegisters]? = nil, facts: [ProcessorFacts], now: ModelTime,
         record: Record
     ) {
         controllers = .pc(pc, pages: pages ?? pc.locals.map { $0.registers(at: now) })
@@ -42,7 +42,7 @@ package struct InterruptView: Sendable {
 
     /// A GIC; the kernel's has no journal.
     package init(
-        _ gic: any InspectableGIC, journal: InterruptJournal?, facts: [ProcessorFacts], now: Moment,
+        _ gic: any InspectableGIC, journal: InterruptJournal?, facts: [ProcessorFacts], now: ModelTime,
         devices: [Int: String] = [:]
     ) {
         controllers = .gic(gic)

@@ -19,7 +19,7 @@ extension IOAPIC {
     /// What a write to a register makes necessary.
     enum WriteEffect: Equatable {
         case nothing
-        /// The pin's entry changed: `isAsking` tells whether it sends, and its mask may be another.
+        /// The pin's entry changed: `isAsking` says whether it sends, and its mask may be another.
         case entry(Int)
         case endOfInterrupt(vector: UInt8)
     }

@@ -1,6 +1,6 @@
 // The I/O APIC: 82093AA datasheet (290566-001), with the EOI register of its successors (ICH, version 0x20). Where the
-// datasheet is silent it does as KVM's: the polarity bit means nothing (a pin is told whether it is asserted), an edge
-// that comes while its pin is masked is lost, a message that nobody accepts is lost, and a level-triggered pin that
+// datasheet is silent it does as KVM's: the polarity bit means nothing (a pin is set asserted or not), an edge
+// that comes while its pin is masked is lost, a message that no local APIC accepts is lost, and a level-triggered pin that
 // comes again after each of 10,000 EOIs in a row has to wait.
 
 import Primitives
@@ -24,7 +24,7 @@ package struct IOAPIC: Equatable, Sendable {
     package internal(set) var lines: UInt32 = 0
     /// EOIs in a row that found the pin asserted.
     private var repeats = [UInt16](repeating: 0, count: pins)
-    /// Pins that wait, and until when, in nanoseconds of `Moment`.
+    /// Pins that wait, and until when, in nanoseconds of `ModelTime`.
     package private(set) var paused: UInt32 = 0
     private(set) var pauseEnd: UInt64?
 
@@ -75,7 +75,7 @@ package struct IOAPIC: Equatable, Sendable {
     }
 
     /// The EOI of a level-triggered `vector` ends every level-triggered pin that has it.
-    mutating func endOfInterrupt(_ vector: UInt8, at now: Moment) -> End {
+    mutating func endOfInterrupt(_ vector: UInt8, at now: ModelTime) -> End {
         var end = End()
         for pin in 0..<Self.pins where entries[pin].vector == vector && entries[pin].isLevel {
             if entries[pin].remoteIRR { end.ended[bit: pin] = true }
@@ -98,7 +98,7 @@ package struct IOAPIC: Equatable, Sendable {
     }
 
     /// The pins whose pause is over by `now` and that still ask.
-    mutating func endPause(at now: Moment) -> UInt32 {
+    mutating func endPause(at now: ModelTime) -> UInt32 {
         guard let end = pauseEnd, end <= now.nanoseconds else { return 0 }
         var asking: UInt32 = 0
         for pin in 0..<Self.pins where paused[bit: pin] && isAsking(pin) { asking[bit: pin] = true }

@@ -1,9 +1,9 @@
-// A message to local APICs, whoever sends it: another one's interrupt command register (Intel SDM volume 3, section
+// A message to local APICs, from any sender: another one's interrupt command register (Intel SDM volume 3, section
 // 11.6.1), a pin of the I/O APIC (82093AA, section 3.2.4), or a device (SDM volume 3, section 11.11).
 
 import Primitives
 
-/// What one message asks, of whom.
+/// What one message asks, and its receivers.
 package struct InterruptMessage: Hashable, Sendable {
     package var vector: UInt8
     package var mode: DeliveryMode

@@ -55,7 +55,7 @@ extension LocalAPIC {
     }
 
     /// The level of LINT0 or LINT1 changes: whether the pin interrupts now. The polarity bit does not matter: a pin is
-    /// told whether it is asserted.
+    /// set asserted or not.
     mutating func setPin(_ source: LocalVector.Source, _ level: Bool) -> Bool {
         let wasHigh = pins[bit: source.pin]
         pins[bit: source.pin] = level
@@ -80,7 +80,7 @@ extension LocalAPIC {
     }
 
     /// Notes errors (section 11.5.3): whether the error interrupt is due, which happens once for each write to ESR.
-    mutating func note(errors: UInt32) -> Bool {
+    mutating func add(errors: UInt32) -> Bool {
         self.errors |= errors
         guard isErrorInterruptArmed else { return false }
         isErrorInterruptArmed = false

@@ -24,7 +24,7 @@ extension LocalAPIC {
     }
 
     /// Reads `size` bytes at `offset` of the page. What is more than 4 bytes or crosses a register gives zeroes there.
-    func read(offset: Int, size: Int, at now: Moment) -> Reaction {
+    func read(offset: Int, size: Int, at now: ModelTime) -> Reaction {
         guard let register = Register(number: offset >> 4), register.exists(inX2APIC: false) else {
             return Reaction(errors: ErrorBit.illegalRegister, mistake: .reservedRegister)
         }
@@ -35,7 +35,7 @@ extension LocalAPIC {
     }
 
     /// Reads the MSR `0x800 + number`.
-    func read(number: Int, at now: Moment) -> Reaction {
+    func read(number: Int, at now: ModelTime) -> Reaction {
         guard mode == .x2APIC else { return .fault(.notX2APIC) }
         guard let register = Register(number: number), register.exists(inX2APIC: true), register.isReadable else {
             return .fault(.reservedRegister)
@@ -45,7 +45,7 @@ extension LocalAPIC {
     }
 
     /// A register's 32 bits.
-    func word(_ register: Register, at now: Moment) -> UInt32 {
+    func word(_ register: Register, at now: ModelTime) -> UInt32 {
         switch register {
         case .id: mode == .x2APIC ? id : id << 24
         case .version: version
@@ -69,7 +69,7 @@ extension LocalAPIC {
     }
 
     /// The page of registers as it stands at `now`, for the same views that read a kernel's.
-    package func registers(at now: Moment) -> LocalAPICRegisters {
+    package func registers(at now: ModelTime) -> LocalAPICRegisters {
         var page = [UInt8](repeating: 0, count: LocalAPICRegisters.size)
         let isX2APIC = mode == .x2APIC
         for number in 0..<LocalAPICRegisters.size >> 4 {

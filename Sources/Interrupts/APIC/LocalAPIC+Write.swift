@@ -5,7 +5,7 @@ import Primitives
 extension LocalAPIC {
     /// Writes at `offset` of the page. Anything but 4 bytes at a multiple of 16 has no effect, as in KVM; the manual
     /// leaves it undefined.
-    mutating func write(_ value: UInt64, offset: Int, size: Int, at now: Moment) -> Reaction {
+    mutating func write(_ value: UInt64, offset: Int, size: Int, at now: ModelTime) -> Reaction {
         guard let register = Register(number: offset >> 4), register.exists(inX2APIC: false) else {
             return Reaction(errors: ErrorBit.illegalRegister, mistake: .reservedRegister)
         }
@@ -15,7 +15,7 @@ extension LocalAPIC {
     }
 
     /// Writes the MSR `0x800 + number`.
-    mutating func write(_ value: UInt64, number: Int, at now: Moment) -> Reaction {
+    mutating func write(_ value: UInt64, number: Int, at now: ModelTime) -> Reaction {
         guard mode == .x2APIC else { return .fault(.notX2APIC) }
         guard let register = Register(number: number), register.exists(inX2APIC: true) else {
             return .fault(.reservedRegister)
@@ -28,7 +28,7 @@ extension LocalAPIC {
         return write(UInt32(truncatingIfNeeded: value), to: register, at: now)
     }
 
-    private mutating func write(_ value: UInt32, to register: Register, at now: Moment) -> Reaction {
+    private mutating func write(_ value: UInt32, to register: Register, at now: ModelTime) -> Reaction {
         switch register {
         case .id: id = value >> 24
         case .taskPriority: taskPriority = UInt8(truncatingIfNeeded: value)
@@ -78,7 +78,7 @@ extension LocalAPIC {
         if !isSoftwareEnabled { raw |= LocalVector.maskBit }
         self[source] = LocalVector(rawValue: raw)
         if source == .timer, old.timerMode != self[.timer].timerMode {
-            // Between one-shot and periodic a running count goes on (section 11.5.4.1).
+            // Between one-shot and periodic a running count continues (section 11.5.4.1).
             if old.timerMode == .deadline || self[.timer].timerMode == .deadline { timer.disarm() }
         }
         // A pin that is not level-triggered any more waits for no EOI.
@@ -121,17 +121,17 @@ extension LocalAPIC {
 
     /// Without effect in the other modes: false then.
     @discardableResult
-    mutating func setDeadline(_ value: UInt64, frequency: UInt64, at now: Moment) -> Bool {
+    mutating func setDeadline(_ value: UInt64, frequency: UInt64, at now: ModelTime) -> Bool {
         guard self[.timer].timerMode == .deadline else { return false }
         timer.setDeadline(value, frequency: frequency, at: now)
         return true
     }
 
-    /// When the timer must be looked at, in nanoseconds of `Moment`.
+    /// When the timer must be looked at, in nanoseconds of `ModelTime`.
     var due: UInt64? { timer.due }
 
     /// Whether the timer's interrupt is due by `now`.
-    mutating func expireTimer(at now: Moment) -> Bool {
+    mutating func expireTimer(at now: ModelTime) -> Bool {
         timer.expire(isPeriodic: self[.timer].timerMode == .periodic, at: now)
     }
 }

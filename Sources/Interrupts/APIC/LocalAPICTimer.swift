@@ -13,7 +13,7 @@ struct LocalAPICTimer: Equatable, Sendable {
     private(set) var divide: UInt32 = 0
     /// IA32_TSC_DEADLINE; 0 when not armed.
     private(set) var deadline: UInt64 = 0
-    /// When it is due, in nanoseconds of `Moment`; nil while it stands.
+    /// When it is due, in nanoseconds of `ModelTime`; nil while it stands.
     private(set) var due: UInt64?
 
     /// Input clocks, and nanoseconds, for each count (figure 11-10).
@@ -23,19 +23,19 @@ struct LocalAPICTimer: Equatable, Sendable {
     }
 
     /// TMCCT.
-    func currentCount(at now: Moment) -> UInt32 {
+    func currentCount(at now: ModelTime) -> UInt32 {
         guard deadline == 0, let due, due > now.nanoseconds else { return 0 }
         return Swift.min(initialCount, UInt32(clamping: (due - now.nanoseconds + divisor - 1) / divisor))
     }
 
     /// A write to TMICT starts the count anew; zero stops it.
-    mutating func setInitialCount(_ value: UInt32, at now: Moment) {
+    mutating func setInitialCount(_ value: UInt32, at now: ModelTime) {
         initialCount = value
         due = value == 0 ? nil : now.nanoseconds &+ UInt64(value) * divisor
     }
 
-    /// A running count goes on from where it is, at the new pace.
-    mutating func setDivide(_ value: UInt32, at now: Moment) {
+    /// A running count continues from where it is, at the new pace.
+    mutating func setDivide(_ value: UInt32, at now: ModelTime) {
         let count = UInt64(currentCount(at: now))
         divide = value & 0xb
         if deadline == 0, due != nil { due = now.nanoseconds &+ Swift.max(count, 1) * divisor }
@@ -50,7 +50,7 @@ struct LocalAPICTimer: Equatable, Sendable {
 
     /// A write to IA32_TSC_DEADLINE: due when the time stamp counter, at `frequency` a second, gets to `value`. One
     /// that has passed is due at once, zero disarms.
-    mutating func setDeadline(_ value: UInt64, frequency: UInt64, at now: Moment) {
+    mutating func setDeadline(_ value: UInt64, frequency: UInt64, at now: ModelTime) {
         deadline = value
         if value == 0 {
             due = nil
@@ -65,7 +65,7 @@ struct LocalAPICTimer: Equatable, Sendable {
 
     /// Whether the timer was due by `now`; then it stands, or starts its next period. Periods that passed unnoticed
     /// come to one.
-    mutating func expire(isPeriodic: Bool, at now: Moment) -> Bool {
+    mutating func expire(isPeriodic: Bool, at now: ModelTime) -> Bool {
         guard let end = due, end <= now.nanoseconds else { return false }
         deadline = 0
         due = nil

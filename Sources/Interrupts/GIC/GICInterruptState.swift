@@ -1,4 +1,4 @@
-// What one interrupt's state has in every version of the GIC, and how that is told.
+// What one interrupt's state has in every version of the GIC, and its text.
 
 import Primitives
 

@@ -9,7 +9,7 @@ package protocol InspectableGIC: Sendable {
     func row(_ id: Int, _ cpu: Int) -> InterruptRow
 
     /// Every field of one interrupt; `device` is what drives its input, empty where that is not known.
-    func describe(_ id: Int, cpu: Int, device: String, at now: Moment) -> String
+    func describe(_ id: Int, cpu: Int, device: String, at now: ModelTime) -> String
 
     /// The way of interrupt `id`, to processor `cpu` or to all it goes to. `facts` has one row a processor.
     func explain(_ id: Int, cpu: Int?, _ facts: [ProcessorFacts]) -> [InterruptCheck]

@@ -1,5 +1,5 @@
 // One CPU interface (Arm IHI 0048B, sections 3.3.2 to 3.3.4 and 4.4): which priorities reach the processor, and which
-// are active there. What is acknowledged it is told by GICv2, which knows the Distributor too.
+// are active there. GICv2, which knows the Distributor too, gives it what is acknowledged.
 
 import Primitives
 

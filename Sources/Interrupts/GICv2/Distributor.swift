@@ -134,7 +134,7 @@ package struct Distributor: Equatable, Sendable {
 
     // MARK: The state machine
 
-    /// After a change in a row: what came to wait that did not, and what does no more.
+    /// After a change in a row: what became pending, and what is no longer pending.
     mutating func refresh(_ row: Int) -> (risen: UInt32, fallen: UInt32) {
         let isActive = active[row]
         let old = waiting[row]

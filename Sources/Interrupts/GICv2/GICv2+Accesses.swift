@@ -7,7 +7,7 @@ extension GICv2 {
     // MARK: Distributor
 
     /// Processor `cpu` reads `size` bytes at `offset` of the Distributor.
-    package mutating func readDistributor(_ offset: Int, size: Int, _ cpu: Int, at now: Moment) -> InterruptOutcome {
+    package mutating func readDistributor(_ offset: Int, size: Int, _ cpu: Int, at now: ModelTime) -> InterruptOutcome {
         guard let register = decode(offset, size, cpu, at: now) else { return finish(InterruptOutcome()) }
         if !register.isReadable { warn(.writeOnlyDistributorRegister, cpu, offset, at: now) }
         return finish(InterruptOutcome(), value: distributor.read(register, size: size, cpu))
@@ -15,7 +15,7 @@ extension GICv2 {
 
     /// Processor `cpu` writes `size` bytes at `offset` of the Distributor.
     package mutating func writeDistributor(
-        _ value: UInt64, _ offset: Int, size: Int, _ cpu: Int, at now: Moment
+        _ value: UInt64, _ offset: Int, size: Int, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
         guard let register = decode(offset, size, cpu, at: now) else { return finish(out) }
@@ -24,7 +24,7 @@ extension GICv2 {
         return finish(out)
     }
 
-    private mutating func decode(_ offset: Int, _ size: Int, _ cpu: Int, at now: Moment) -> Distributor.Register? {
+    private mutating func decode(_ offset: Int, _ size: Int, _ cpu: Int, at now: ModelTime) -> Distributor.Register? {
         do throws(Distributor.Refusal) {
             return try Distributor.decode(offset, size: size, configuration)
         } catch {
@@ -38,7 +38,7 @@ extension GICv2 {
     }
 
     private mutating func write(
-        _ value: UInt32, _ register: Distributor.Register, _ size: Int, _ cpu: Int, at now: Moment,
+        _ value: UInt32, _ register: Distributor.Register, _ size: Int, _ cpu: Int, at now: ModelTime,
         _ out: inout InterruptOutcome
     ) {
         let enables = register.enableWord.map { distributor.row($0, cpu) }
@@ -47,13 +47,13 @@ extension GICv2 {
         if let mistake = effect.mistake { warn(mistake, cpu, Int(value), at: now) }
         switch effect.consequence {
         case .nothing: break
-        case .all: settle(at: now, &out)
+        case .all: updateOutputs(at: now, &out)
         case .row(let row):
-            if let word = register.enableWord { tellMasks(word, cpu, before, at: now) }
-            var tellsFallen = true
-            if case .setActive = register { tellsFallen = false }
-            note(row, cause: .register, tellsFallen: tellsFallen, at: now)
-            settle(row, at: now, &out)
+            if let word = register.enableWord { recordMasks(word, cpu, before, at: now) }
+            var recordsFallen = true
+            if case .setActive = register { recordsFallen = false }
+            recordPending(row, cause: .register, recordsFallen: recordsFallen, at: now)
+            updateOutputs(row, at: now, &out)
         case .send(let word): send(word, from: cpu, at: now, &out)
         case .setSources(let first, let bytes):
             for i in 0..<size {
@@ -69,7 +69,7 @@ extension GICv2 {
         }
     }
 
-    private mutating func send(_ word: UInt32, from cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
+    private mutating func send(_ word: UInt32, from cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome) {
         guard let targets = targets(ofSGI: word, from: cpu) else {
             return warn(.reservedTargetFilter, cpu, Int(word), at: now)
         }
@@ -80,7 +80,7 @@ extension GICv2 {
     }
 
     /// Records which enable bits of a word are not as they were.
-    private mutating func tellMasks(_ word: Int, _ cpu: Int, _ before: UInt32, at now: Moment) {
+    private mutating func recordMasks(_ word: Int, _ cpu: Int, _ before: UInt32, at now: ModelTime) {
         let after = distributor.enabled[distributor.row(word, cpu)]
         var bits = before ^ after
         while bits != 0 {
@@ -95,7 +95,7 @@ extension GICv2 {
     // MARK: CPU interface
 
     /// Processor `cpu` reads `size` bytes at `offset` of its CPU interface.
-    package mutating func readInterface(_ offset: Int, size: Int, _ cpu: Int, at now: Moment) -> InterruptOutcome {
+    package mutating func readInterface(_ offset: Int, size: Int, _ cpu: Int, at now: ModelTime) -> InterruptOutcome {
         var out = InterruptOutcome()
         guard let register = decodeInterface(offset, size, cpu, at: now) else { return finish(out) }
         switch register {
@@ -110,7 +110,7 @@ extension GICv2 {
 
     /// Processor `cpu` writes `size` bytes at `offset` of its CPU interface.
     package mutating func writeInterface(
-        _ value: UInt64, _ offset: Int, size: Int, _ cpu: Int, at now: Moment
+        _ value: UInt64, _ offset: Int, size: Int, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
         guard let register = decodeInterface(offset, size, cpu, at: now) else { return finish(out) }
@@ -133,12 +133,12 @@ extension GICv2 {
             .identification:
             warn(.readOnlyInterfaceRegister, cpu, offset, at: now)
         }
-        settle(cpu: cpu, at: now, &out)
+        updateOutputs(of: cpu, at: now, &out)
         return finish(out)
     }
 
     private mutating func decodeInterface(
-        _ offset: Int, _ size: Int, _ cpu: Int, at now: Moment
+        _ offset: Int, _ size: Int, _ cpu: Int, at now: ModelTime
     ) -> CPUInterface.Register? {
         guard size == 4, offset & 3 == 0 else {
             warn(.interfaceAccess, cpu, offset, at: now)

@@ -11,7 +11,7 @@ extension GICv2 {
     /// Makes interrupt `id` pending; without `how`, as its trigger wants it. An SGI comes from `cpu` itself.
     package mutating func inject(
         _ id: Int, cpu: Int = 0, _ how: InterruptRequest.Injection? = nil, _ facts: [ProcessorFacts] = [],
-        at now: Moment
+        at now: ModelTime
     ) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         let name = Self.kind(id) + " \(id)"
@@ -29,8 +29,8 @@ extension GICv2 {
                 journal.record(
                     InterruptEvent(.coalesce, .line(id), processor: id < 32 ? cpu : nil, cause: .debugger, at: now))
             }
-            note(row, cause: .debugger, at: now)
-            settle(row, at: now, &out)
+            recordPending(row, cause: .debugger, at: now)
+            updateOutputs(row, at: now, &out)
             let text = state.isPending ? "\(name) was pending already: two are one" : "\(name) is pending"
             return done(text, id, cpu, facts, out)
         case .level:
@@ -47,7 +47,7 @@ extension GICv2 {
     }
 
     /// Lowers the input that `inject` raised; it stays high where its device holds it up, too.
-    package mutating func lower(_ id: Int, cpu: Int = 0, at now: Moment) -> InterruptResult {
+    package mutating func lower(_ id: Int, cpu: Int = 0, at now: ModelTime) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         guard isWired(id) else { return refused("SGI \(id) has no line") }
         let out = setLine(id, cpu: cpu, false, at: now, cause: .debugger)
@@ -64,7 +64,7 @@ extension GICv2 {
     }
 
     /// Takes back what is pending; a level that is high stays pending.
-    package mutating func clear(_ id: Int, cpu: Int = 0, at now: Moment) -> InterruptResult {
+    package mutating func clear(_ id: Int, cpu: Int = 0, at now: ModelTime) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         let state = distributor.state(id, cpu)
         let name = Self.kind(id) + " \(id)"
@@ -75,8 +75,8 @@ extension GICv2 {
         } else {
             let row = distributor.row(id >> 5, cpu)
             distributor.latch[row] &= ~(1 << UInt32(id & 31))
-            note(row, cause: .debugger, tellsFallen: true, at: now)
-            settle(row, at: now, &out)
+            recordPending(row, cause: .debugger, recordsFallen: true, at: now)
+            updateOutputs(row, at: now, &out)
         }
         return done(Self.cleared(id, staysPending: distributor.state(id, cpu).isPending), finish(out))
     }
@@ -89,7 +89,7 @@ extension GICv2 {
     /// Sends an SGI as processor `sender` would.
     package mutating func send(
         sgi id: Int, from sender: Int, to target: InterruptRequest.SoftwareTarget, _ facts: [ProcessorFacts] = [],
-        at now: Moment
+        at now: ModelTime
     ) -> InterruptResult {
         guard (0..<16).contains(id) else { return refused("SGIs are 0 to 15") }
         if let refusal = refusal(id, sender) { return refusal }
@@ -114,7 +114,7 @@ extension GICv2 {
 
     /// Disables or enables it in the Distributor; the guest is not notified.
     package mutating func setMask(
-        _ id: Int, cpu: Int = 0, _ isMasked: Bool, _ facts: [ProcessorFacts] = [], at now: Moment
+        _ id: Int, cpu: Int = 0, _ isMasked: Bool, _ facts: [ProcessorFacts] = [], at now: ModelTime
     ) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         let name = Self.kind(id) + " \(id)"
@@ -137,7 +137,7 @@ extension GICv2 {
 
     /// Gives it another priority, of which the implemented bits count.
     package mutating func setPriority(
-        _ id: Int, cpu: Int = 0, _ value: UInt8, _ facts: [ProcessorFacts] = [], at now: Moment
+        _ id: Int, cpu: Int = 0, _ value: UInt8, _ facts: [ProcessorFacts] = [], at now: ModelTime
     ) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         let real = value & configuration.priorityMask
@@ -150,7 +150,7 @@ extension GICv2 {
 
     /// Sends an SPI to the processors of a mask from now on.
     package mutating func route(
-        _ id: Int, to mask: UInt8, _ facts: [ProcessorFacts] = [], at now: Moment
+        _ id: Int, to mask: UInt8, _ facts: [ProcessorFacts] = [], at now: ModelTime
     ) -> InterruptResult {
         if let refusal = refusal(id, 0) { return refusal }
         guard id >= 32 else {
@@ -166,7 +166,7 @@ extension GICv2 {
 
     /// Puts it into group 0 or 1.
     package mutating func setGroup(
-        _ id: Int, cpu: Int = 0, isOne: Bool, _ facts: [ProcessorFacts] = [], at now: Moment
+        _ id: Int, cpu: Int = 0, isOne: Bool, _ facts: [ProcessorFacts] = [], at now: ModelTime
     ) -> InterruptResult {
         if let refusal = refusal(id, cpu) { return refusal }
         guard configuration.has(.groups) else { return refused("this GIC has no groups") }
@@ -180,13 +180,13 @@ extension GICv2 {
     // MARK: Helpers
 
     private mutating func change(
-        _ id: Int, _ cpu: Int, at now: Moment, _ body: (inout Distributor, Int, UInt32) -> Void
+        _ id: Int, _ cpu: Int, at now: ModelTime, _ body: (inout Distributor, Int, UInt32) -> Void
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
         let row = distributor.row(id >> 5, cpu)
         body(&distributor, row, 1 << UInt32(id & 31))
-        note(row, cause: .debugger, at: now)
-        settle(row, at: now, &out)
+        recordPending(row, cause: .debugger, at: now)
+        updateOutputs(row, at: now, &out)
         return finish(out)
     }
 

@@ -1,5 +1,5 @@
 // What differs between implementations of one architecture: sizes, optional registers, and points that Arm IHI 0048B
-// leaves open or that an implementation settles in its own way. The default is what a guest of KVM's vgic sees.
+// leaves open or that an implementation chooses. The default is what a guest of KVM's vgic sees.
 
 import Primitives
 
@@ -80,7 +80,7 @@ extension GICv2 {
         package static let lineRegisters = Self(rawValue: 1 << 10)
         /// The peripheral and component identification registers exist.
         package static let identification = Self(rawValue: 1 << 11)
-        /// The reserved target filter of GICD_SGIR, 3, means everybody; otherwise nobody.
+        /// The reserved target filter of GICD_SGIR, 3, means every processor; otherwise none.
         package static let reservedFilterMeansAll = Self(rawValue: 1 << 12)
         /// GICC_HPPIR shows no interrupt that GICC_PMR holds back.
         package static let maskedHighestPending = Self(rawValue: 1 << 13)

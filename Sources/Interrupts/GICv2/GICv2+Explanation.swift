@@ -1,4 +1,4 @@
-// Why an interrupt does or does not get to a processor: every condition on its way, in order. A priority mask that was
+// Why an interrupt does or does not reach a processor: every condition between them, in order. A priority mask that was
 // never written comes first of all: it is the usual reason, and hides every other.
 
 import Primitives
@@ -21,7 +21,7 @@ extension GICv2 {
         return checks
     }
 
-    /// Whom it concerns: the one asked about; of a private interrupt, those where it is pending; of an SPI, those that
+    /// The processors that it concerns: the one asked about; of a private interrupt, those where it is pending; of an SPI, those that
     /// it goes to.
     func processors(of id: Int, _ cpu: Int?) -> [Int] {
         if let cpu { return interfaces.indices.contains(cpu) ? [cpu] : [] }

@@ -58,7 +58,7 @@ extension GICv2 {
     // MARK: Acknowledge
 
     /// A read of GICC_IAR, or of GICC_AIAR: the value.
-    mutating func acknowledge(_ cpu: Int, isAlias: Bool, at now: Moment, _ out: inout InterruptOutcome) -> UInt16 {
+    mutating func acknowledge(_ cpu: Int, isAlias: Bool, at now: ModelTime, _ out: inout InterruptOutcome) -> UInt16 {
         guard let it = highestPending(cpu), passesMask(it, cpu) else { return spurious(Self.nothing, cpu, at: now) }
         let special = special(for: it, cpu, isAlias: isAlias)
         if !preempts(it, cpu) {
@@ -77,13 +77,13 @@ extension GICv2 {
         remember(it.value, cpu)
         journal.acknowledge(
             place(it.INTID, cpu, source: it.source), processor: cpu, vector: 0, detail: .word(it.value), at: now)
-        note(row, cause: .line, at: now)
+        recordPending(row, cause: .line, at: now)
         // Its priority now holds others back, too.
-        settle(row, at: now, &out)
+        updateOutputs(row, at: now, &out)
         return it.value
     }
 
-    private mutating func spurious(_ value: UInt16, _ cpu: Int, at now: Moment) -> UInt16 {
+    private mutating func spurious(_ value: UInt16, _ cpu: Int, at now: ModelTime) -> UInt16 {
         journal.record(
             InterruptEvent(.spurious, .line(Int(value)), processor: cpu, detail: .word(value), at: now))
         return value
@@ -98,7 +98,7 @@ extension GICv2 {
     // MARK: End of interrupt
 
     /// A write to GICC_EOIR, or to GICC_AEOIR.
-    mutating func end(_ word: UInt32, _ cpu: Int, isAlias: Bool, at now: Moment, _ out: inout InterruptOutcome) {
+    mutating func end(_ word: UInt32, _ cpu: Int, isAlias: Bool, at now: ModelTime, _ out: inout InterruptOutcome) {
         let id = Int(word & 0x3ff)
         if id >= Self.special { return warn(.endOfSpurious, cpu, id, at: now) }
         if id >= configuration.interrupts { return warn(.endOfAbsent, cpu, id, at: now) }
@@ -118,7 +118,7 @@ extension GICv2 {
     }
 
     /// Takes what is ended from the running ones; nil where it is none of them. What is odd about it is a warning.
-    private mutating func forget(_ word: UInt16, _ cpu: Int, at now: Moment) -> UInt16? {
+    private mutating func forget(_ word: UInt16, _ cpu: Int, at now: ModelTime) -> UInt16? {
         let id = word & 0x3ff
         guard let i = running[cpu].lastIndex(where: { $0 & 0x3ff == id }) else {
             warn(.endOfInactive, cpu, Int(id), at: now)
@@ -131,7 +131,7 @@ extension GICv2 {
     }
 
     /// A write to GICC_DIR.
-    mutating func deactivateDirectly(_ word: UInt32, _ cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
+    mutating func deactivateDirectly(_ word: UInt32, _ cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome) {
         let id = Int(word & 0x3ff)
         if !interfaces[cpu].control.splitsEnd { return warn(.deactivateInWrongMode, cpu, id, at: now) }
         if id >= Self.special { return warn(.deactivateOfSpurious, cpu, id, at: now) }
@@ -144,7 +144,7 @@ extension GICv2 {
         deactivate(id, cpu, at: now, &out)
     }
 
-    private mutating func deactivate(_ id: Int, _ cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
+    private mutating func deactivate(_ id: Int, _ cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome) {
         let row = distributor.row(id >> 5, cpu)
         let bit: UInt32 = 1 << UInt32(id & 31)
         if distributor.line[row] & ~distributor.edge[row] & distributor.active[row] & bit != 0 {
@@ -156,11 +156,11 @@ extension GICv2 {
             }
         }
         distributor.active[row] &= ~bit
-        note(row, cause: .line, at: now)
-        settle(row, at: now, &out)
+        recordPending(row, cause: .line, at: now)
+        updateOutputs(row, at: now, &out)
     }
 
-    mutating func warn(_ kind: GuestMistake.Kind, _ cpu: Int, _ argument: Int, at now: Moment) {
+    mutating func warn(_ kind: GuestMistake.Kind, _ cpu: Int, _ argument: Int, at now: ModelTime) {
         journal.warnings.add(GuestMistake(kind, processor: cpu, argument: UInt64(argument)), at: now)
     }
 }

@@ -4,8 +4,8 @@ extension GICv2 {
     /// A kernel's GIC as its registers show it, by offset and processor. For views: nothing is recorded.
     ///
     /// GICD_ISPENDR has latch and line in one; here a level-sensitive interrupt is pending by its line, which is how
-    /// most come to be. What was acknowledged in which order
-    /// nobody tells, so `running` is empty. GICC_PMR is wanted as a guest reads it, with bit 7 the highest.
+    /// most come to be. In which order interrupts were acknowledged
+    /// is not reported, so `running` is empty. GICC_PMR is wanted as a guest reads it, with bit 7 the highest.
     package init(
         viewing configuration: Configuration, distributor read: (_ offset: Int, _ cpu: Int) -> UInt32,
         interface readInterface: (_ offset: Int, _ cpu: Int) -> UInt32
@@ -34,8 +34,8 @@ extension GICv2 {
             }
         }
         var out = InterruptOutcome()
-        for row in distributor.latch.indices { note(row, cause: .unknown, at: Moment(nanoseconds: 0)) }
-        settle(at: Moment(nanoseconds: 0), &out)
+        for row in distributor.latch.indices { recordPending(row, cause: .unknown, at: ModelTime(nanoseconds: 0)) }
+        updateOutputs(at: ModelTime(nanoseconds: 0), &out)
         forgetRecord()
     }
 

@@ -11,7 +11,7 @@ extension GICv2 {
     /// one of the two holds it. Several devices on one input are the caller's to combine. Nothing happens where there is
     /// no such input.
     package mutating func setLine(
-        _ id: Int, cpu: Int = 0, _ level: Bool, at now: Moment, cause: InterruptEvent.Cause = .line
+        _ id: Int, cpu: Int = 0, _ level: Bool, at now: ModelTime, cause: InterruptEvent.Cause = .line
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
         guard isWired(id), interfaces.indices.contains(cpu) else { return finish(out) }
@@ -31,7 +31,7 @@ extension GICv2 {
 
     /// One edge: up and down again, or down and up again where it was high.
     package mutating func pulseLine(
-        _ id: Int, cpu: Int = 0, at now: Moment, cause: InterruptEvent.Cause = .line
+        _ id: Int, cpu: Int = 0, at now: ModelTime, cause: InterruptEvent.Cause = .line
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
         guard isWired(id), interfaces.indices.contains(cpu) else { return finish(out) }
@@ -43,7 +43,7 @@ extension GICv2 {
 
     /// Makes the input's level `level`.
     private mutating func drive(
-        _ id: Int, _ cpu: Int, _ level: Bool, _ cause: InterruptEvent.Cause, at now: Moment,
+        _ id: Int, _ cpu: Int, _ level: Bool, _ cause: InterruptEvent.Cause, at now: ModelTime,
         _ out: inout InterruptOutcome
     ) {
         let row = distributor.row(id >> 5, cpu)
@@ -64,13 +64,13 @@ extension GICv2 {
             distributor.line[row] &= ~bit
             endsWhileHigh[distributor.slot(id, cpu)] = 0
         }
-        note(row, cause: cause, at: now)
-        settle(row, at: now, &out)
+        recordPending(row, cause: cause, at: now)
+        updateOutputs(row, at: now, &out)
     }
 
     // MARK: Software generated interrupts
 
-    /// Whom a write to GICD_SGIR by `sender` means; nil for a filter that means nobody.
+    /// The receivers of a write to GICD_SGIR by `sender`; nil for a filter that means none.
     func targets(ofSGI word: UInt32, from sender: Int) -> UInt8? {
         let all = UInt8.mask(configuration.processors)
         switch word >> 24 & 3 {
@@ -83,7 +83,7 @@ extension GICv2 {
 
     /// SGI `id` of each processor in `sources` becomes pending at processor `cpu`.
     mutating func pend(
-        sgi id: Int, from sources: UInt8, to cpu: Int, _ cause: InterruptEvent.Cause, at now: Moment,
+        sgi id: Int, from sources: UInt8, to cpu: Int, _ cause: InterruptEvent.Cause, at now: ModelTime,
         _ out: inout InterruptOutcome
     ) {
         guard sources != 0 else { return }
@@ -97,14 +97,14 @@ extension GICv2 {
         }
         distributor.sources[cpu << 4 | id] = before | sources
         distributor.latch[cpu] |= 1 << UInt32(id)
-        note(cpu, cause: cause, at: now)
-        settle(cpu: cpu, at: now, &out)
+        recordPending(cpu, cause: cause, at: now)
+        updateOutputs(of: cpu, at: now, &out)
     }
 
     /// Takes back SGI `id` of each processor in `sources` from processor `cpu`: whether any waited.
     @discardableResult
     mutating func clear(
-        sgi id: Int, from sources: UInt8, to cpu: Int, _ cause: InterruptEvent.Cause, at now: Moment,
+        sgi id: Int, from sources: UInt8, to cpu: Int, _ cause: InterruptEvent.Cause, at now: ModelTime,
         _ out: inout InterruptOutcome
     ) -> Bool {
         let before = distributor.sources[cpu << 4 | id]
@@ -115,8 +115,8 @@ extension GICv2 {
         }
         distributor.sources[cpu << 4 | id] = before & ~sources
         if before & ~sources == 0 { distributor.latch[cpu] &= ~(1 << UInt32(id)) }
-        note(cpu, cause: cause, at: now)
-        settle(cpu: cpu, at: now, &out)
+        recordPending(cpu, cause: cause, at: now)
+        updateOutputs(of: cpu, at: now, &out)
         return true
     }
 }

@@ -38,9 +38,9 @@ extension GICv2 {
         }
     }
 
-    /// Processor `cpu` reads `size` bytes, 1 to 8; nil for what belongs to somebody else.
+    /// Processor `cpu` reads `size` bytes, 1 to 8; nil for an address that is not the GIC's.
     package mutating func readMemory(
-        _ address: PhysicalAddress, size: Int, _ cpu: Int, _ placement: Placement, at now: Moment
+        _ address: PhysicalAddress, size: Int, _ cpu: Int, _ placement: Placement, at now: ModelTime
     ) -> InterruptOutcome? {
         switch placement.find(address) {
         case .distributor(let offset): readDistributor(offset, size: size, cpu, at: now)
@@ -49,9 +49,9 @@ extension GICv2 {
         }
     }
 
-    /// Processor `cpu` writes `size` bytes, 1 to 8; nil for what belongs to somebody else.
+    /// Processor `cpu` writes `size` bytes, 1 to 8; nil for an address that is not the GIC's.
     package mutating func writeMemory(
-        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, _ placement: Placement, at now: Moment
+        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, _ placement: Placement, at now: ModelTime
     ) -> InterruptOutcome? {
         switch placement.find(address) {
         case .distributor(let offset): writeDistributor(value, offset, size: size, cpu, at: now)

@@ -29,7 +29,7 @@ extension GICv2 {
     }
 
     /// Every field of one interrupt, and its latencies; `device` is what drives its input, where that is known.
-    package func describe(_ id: Int, cpu: Int, device: String = "", at now: Moment) -> String {
+    package func describe(_ id: Int, cpu: Int, device: String = "", at now: ModelTime) -> String {
         guard (0..<configuration.interrupts).contains(id) else { return "no interrupt \(id)\n" }
         let state = distributor.state(id, cpu)
         var text = [row(id, cpu)].text(at: now)

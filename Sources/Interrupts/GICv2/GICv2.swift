@@ -1,5 +1,5 @@
 // A generic interrupt controller of version 2 (Arm IHI 0048B) as one value: the Distributor, a CPU interface for each
-// processor, and what is remembered about interrupts. A machine tells it what happens, with the time, and does what
+// processor, and the record of interrupts. A machine reports what happens, with the time, and does what
 // comes back. It has no timers: nothing happens in it by itself.
 //
 // The virtualization extensions are in Virtualization. Not modelled: the security extensions, bypass, power management.
@@ -18,8 +18,8 @@ package struct GICv2: Sendable {
     /// The processors whose IRQ input, whose FIQ input is asserted.
     package private(set) var irq = ProcessorSet()
     package private(set) var fiq = ProcessorSet()
-    /// By place: the processors that were told of what waits there.
-    private var told: [UInt8]
+    /// By place: the processors whose outputs have shown what is pending there.
+    private var notified: [UInt8]
     /// What each processor has acknowledged and not ended, as GICC_IAR gave it; the last is the running one.
     package internal(set) var running: [[UInt16]]
     /// It shows the registers of another, which is all that is known of that.
@@ -37,7 +37,7 @@ package struct GICv2: Sendable {
         interfaces = (0..<count).map { _ in CPUInterface(configuration) }
         running = [[UInt16]](repeating: [], count: count)
         let places = distributor.priority.count + count << 7
-        told = [UInt8](repeating: 0, count: places)
+        notified = [UInt8](repeating: 0, count: places)
         raised = (distributor.line, distributor.line)
         endsWhileHigh = [UInt16](repeating: 0, count: distributor.priority.count)
         journal = InterruptJournal(capacity: configuration.traceCapacity, rows: 1, slots: places)
@@ -45,7 +45,7 @@ package struct GICv2: Sendable {
 
     /// A machine reset. The inputs stay as the devices hold them, those that a debugger raised are let go; what was
     /// recorded stays.
-    package mutating func reset(at now: Moment) -> InterruptOutcome {
+    package mutating func reset(at now: ModelTime) -> InterruptOutcome {
         var out = InterruptOutcome()
         raised.byDebugger = raised.byDebugger.map { _ in 0 }
         distributor.line = raised.byDevice
@@ -54,13 +54,13 @@ package struct GICv2: Sendable {
             interfaces[cpu] = CPUInterface(configuration)
             running[cpu].removeAll(keepingCapacity: true)
         }
-        for row in distributor.line.indices { note(row, cause: .line, at: now) }
-        settle(at: now, &out)
+        for row in distributor.line.indices { recordPending(row, cause: .line, at: now) }
+        updateOutputs(at: now, &out)
         return finish(out)
     }
 
     mutating func forgetRecord() {
-        journal = InterruptJournal(capacity: configuration.traceCapacity, rows: 1, slots: told.count)
+        journal = InterruptJournal(capacity: configuration.traceCapacity, rows: 1, slots: notified.count)
     }
 
     // MARK: Places in the journal
@@ -82,13 +82,13 @@ package struct GICv2: Sendable {
         return out
     }
 
-    /// After a change in a row: records what came to wait, and where `tellsFallen` what does no more.
-    mutating func note(
-        _ row: Int, cause: InterruptEvent.Cause, tellsFallen: Bool = false, at now: Moment
+    /// After a change in a row: records what became pending, and with `recordsFallen` what is no longer pending.
+    mutating func recordPending(
+        _ row: Int, cause: InterruptEvent.Cause, recordsFallen: Bool = false, at now: ModelTime
     ) {
         let (risen, fallen) = distributor.refresh(row)
         let isPrivate = row < configuration.processors
-        // An SGI is told of with its source, where that is known.
+        // An SGI is recorded with its source, where that is known.
         var bits = isPrivate ? risen & ~0xffff : risen
         while bits != 0 {
             let id = distributor.INTID(row: row, bit: bits.trailingZeroBitCount)
@@ -97,7 +97,7 @@ package struct GICv2: Sendable {
             let target = isPrivate ? row : reach & (reach &- 1) == 0 && reach != 0 ? reach.trailingZeroBitCount : nil
             pend(id, place(id, row), target, cause, at: now)
         }
-        guard tellsFallen else { return }
+        guard recordsFallen else { return }
         bits = isPrivate ? fallen & ~0xffff : fallen
         while bits != 0 {
             let id = distributor.INTID(row: row, bit: bits.trailingZeroBitCount)
@@ -108,23 +108,27 @@ package struct GICv2: Sendable {
     }
 
     mutating func pend(
-        _ id: Int, _ place: InterruptPlace, _ cpu: Int?, _ cause: InterruptEvent.Cause, at now: Moment
+        _ id: Int, _ place: InterruptPlace, _ cpu: Int?, _ cause: InterruptEvent.Cause, at now: ModelTime
     ) {
-        told[place.slot] = 0
+        notified[place.slot] = 0
         journal.pend(place, .line(id), processor: cpu, vector: 0, cause: cause, at: now)
     }
 
-    /// After a change in a row: looks at the outputs that it can concern.
-    mutating func settle(_ row: Int, at now: Moment, _ out: inout InterruptOutcome) {
-        if row < configuration.processors { settle(cpu: row, at: now, &out) } else { settle(at: now, &out) }
+    /// After a change in a row: updates the outputs that it can concern.
+    mutating func updateOutputs(_ row: Int, at now: ModelTime, _ out: inout InterruptOutcome) {
+        if row < configuration.processors {
+            updateOutputs(of: row, at: now, &out)
+        } else {
+            updateOutputs(at: now, &out)
+        }
     }
 
-    mutating func settle(at now: Moment, _ out: inout InterruptOutcome) {
-        for cpu in interfaces.indices { settle(cpu: cpu, at: now, &out) }
+    mutating func updateOutputs(at now: ModelTime, _ out: inout InterruptOutcome) {
+        for cpu in interfaces.indices { updateOutputs(of: cpu, at: now, &out) }
     }
 
-    /// Looks whether processor `cpu`'s inputs show something else than before.
-    mutating func settle(cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
+    /// Updates the IRQ and FIQ outputs to processor `cpu`, and records a delivery that is new.
+    mutating func updateOutputs(of cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome) {
         let shown = signalled(cpu)
         let isFast = shown.map { !$0.isGroupOne && interfaces[cpu].control.signalsGroupZeroAsFIQ } ?? false
         let (wasIRQ, wasFIQ) = (irq.contains(cpu), fiq.contains(cpu))
@@ -137,8 +141,8 @@ package struct GICv2: Sendable {
         }
         guard let shown else { return }
         let place = place(shown.INTID, cpu, source: shown.source)
-        guard told[place.slot] >> UInt8(cpu) & 1 == 0 else { return }
-        told[place.slot] |= 1 << UInt8(cpu)
+        guard notified[place.slot] >> UInt8(cpu) & 1 == 0 else { return }
+        notified[place.slot] |= 1 << UInt8(cpu)
         journal.deliver(place, processor: cpu, vector: 0, detail: isFast ? .fiqInput : .irqInput, at: now)
     }
 }

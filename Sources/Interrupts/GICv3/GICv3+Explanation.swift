@@ -1,4 +1,4 @@
-// Why an interrupt does or does not get to a processor with a GICv3: every condition on its way, in order, a priority mask
+// Why an interrupt does or does not reach a processor with a GICv3: every condition between them, in order, a priority mask
 // that was never written before all others, as with GICv2.
 
 import Primitives
@@ -19,7 +19,7 @@ extension GICv3 {
         return checks
     }
 
-    /// Whom it concerns: the one asked about; of a private interrupt, those where it is pending; of an SPI, those that
+    /// The processors that it concerns: the one asked about; of a private interrupt, those where it is pending; of an SPI, those that
     /// it goes to.
     func processors(of id: Int, _ cpu: Int?) -> [Int] {
         if let cpu { return interfaces.indices.contains(cpu) ? [cpu] : [] }

@@ -3,7 +3,7 @@ import Primitives
 extension GICv3 {
     /// A real one as its registers show it; for views.
     ///
-    /// What was acknowledged in which order nobody tells.
+    /// In which order interrupts were acknowledged is not reported.
     package init(processors count: Int, _ traits: Traits = .kvm, reading read: (Register) -> UInt64) {
         self.init(
             processors: count, type: UInt32(truncatingIfNeeded: read(.distributor(Offset.type))), traits)

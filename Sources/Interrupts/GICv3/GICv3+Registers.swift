@@ -10,7 +10,7 @@ extension GICv3 {
         /// From the start of the processor's Redistributor, whose second 64 KiB are for SGIs and PPIs.
         case redistributor(Int, cpu: Int)
         case system(SystemRegister, cpu: Int)
-        /// No register of the architecture: the input levels of 32 interrupts, as KVM tells them apart from the latch
+        /// No register of the architecture: the input levels of 32 interrupts, as KVM distinguishes them from the latch
         /// that its GICD_ISPENDR is to user space.
         case levels(Int, cpu: Int)
     }

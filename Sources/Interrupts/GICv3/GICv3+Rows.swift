@@ -15,7 +15,7 @@ extension GICv3: InspectableGIC {
         return row
     }
 
-    package func describe(_ id: Int, cpu: Int, device: String, at now: Moment) -> String {
+    package func describe(_ id: Int, cpu: Int, device: String, at now: ModelTime) -> String {
         guard (0..<interrupts).contains(id) else { return "no interrupt \(id)\n" }
         let state = state(id, cpu)
         var text = [row(id, cpu)].text(at: now)

@@ -1,6 +1,6 @@
 // A generic interrupt controller of version 3 (Arm IHI 0069) as one value: the Distributor, a Redistributor and a CPU
 // interface for each processor. It is not a controller that runs, as GICv2 is: what the registers of one show is put into
-// it, to be looked at, explained, and to find what a command does to it before the real one is told.
+// it, to be looked at, explained, and to find what a request changes before the real one gets it.
 //
 // One security state, affinity routing on. Not modelled: LPIs and the ITS, extended SPIs and PPIs, NMIs, what a second
 // security state sees.
@@ -99,7 +99,7 @@ package struct GICv3: Sendable {
             priority: priority[slot], route: route, reach: id < 32 ? ProcessorSet(cpu) : reach(of: route, id))
     }
 
-    /// Whom an SPI of that route can go to (IHI 0069, sections 3.3.2 and 4.3).
+    /// The processors that an SPI of that route can go to (IHI 0069, sections 3.3.2 and 4.3).
     private func reach(of route: Route, _ id: Int) -> ProcessorSet {
         let isGroupOne = bit(group, id, 0)
         return redistributors.indices.reduce(into: ProcessorSet()) { set, cpu in

@@ -89,7 +89,7 @@ package struct PIC8259: Equatable, Sendable {
     }
 
     /// The input that the chip's INT output stands for. Inputs below one in service wait for its end, but for the
-    /// special mask mode, where a masked one in service holds nobody up, and the special fully nested mode, where the
+    /// special mask mode, where a masked one in service blocks no other, and the special fully nested mode, where the
     /// second chip does not hold itself up (section "Fully Nested Mode" and the two after).
     package var next: Int? {
         guard step == .ready else { return nil }

@@ -15,9 +15,9 @@ package struct PIT8254: Equatable, Sendable {
     package private(set) var channels = [PITChannel(gate: true), PITChannel(gate: true), PITChannel(gate: false)]
     /// Bits 3 to 0 of port 0x61 as written: speaker gate and data, and two check enables.
     private var control: UInt8 = 0
-    /// The clock up to which counter 0's output is accounted for.
+    /// The clock up to which counter 0's output is known.
     private var seen: UInt64 = 0
-    /// When it was last told that the output had risen.
+    /// When a rise of the output was last reported.
     private var lastRise: UInt64 = 0
     private var level = false
 
@@ -25,7 +25,9 @@ package struct PIT8254: Equatable, Sendable {
 
     mutating func reset() { self = Self() }
 
-    private static func clocks(_ now: Moment) -> UInt64 { scale(now.nanoseconds, by: frequency, over: 1_000_000_000) }
+    private static func clocks(_ now: ModelTime) -> UInt64 {
+        scale(now.nanoseconds, by: frequency, over: 1_000_000_000)
+    }
 
     /// What counter 0's output did.
     struct Output: Equatable {
@@ -35,11 +37,11 @@ package struct PIT8254: Equatable, Sendable {
     }
 
     /// Brings counter 0's output up to `now`.
-    mutating func advance(to now: Moment) -> Output {
+    mutating func advance(to now: ModelTime) -> Output {
         let clock = Self.clocks(now)
         var hasRisen = false
         if let rise = channels[0].nextRise(after: seen), rise <= clock { hasRisen = true }
-        for i in channels.indices { channels[i].settle(clock) }
+        for i in channels.indices { channels[i].takeNextCount(at: clock) }
         seen = Swift.max(seen, clock)
         return output(hasRisen: hasRisen, at: clock)
     }
@@ -52,7 +54,7 @@ package struct PIT8254: Equatable, Sendable {
         return Output(hasRisen: rises, level: new)
     }
 
-    /// When counter 0 next interrupts, in nanoseconds of `Moment`.
+    /// When counter 0 next interrupts, in nanoseconds of `ModelTime`.
     package var due: UInt64? {
         guard let rise = channels[0].nextRise(after: seen) else { return nil }
         let clock = Swift.max(rise, lastRise + Self.shortestPeriod)
@@ -60,7 +62,7 @@ package struct PIT8254: Equatable, Sendable {
     }
 
     /// Reads a port. Port 0x43 has nothing to read.
-    mutating func read(_ port: UInt16, at now: Moment) -> UInt8 {
+    mutating func read(_ port: UInt16, at now: ModelTime) -> UInt8 {
         switch port {
         case 0x40...0x42: channels[Int(port - 0x40)].read(at: Self.clocks(now))
         case 0x61: status(at: now)
@@ -69,7 +71,7 @@ package struct PIT8254: Equatable, Sendable {
     }
 
     /// What `read` would give, without its effect.
-    package func inspect(_ port: UInt16, at now: Moment) -> UInt8 {
+    package func inspect(_ port: UInt16, at now: ModelTime) -> UInt8 {
         switch port {
         case 0x40...0x42: channels[Int(port - 0x40)].inspect(at: Self.clocks(now))
         case 0x61: status(at: now)
@@ -78,7 +80,7 @@ package struct PIT8254: Equatable, Sendable {
     }
 
     /// Bit 4 turns over with each refresh of memory, 15 microseconds apart; bit 5 is counter 2's output.
-    private func status(at now: Moment) -> UInt8 {
+    private func status(at now: ModelTime) -> UInt8 {
         var value = control
         value[bit: 4] = now.nanoseconds / 15_085 & 1 != 0
         value[bit: 5] = channels[2].output(at: Self.clocks(now))
@@ -86,7 +88,7 @@ package struct PIT8254: Equatable, Sendable {
     }
 
     /// Writes a port; what counter 0's output did. The caller has advanced to `now` before.
-    mutating func write(_ value: UInt8, to port: UInt16, at now: Moment) -> Output {
+    mutating func write(_ value: UInt8, to port: UInt16, at now: ModelTime) -> Output {
         let clock = Self.clocks(now)
         switch port {
         case 0x40...0x42: channels[Int(port - 0x40)].write(value, at: clock)
@@ -114,7 +116,7 @@ package struct PIT8254: Equatable, Sendable {
     }
 
     /// What one counter shows, for views.
-    package func state(of channel: Int, at now: Moment) -> (count: UInt16, output: Bool) {
+    package func state(of channel: Int, at now: ModelTime) -> (count: UInt16, output: Bool) {
         (channels[channel].current(at: Self.clocks(now)), channels[channel].output(at: Self.clocks(now)))
     }
 }

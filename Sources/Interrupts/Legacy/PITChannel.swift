@@ -57,7 +57,7 @@ package struct PITChannel: Equatable, Sendable {
     }
 
     /// Lets a count that waits for the end of its predecessor take over.
-    mutating func settle(_ now: UInt64) {
+    mutating func takeNextCount(at now: UInt64) {
         guard let next = waiting, let end = next.at, now >= end, stoppedAfter == nil else { return }
         // Mode 3 changes over in the middle as well: the second half of the new count follows the first of the old.
         let isHalf = mode == 3 && count.map { (end &- (start ?? 0)) % $0 != 0 } == true
@@ -161,7 +161,7 @@ package struct PITChannel: Equatable, Sendable {
     /// What `read` would give, without moving on.
     func inspect(at now: UInt64) -> UInt8 {
         var copy = self
-        copy.settle(now)
+        copy.takeNextCount(at: now)
         return copy.read(at: now)
     }
 

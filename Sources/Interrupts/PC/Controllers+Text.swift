@@ -81,7 +81,7 @@ extension PICPair {
 
 extension PIT8254 {
     /// One line a counter.
-    package func text(at now: Moment) -> String {
+    package func text(at now: ModelTime) -> String {
         channels.indices.map { i in
             let state = state(of: i, at: now)
             let channel = channels[i]

@@ -17,7 +17,7 @@ package struct InterruptOutcome: Equatable, Sendable {
     package var startUpVector: UInt8 = 0
     /// Level-triggered inputs, one bit each, whose interrupt has ended: their devices may look again.
     package var endedLines: UInt32 = 0
-    /// Messages to local APICs that are not the model's, in their order; each is owed a call of `sent`.
+    /// Messages to local APICs that are not the model's, in their order; `sent` must be called for each.
     package var messages: [OutgoingMessage] = []
     /// An entry of the I/O APIC changed: before the messages go, what was made of `levelPins` must follow.
     package var changesPins = false
@@ -33,7 +33,7 @@ package struct InterruptOutcome: Equatable, Sendable {
 
 /// What the interrupt input of a processor shows.
 package enum PendingInterrupt: Hashable, Sendable {
-    /// From the 8259 pair, which tells its vector when the processor takes it.
+    /// From the 8259 pair, which gives its vector when the processor takes it.
     case external
     case vector(UInt8)
 }

@@ -20,9 +20,9 @@ package struct InterruptRow: Hashable, Sendable {
     package var source: Int?
     /// "phys 0x1 = cpu 1"; empty where there is none.
     package var target = ""
-    /// How often it came; nil where nobody has counted.
+    /// How often it came; nil where it is not counted.
     package var count: UInt64?
-    /// Nanoseconds of `Moment`; nil for never.
+    /// Nanoseconds of `ModelTime`; nil for never.
     package var last: UInt64?
 
     package var json: JSON {
@@ -47,7 +47,7 @@ package struct InterruptRow: Hashable, Sendable {
 
 extension [InterruptRow] {
     /// A table; times are before `now`.
-    package func text(at now: Moment) -> String {
+    package func text(at now: ModelTime) -> String {
         let isGIC = first?.priority != nil
         let numbers = isGIC ? ["PRI", "GRP", "TGT", "SRC", "COUNT", "LAST"] : ["VEC", "COUNT", "LAST", "TARGET"]
         let titles = ["ID", "TYP", "CPU", "PLAE", "CFG"] + numbers
@@ -67,7 +67,7 @@ extension [InterruptRow] {
 }
 
 extension InterruptRow {
-    fileprivate func cells(_ now: Moment) -> [String] {
+    fileprivate func cells(_ now: ModelTime) -> [String] {
         let flags =
             (isPending ? "P" : "-") + (isLineHigh ? "L" : "-") + (isActive ? "A" : "-") + (isEnabled ? "E" : "-")
         let unknown = "n/a"

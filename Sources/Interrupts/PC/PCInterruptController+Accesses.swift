@@ -1,5 +1,5 @@
 // What a processor reads and writes: memory, model-specific registers, ports, CR8. Each answers nil for what belongs
-// to somebody else.
+// elsewhere.
 
 import Primitives
 
@@ -18,7 +18,7 @@ extension PCInterruptController {
 
     /// Reads `size` bytes, 1 to 8.
     package mutating func readMemory(
-        _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
+        _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome? {
         let offset = Int(address.rawValue & 0xfff)
         if isLocalPage(address, cpu) {
@@ -28,14 +28,14 @@ extension PCInterruptController {
         }
         guard claims(address, cpu) else { return noteAbsent(address, cpu, at: now) }
         var out = begin(at: now)
-        note(ioapic.mistake(offset: offset, size: size, isWrite: false), cpu, at: now)
+        warn(ioapic.mistake(offset: offset, size: size, isWrite: false), cpu, at: now)
         out.value = ioapic.read(offset: offset, size: size)
         return out
     }
 
     /// Writes `size` bytes, 1 to 8.
     package mutating func writeMemory(
-        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
+        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome? {
         let offset = Int(address.rawValue & 0xfff)
         if isLocalPage(address, cpu) {
@@ -46,20 +46,20 @@ extension PCInterruptController {
         }
         guard claims(address, cpu) else { return noteAbsent(address, cpu, at: now) }
         var out = begin(at: now)
-        note(ioapic.mistake(offset: offset, size: size, isWrite: true), cpu, at: now)
+        warn(ioapic.mistake(offset: offset, size: size, isWrite: true), cpu, at: now)
         let wasMasked = ioapic.isSelectedMasked
         apply(ioapic.write(value & .mask(size * 8), offset: offset), wasMasked: wasMasked, at: now, &out)
         return out
     }
 
     /// Notes what processor `cpu` does wrong with the I/O APIC.
-    private mutating func note(_ mistake: IOAPIC.Mistake?, _ cpu: Int, at now: Moment) {
+    private mutating func warn(_ mistake: IOAPIC.Mistake?, _ cpu: Int, at now: ModelTime) {
         guard let mistake else { return }
         journal.warnings.add(GuestMistake(mistake.kind, processor: cpu, argument: mistake.argument), at: now)
     }
 
-    /// Nobody answers; a guest that reaches for its page while the APIC is off or in x2APIC mode errs.
-    private mutating func noteAbsent(_ address: PhysicalAddress, _ cpu: Int, at now: Moment) -> InterruptOutcome? {
+    /// No answer; a guest that reaches for its page while the APIC is off or in x2APIC mode errs.
+    private mutating func noteAbsent(_ address: PhysicalAddress, _ cpu: Int, at now: ModelTime) -> InterruptOutcome? {
         if configuration.hasLocalAPICs, address.rawValue & ~0xfff == locals[cpu].pageAddress.rawValue {
             let mistake = GuestMistake(.disabledPage, processor: cpu, argument: address.rawValue & 0xfff)
             journal.warnings.add(mistake, at: now)
@@ -75,7 +75,7 @@ extension PCInterruptController {
     }
 
     /// RDMSR.
-    package mutating func readRegister(_ number: UInt32, _ cpu: Int, at now: Moment) -> InterruptOutcome? {
+    package mutating func readRegister(_ number: UInt32, _ cpu: Int, at now: ModelTime) -> InterruptOutcome? {
         guard Self.isRegister(number) else { return nil }
         var out = begin(at: now)
         switch number {
@@ -92,14 +92,14 @@ extension PCInterruptController {
 
     /// WRMSR.
     package mutating func writeRegister(
-        _ number: UInt32, _ value: UInt64, _ cpu: Int, at now: Moment
+        _ number: UInt32, _ value: UInt64, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome? {
         guard Self.isRegister(number) else { return nil }
         var out = begin(at: now)
         switch number {
         case LocalAPIC.baseRegister:
             if locals[cpu].setBase(value) {
-                settle(cpu, at: now, &out)
+                updateInput(cpu, at: now, &out)
             } else {
                 journal.warnings.add(GuestMistake(.illegalBaseChange, processor: cpu, argument: value), at: now)
                 out.isFault = true
@@ -123,7 +123,7 @@ extension PCInterruptController {
     }
 
     /// The guest changed the time stamp counter of processor `cpu`: a deadline is as far off as it now says.
-    package mutating func timeStampChanged(_ cpu: Int, at now: Moment) -> InterruptOutcome {
+    package mutating func timeStampChanged(_ cpu: Int, at now: ModelTime) -> InterruptOutcome {
         var out = begin(at: now)
         let deadline = locals[cpu].deadline
         if deadline != 0 {
@@ -140,11 +140,11 @@ extension PCInterruptController {
     package func cr8(_ cpu: Int) -> UInt8 { locals[cpu].cr8 }
 
     /// Processor `cpu` has moved `value` to CR8, or may have.
-    package mutating func setCR8(_ value: UInt8, _ cpu: Int, at now: Moment) -> InterruptOutcome {
+    package mutating func setCR8(_ value: UInt8, _ cpu: Int, at now: ModelTime) -> InterruptOutcome {
         var out = begin(at: now)
         if value != locals[cpu].cr8 {
             locals[cpu].setCR8(value)
-            settle(cpu, at: now, &out)
+            updateInput(cpu, at: now, &out)
         }
         return out
     }
@@ -160,7 +160,7 @@ extension PCInterruptController {
     private static func isTimer(_ port: UInt16) -> Bool { port & 0xfffc == 0x40 || port == 0x61 }
 
     /// Reads one byte. A wider access is one for each port.
-    package mutating func readPort(_ port: UInt16, at now: Moment) -> InterruptOutcome? {
+    package mutating func readPort(_ port: UInt16, at now: ModelTime) -> InterruptOutcome? {
         guard Self.isPort(port) else { return nil }
         var out = begin(at: now)
         if Self.isTimer(port) {
@@ -169,13 +169,13 @@ extension PCInterruptController {
             setDeadline()
         } else {
             out.value = UInt64(pics.read(port))
-            settlePair(at: now, &out)
+            updatePairOutput(at: now, &out)
         }
         return out
     }
 
     /// Writes one byte.
-    package mutating func writePort(_ port: UInt16, _ value: UInt8, at now: Moment) -> InterruptOutcome? {
+    package mutating func writePort(_ port: UInt16, _ value: UInt8, at now: ModelTime) -> InterruptOutcome? {
         guard Self.isPort(port) else { return nil }
         var out = begin(at: now)
         if Self.isTimer(port) {
@@ -189,11 +189,11 @@ extension PCInterruptController {
     }
 
     private mutating func writePair(
-        _ port: UInt16, _ value: UInt8, at now: Moment, _ out: inout InterruptOutcome
+        _ port: UInt16, _ value: UInt8, at now: ModelTime, _ out: inout InterruptOutcome
     ) {
         let (before, mask) = (pics.waiting, pics.mask)
         if let kind = pics.mistake(in: value, to: port) {
-            // Of a wrong vector base the vector tells more than the port.
+            // Of a wrong vector base the vector says more than the port.
             let argument = kind == .pairExceptionVectors ? UInt64(value) : UInt64(port)
             journal.warnings.add(GuestMistake(kind, processor: nil, argument: argument), at: now)
         }
@@ -207,14 +207,14 @@ extension PCInterruptController {
                 journal.record(InterruptEvent(kind, .line(input), vector: pics.vector(of: input), at: now))
             }
         }
-        notePended(since: before, at: now)
-        settlePair(at: now, &out)
+        recordPending(since: before, at: now)
+        updatePairOutput(at: now, &out)
     }
 
     // MARK: Local APIC
 
     private mutating func apply(
-        _ reaction: LocalAPIC.Reaction, _ cpu: Int, _ register: UInt64, at now: Moment, _ out: inout InterruptOutcome
+        _ reaction: LocalAPIC.Reaction, _ cpu: Int, _ register: UInt64, at now: ModelTime, _ out: inout InterruptOutcome
     ) {
         out.value = reaction.value
         out.isFault = reaction.isFault
@@ -231,6 +231,6 @@ extension PCInterruptController {
         if let pin = reaction.pin { deliver(pin, cpu, at: now, &out) }
         if reaction.errors != 0 { report(reaction.errors, cpu, at: now, &out) }
         if reaction.setsTimer { setDeadline() }
-        settle(cpu, at: now, &out)
+        updateInput(cpu, at: now, &out)
     }
 }

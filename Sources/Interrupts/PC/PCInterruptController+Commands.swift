@@ -4,7 +4,8 @@ import Primitives
 
 extension PCInterruptController {
     /// Masks or unmasks the pin of input `line`; false where there is none. A level that waits is sent at once.
-    package mutating func setMask(_ line: Int, _ isMasked: Bool, at now: Moment) -> (isWired: Bool, InterruptOutcome) {
+    package mutating func setMask(_ line: Int, _ isMasked: Bool, at now: ModelTime) -> (isWired: Bool, InterruptOutcome)
+    {
         var out = begin(at: now)
         guard let pin = pin(of: line) else { return (false, out) }
         var entry = ioapic.entries[pin]
@@ -17,7 +18,7 @@ extension PCInterruptController {
 
     /// Sends input `line` to another destination from now on; false where there is none.
     package mutating func route(
-        _ line: Int, to destination: UInt8, at now: Moment
+        _ line: Int, to destination: UInt8, at now: ModelTime
     ) -> (isWired: Bool, InterruptOutcome) {
         var out = begin(at: now)
         guard let pin = pin(of: line) else { return (false, out) }
@@ -29,11 +30,11 @@ extension PCInterruptController {
     }
 
     /// Takes back a vector that waits in the local APIC of `cpu`; false where it does not.
-    package mutating func clear(vector: UInt8, _ cpu: Int, at now: Moment) -> (wasPending: Bool, InterruptOutcome) {
+    package mutating func clear(vector: UInt8, _ cpu: Int, at now: ModelTime) -> (wasPending: Bool, InterruptOutcome) {
         var out = begin(at: now)
         guard locals[cpu].interruptRequest.contains(vector) else { return (false, out) }
         locals[cpu].interruptRequest.remove(vector)
-        settle(cpu, at: now, &out)
+        updateInput(cpu, at: now, &out)
         return (true, out)
     }
 }

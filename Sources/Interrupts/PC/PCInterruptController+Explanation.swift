@@ -1,4 +1,4 @@
-// Why an interrupt does or does not get to a processor: every condition on its way, in order.
+// Why an interrupt does or does not reach a processor: every condition between them, in order.
 
 import Primitives
 
@@ -13,7 +13,7 @@ extension PCInterruptController {
                 "input", "level = \(ioapic.lines[bit: pin] ? "high" : "low")", isHigh(pin) ? nil : .lineLow,
                 "no device asserts it now")
         ]
-        // Two ways lead on; which is open is the guest's choice. A closed one is told only when both are.
+        // Two ways lead on; which is open is the guest's choice. A closed one is listed only when both are.
         let listeners = locals.indices.filter { locals[$0].passesExternal && (cpu == nil || cpu == $0) }
         let isPinOpen = !ioapic.entries[pin].isMasked
         let isPairMeant = line < 16 && !listeners.isEmpty && !pics.mask[bit: line]

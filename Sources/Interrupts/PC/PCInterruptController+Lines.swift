@@ -8,7 +8,7 @@ extension PCInterruptController {
 
     /// `source` holds input `line` up or lets go of it. Several devices on one input are the caller's to combine.
     package mutating func setLine(
-        _ line: Int, _ level: Bool, by source: LineLevels.Source = .device, at now: Moment
+        _ line: Int, _ level: Bool, by source: LineLevels.Source = .device, at now: ModelTime
     ) -> InterruptOutcome {
         var out = begin(at: now)
         change(line, level, by: source, at: now, &out)
@@ -17,7 +17,7 @@ extension PCInterruptController {
 
     /// `source` lets go for a moment, then holds the line up again.
     package mutating func pulseLine(
-        _ line: Int, by source: LineLevels.Source = .device, at now: Moment
+        _ line: Int, by source: LineLevels.Source = .device, at now: ModelTime
     ) -> InterruptOutcome {
         var out = begin(at: now)
         change(line, false, by: source, at: now, &out)
@@ -46,7 +46,7 @@ extension PCInterruptController {
     }
 
     mutating func change(
-        _ line: Int, _ held: Bool, by source: LineLevels.Source, at now: Moment, _ out: inout InterruptOutcome
+        _ line: Int, _ held: Bool, by source: LineLevels.Source, at now: ModelTime, _ out: inout InterruptOutcome
     ) {
         guard let pin = pin(of: line) else { return }
         levels.set(line, held, by: source)
@@ -60,15 +60,15 @@ extension PCInterruptController {
             }
             let before = pics.waiting
             pics.setLine(line, level)
-            notePended(since: before, by: source.cause, at: now)
-            settlePair(at: now, &out)
+            recordPending(since: before, by: source.cause, at: now)
+            updatePairOutput(at: now, &out)
         }
         if ioapic.setLine(pin, level) { service(pin, by: source.cause, at: now, &out) }
     }
 
     // MARK: I/O APIC
 
-    mutating func service(_ pins: UInt32, at now: Moment, _ out: inout InterruptOutcome) {
+    mutating func service(_ pins: UInt32, at now: ModelTime, _ out: inout InterruptOutcome) {
         var rest = pins
         while rest != 0 {
             service(rest.trailingZeroBitCount, at: now, &out)
@@ -78,14 +78,15 @@ extension PCInterruptController {
 
     /// Sends what `pin` has to send; `cause` raised it.
     mutating func service(
-        _ pin: Int, by cause: InterruptEvent.Cause = .line, at now: Moment, _ out: inout InterruptOutcome
+        _ pin: Int, by cause: InterruptEvent.Cause = .line, at now: ModelTime, _ out: inout InterruptOutcome
     ) {
         let message = ioapic.entries[pin].message
         let isAccepted = send(message, from: .line(number(of: pin), by: cause), at: now, &out)
         if isAccepted, message.hasVector { ioapic.confirm(pin) }
     }
 
-    mutating func apply(_ effect: IOAPIC.WriteEffect, wasMasked: Bool, at now: Moment, _ out: inout InterruptOutcome) {
+    mutating func apply(_ effect: IOAPIC.WriteEffect, wasMasked: Bool, at now: ModelTime, _ out: inout InterruptOutcome)
+    {
         switch effect {
         case .nothing: break
         case .entry(let pin):
@@ -106,7 +107,7 @@ extension PCInterruptController {
     /// The I/O APIC hears of the end of a level-triggered vector, from a local APIC or through its own register.
     /// From processor `cpu` where that is known.
     mutating func end(
-        _ vector: UInt8, by cpu: Int? = nil, isDirect: Bool, at now: Moment, _ out: inout InterruptOutcome
+        _ vector: UInt8, by cpu: Int? = nil, isDirect: Bool, at now: ModelTime, _ out: inout InterruptOutcome
     ) {
         let pins = ioapic.endOfInterrupt(vector, at: now)
         for pin in 0..<IOAPIC.pins where pins.ended[bit: pin] {
@@ -130,8 +131,8 @@ extension PCInterruptController {
 
     // MARK: 8259 pair
 
-    /// Records the inputs that came to wait, unmasked, since `before`.
-    mutating func notePended(since before: UInt16, by cause: InterruptEvent.Cause = .line, at now: Moment) {
+    /// Records the inputs that became pending, unmasked, since `before`.
+    mutating func recordPending(since before: UInt16, by cause: InterruptEvent.Cause = .line, at now: ModelTime) {
         var new = pics.waiting & ~before
         while new != 0 {
             let input = new.trailingZeroBitCount
@@ -143,15 +144,15 @@ extension PCInterruptController {
     }
 
     /// The pair's output goes to LINT0 of every local APIC, and to pin 0 of the I/O APIC where that is free.
-    mutating func settlePair(at now: Moment, _ out: inout InterruptOutcome) {
+    mutating func updatePairOutput(at now: ModelTime, _ out: inout InterruptOutcome) {
         let level = pics.output
         if line(of: 0) == nil, ioapic.setLine(0, level) { service(0, at: now, &out) }
-        guard configuration.hasLocalAPICs else { return settle(0, at: now, &out) }
+        guard configuration.hasLocalAPICs else { return updateInput(0, at: now, &out) }
         for cpu in locals.indices {
             if locals[cpu].setPin(.lint0, level) || locals[cpu].isUnserved(.lint0) {
                 deliver(.lint0, cpu, at: now, &out)
             }
-            settle(cpu, at: now, &out)
+            updateInput(cpu, at: now, &out)
         }
     }
 }

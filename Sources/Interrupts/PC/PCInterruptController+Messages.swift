@@ -24,7 +24,7 @@ extension PCInterruptController {
     }
 
     /// A device writes `data` to `address`: nothing where that is no interrupt.
-    package mutating func signal(address: UInt64, data: UInt32, at now: Moment) -> InterruptOutcome {
+    package mutating func signal(address: UInt64, data: UInt32, at now: ModelTime) -> InterruptOutcome {
         var out = begin(at: now)
         guard let message = InterruptMessage(address: address, data: data) else { return out }
         if message.isLevel, !message.isAssert { return out }  // the end of a level: nothing keeps it up
@@ -32,9 +32,9 @@ extension PCInterruptController {
         return out
     }
 
-    /// Sends `message` as if from nowhere, for a debugger: whether anybody accepted it.
+    /// Sends `message` as if from nowhere, for a debugger: whether a local APIC accepted it.
     package mutating func inject(
-        _ message: InterruptMessage, at now: Moment
+        _ message: InterruptMessage, at now: ModelTime
     ) -> (isAccepted: Bool, outcome: InterruptOutcome) {
         var out = begin(at: now)
         let isAccepted = send(message, from: .debugger, at: now, &out)
@@ -42,14 +42,14 @@ extension PCInterruptController {
     }
 
     /// The NMI line, LINT1 of every local APIC, has an edge.
-    package mutating func pulseNonMaskable(at now: Moment) -> InterruptOutcome {
+    package mutating func pulseNonMaskable(at now: ModelTime) -> InterruptOutcome {
         var out = begin(at: now)
         for cpu in locals.indices { deliver(.lint1, cpu, at: now, &out) }
         return out
     }
 
     /// A local source of processor `cpu` interrupts: its thermal sensor, its performance counters.
-    package mutating func raise(_ source: LocalVector.Source, _ cpu: Int, at now: Moment) -> InterruptOutcome {
+    package mutating func raise(_ source: LocalVector.Source, _ cpu: Int, at now: ModelTime) -> InterruptOutcome {
         var out = begin(at: now)
         deliver(source, cpu, at: now, &out)
         return out
@@ -57,9 +57,9 @@ extension PCInterruptController {
 
     // MARK: On the bus
 
-    /// Sends a message: whether anybody accepted it.
+    /// Sends a message: whether a local APIC accepted it.
     mutating func send(
-        _ message: InterruptMessage, from sender: Sender, at now: Moment, _ out: inout InterruptOutcome
+        _ message: InterruptMessage, from sender: Sender, at now: ModelTime, _ out: inout InterruptOutcome
     ) -> Bool {
         guard configuration.hasLocalAPICs else {
             out.messages.append(OutgoingMessage(message: message, sender: sender))
@@ -80,7 +80,7 @@ extension PCInterruptController {
     }
 
     mutating func drop(
-        _ message: InterruptMessage, _ sender: Sender, _ kind: GuestMistake.Kind, at now: Moment
+        _ message: InterruptMessage, _ sender: Sender, _ kind: GuestMistake.Kind, at now: ModelTime
     ) -> Bool {
         let number = if case .line(let number, _) = sender { number } else { InterruptNumber.vector(message.vector) }
         journal.record(InterruptEvent(.drop, number, vector: message.vector, cause: sender.cause, at: now))
@@ -122,7 +122,7 @@ extension PCInterruptController {
 
     /// One local APIC gets the message: whether it accepted it.
     private mutating func give(
-        _ message: InterruptMessage, _ cpu: Int, _ sender: Sender, at now: Moment, _ out: inout InterruptOutcome
+        _ message: InterruptMessage, _ cpu: Int, _ sender: Sender, at now: ModelTime, _ out: inout InterruptOutcome
     ) -> Bool {
         switch message.mode {
         case .fixed, .lowestPriority:
@@ -132,7 +132,7 @@ extension PCInterruptController {
             return take(message.vector, acceptance, cpu, (number, sender.cause), at: now, &out)
         case .external:
             locals[cpu].hasExternalRequest = true
-            settle(cpu, at: now, &out)
+            updateInput(cpu, at: now, &out)
         case .reserved:
             let mistake = GuestMistake(.reservedDeliveryMode, processor: sender.processor, argument: 3)
             journal.warnings.add(mistake, at: now)
@@ -147,7 +147,7 @@ extension PCInterruptController {
 
     /// What needs no vector and no priority: NMI, SMI, INIT, start-up.
     private mutating func strike(
-        _ kind: InterruptEvent.Kind, _ cpu: Int, _ vector: UInt8, _ cause: InterruptEvent.Cause, at now: Moment,
+        _ kind: InterruptEvent.Kind, _ cpu: Int, _ vector: UInt8, _ cause: InterruptEvent.Cause, at now: ModelTime,
         _ out: inout InterruptOutcome
     ) {
         switch kind {
@@ -171,11 +171,11 @@ extension PCInterruptController {
 
     /// A local source interrupts as its entry says.
     mutating func deliver(
-        _ source: LocalVector.Source, _ cpu: Int, at now: Moment, _ out: inout InterruptOutcome
+        _ source: LocalVector.Source, _ cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome
     ) {
         switch locals[cpu].deliver(source) {
         case .nothing: break
-        case .external: settle(cpu, at: now, &out)
+        case .external: updateInput(cpu, at: now, &out)
         case .nonMaskable: strike(.nonMaskable, cpu, 0, source.cause, at: now, &out)
         case .management: strike(.management, cpu, 0, source.cause, at: now, &out)
         case .initialize: strike(.initialize, cpu, 0, source.cause, at: now, &out)
@@ -187,7 +187,7 @@ extension PCInterruptController {
     /// What follows from an APIC's having taken a vector or not: whether it did.
     private mutating func take(
         _ vector: UInt8, _ acceptance: LocalAPIC.Acceptance, _ cpu: Int,
-        _ origin: (number: InterruptNumber, cause: InterruptEvent.Cause), at now: Moment,
+        _ origin: (number: InterruptNumber, cause: InterruptEvent.Cause), at now: ModelTime,
         _ out: inout InterruptOutcome
     ) -> Bool {
         switch acceptance {
@@ -200,7 +200,7 @@ extension PCInterruptController {
                 InterruptPlace(row: cpu, slot: Int(vector)), origin.number, processor: cpu, vector: vector,
                 cause: origin.cause, at: now
             )
-            settle(cpu, at: now, &out)
+            updateInput(cpu, at: now, &out)
             return true
         case .coalesced:
             journal.record(
@@ -217,8 +217,8 @@ extension PCInterruptController {
     }
 
     /// An APIC met an error. The error interrupt's own illegal vector is the last that it can meet.
-    mutating func report(_ errors: UInt32, _ cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
-        if locals[cpu].note(errors: errors) { deliver(.error, cpu, at: now, &out) }
+    mutating func report(_ errors: UInt32, _ cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome) {
+        if locals[cpu].add(errors: errors) { deliver(.error, cpu, at: now, &out) }
     }
 }
 

@@ -1,5 +1,5 @@
-// The controllers without local APICs: somebody else has those (KVM's split mode). What pins and devices send leaves as an
-// effect; the answers, whether anybody took a message and that a level-triggered vector has ended, come back here.
+// The controllers without local APICs: the kernel has those (KVM's split mode). What pins and devices send leaves as an
+// effect; the answers, whether a local APIC took a message and that a level-triggered vector has ended, come back here.
 //
 // So the record has the lines, what was sent, and the ends of level-triggered pins. When a processor was shown a vector and
 // took it, and the ends of edges, are not known here, nor are local timers and messages between processors.
@@ -11,8 +11,8 @@ package struct OutgoingMessage: Hashable, Sendable {
 }
 
 extension PCInterruptController {
-    /// Tells whether anybody accepted `outgoing`, before anything else can happen to its sender.
-    package mutating func sent(_ outgoing: OutgoingMessage, isAccepted: Bool, at now: Moment) {
+    /// Takes the answer whether a local APIC accepted `outgoing`, before anything else can happen to its sender.
+    package mutating func sent(_ outgoing: OutgoingMessage, isAccepted: Bool, at now: ModelTime) {
         let (message, sender) = (outgoing.message, outgoing.sender)
         guard isAccepted else {
             _ = drop(message, sender, .nobodyAccepted, at: now)
@@ -30,13 +30,13 @@ extension PCInterruptController {
     }
 
     /// Processor `cpu` has ended level-triggered `vector`.
-    package mutating func endOfInterrupt(_ vector: UInt8, _ cpu: Int, at now: Moment) -> InterruptOutcome {
+    package mutating func endOfInterrupt(_ vector: UInt8, _ cpu: Int, at now: ModelTime) -> InterruptOutcome {
         var out = begin(at: now)
         end(vector, by: cpu, isDirect: false, at: now, &out)
         return out
     }
 
-    /// The pins whose interrupts somebody must tell the end of: the level-triggered ones. A masked one too: guests mask
+    /// The pins whose ends of interrupt the kernel must report: the level-triggered ones. A masked one too: guests mask
     /// a pin between an interrupt and its end.
     package var levelPins: [(pin: Int, message: InterruptMessage)] {
         ioapic.entries.indices.compactMap { pin in

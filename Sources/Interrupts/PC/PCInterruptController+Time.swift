@@ -2,13 +2,13 @@
 
 extension PCInterruptController {
     /// Lets time pass. To be called at `nextDeadline`; calling it earlier or later is no mistake.
-    package mutating func advance(to now: Moment) -> InterruptOutcome {
+    package mutating func advance(to now: ModelTime) -> InterruptOutcome {
         var out = InterruptOutcome()
         expire(at: now, &out)
         return out
     }
 
-    mutating func expire(at now: Moment, _ out: inout InterruptOutcome) {
+    mutating func expire(at now: ModelTime, _ out: inout InterruptOutcome) {
         drive(pit.advance(to: now), at: now, &out)
         for cpu in locals.indices where locals[cpu].expireTimer(at: now) {
             deliver(.timer, cpu, at: now, &out)
@@ -18,7 +18,7 @@ extension PCInterruptController {
     }
 
     /// Gives counter 0's output to input 0.
-    mutating func drive(_ output: PIT8254.Output, at now: Moment, _ out: inout InterruptOutcome) {
+    mutating func drive(_ output: PIT8254.Output, at now: ModelTime, _ out: inout InterruptOutcome) {
         if output.hasRisen {
             change(0, false, by: .timer, at: now, &out)
             change(0, true, by: .timer, at: now, &out)

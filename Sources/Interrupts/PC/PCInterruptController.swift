@@ -1,5 +1,5 @@
 // The interrupt controllers of a PC as one value: a local APIC for each processor, the I/O APIC, the 8259 pair, the
-// 8254, and the wires between them. A machine tells it what happens, with the time, and does what comes back.
+// 8254, and the wires between them. A machine reports what happens, with the time, and does what comes back.
 //
 // The wires: input N of the 8259 pair is pin N of the I/O APIC, but for the timer, whose pin is the configuration's.
 // The pair's output is LINT0 of every local APIC and, where the timer leaves it free, pin 0; LINT1 is the NMI line.
@@ -11,7 +11,7 @@ package struct PCInterruptController: Sendable {
     package struct Configuration: Hashable, Sendable {
         /// 1 to 64.
         package var processors = 1
-        /// False where somebody else has the local APICs: messages to them leave as effects, and a processor sees the
+        /// False where the kernel has the local APICs: messages to them leave as effects, and a processor sees the
         /// 8259 pair alone, and only processor 0 does.
         package var hasLocalAPICs = true
         package var features = LocalAPIC.Features()
@@ -36,7 +36,7 @@ package struct PCInterruptController: Sendable {
     var signals: [PendingInterrupt?]
     /// Who got the last lowest-priority message: the next search begins behind.
     var lastArbitrated = 0
-    /// When `advance` must be called next, in nanoseconds of `Moment`; nil while no timer runs.
+    /// When `advance` must be called next, in nanoseconds of `ModelTime`; nil while no timer runs.
     package internal(set) var nextDeadline: UInt64?
 
     package init(_ configuration: Configuration) {
@@ -49,8 +49,8 @@ package struct PCInterruptController: Sendable {
         journal = InterruptJournal(capacity: configuration.traceCapacity, rows: count + 1, slots: 256)
     }
 
-    /// A machine reset. The inputs stay as the devices hold them, nobody else holds them; what was recorded stays.
-    package mutating func reset(at now: Moment) {
+    /// A machine reset. The inputs stay as the devices hold them, nothing else holds them; what was recorded stays.
+    package mutating func reset(at now: ModelTime) {
         var out = InterruptOutcome()
         for line in Self.lines {
             change(line, false, by: .timer, at: now, &out)
@@ -80,20 +80,20 @@ package struct PCInterruptController: Sendable {
 
     /// Processor `cpu`, which saw something pending, takes its interrupt: the vector. When meanwhile nothing is left,
     /// the local APIC gives its spurious vector; with the APIC off or not ours, nil.
-    package mutating func acknowledge(_ cpu: Int, at now: Moment) -> (vector: UInt8?, outcome: InterruptOutcome) {
+    package mutating func acknowledge(_ cpu: Int, at now: ModelTime) -> (vector: UInt8?, outcome: InterruptOutcome) {
         var out = begin(at: now)
         switch pending(cpu) {
         case .external:
             let answer = pics.acknowledge()
             locals[cpu].hasExternalRequest = false
-            note(answer, cpu, at: now)
-            settlePair(at: now, &out)
-            settle(cpu, at: now, &out)
+            recordAcknowledgement(answer, cpu, at: now)
+            updatePairOutput(at: now, &out)
+            updateInput(cpu, at: now, &out)
             return (answer.vector, out)
         case .vector:
             guard let vector = locals[cpu].acknowledge() else { preconditionFailure("pending, but nothing to take") }
             journal.acknowledge(InterruptPlace(row: cpu, slot: Int(vector)), processor: cpu, vector: vector, at: now)
-            settle(cpu, at: now, &out)
+            updateInput(cpu, at: now, &out)
             return (vector, out)
         case nil:
             guard configuration.hasLocalAPICs, locals[cpu].mode != .disabled else { return (nil, out) }
@@ -103,7 +103,7 @@ package struct PCInterruptController: Sendable {
         }
     }
 
-    private mutating func note(_ answer: PICPair.Acknowledgement, _ cpu: Int, at now: Moment) {
+    private mutating func recordAcknowledgement(_ answer: PICPair.Acknowledgement, _ cpu: Int, at now: ModelTime) {
         if answer.isSpurious {
             journal.record(
                 InterruptEvent(.spurious, .line(answer.input), processor: cpu, vector: answer.vector, at: now)
@@ -119,14 +119,14 @@ package struct PCInterruptController: Sendable {
     // MARK: What every call does
 
     /// Timers that are due come before anything else that happens.
-    mutating func begin(at now: Moment) -> InterruptOutcome {
+    mutating func begin(at now: ModelTime) -> InterruptOutcome {
         var out = InterruptOutcome()
         if let nextDeadline, nextDeadline <= now.nanoseconds { expire(at: now, &out) }
         return out
     }
 
-    /// Looks whether processor `cpu`'s interrupt input shows something else than before.
-    mutating func settle(_ cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
+    /// Updates what processor `cpu`'s interrupt input shows, and records a delivery that is new.
+    mutating func updateInput(_ cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome) {
         let shown = pending(cpu)
         guard shown != signals[cpu] else { return }
         signals[cpu] = shown

@@ -17,9 +17,9 @@ package struct InterruptEvent: Hashable, Sendable {
         case unmask
         /// It came again before the processor took it: two became one.
         case coalesce
-        /// Nobody accepted it, or software took it back.
+        /// No processor accepted it, or software cleared it.
         case drop
-        /// The processor was told of an interrupt that is gone.
+        /// The processor acknowledged an interrupt that is gone.
         case spurious
         /// An interrupt that no mask stops reached the processor.
         case nonMaskable
@@ -61,7 +61,7 @@ package struct InterruptEvent: Hashable, Sendable {
 
     /// From 0, in the order of happening.
     package var sequence: UInt64 = 0
-    /// Nanoseconds of `Moment`.
+    /// Nanoseconds of `ModelTime`.
     package var time: UInt64
     package let kind: Kind
     package let cause: Cause
@@ -76,7 +76,7 @@ package struct InterruptEvent: Hashable, Sendable {
 
     init(
         _ kind: Kind, _ number: InterruptNumber, processor: Int? = nil, vector: UInt8 = 0, cause: Cause = .unknown,
-        detail: Detail = .none, at now: Moment
+        detail: Detail = .none, at now: ModelTime
     ) {
         self.detail = detail
         self.kind = kind

@@ -18,11 +18,11 @@ package struct InterruptJournal: Sendable {
     package var statistics = InterruptStatistics()
     package var warnings = InterruptWarnings()
 
-    /// An interrupt on its way, and the one before it, which may still be in service.
+    /// An interrupt that is pending or delivered, and the one before it, which may still be in service.
     private struct Flight: Sendable {
         /// The one that waits.
         var number = InterruptNumber.line(0)
-        /// When it reached each station; nanoseconds of 0 stand for "not yet".
+        /// When each event happened; nanoseconds of 0 stand for "not yet".
         var pended: UInt64 = 0
         var delivered: UInt64 = 0
         /// The one in service.
@@ -73,7 +73,7 @@ package struct InterruptJournal: Sendable {
 
     package mutating func pend(
         _ place: InterruptPlace, _ number: InterruptNumber, processor: Int?, vector: UInt8,
-        cause: InterruptEvent.Cause, at now: Moment
+        cause: InterruptEvent.Cause, at now: ModelTime
     ) {
         let i = index(place)
         flights[i].number = number
@@ -83,7 +83,7 @@ package struct InterruptJournal: Sendable {
     }
 
     package mutating func deliver(
-        _ place: InterruptPlace, processor: Int, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
+        _ place: InterruptPlace, processor: Int, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: ModelTime
     ) {
         let i = index(place)
         let flight = flights[i]
@@ -97,7 +97,7 @@ package struct InterruptJournal: Sendable {
     }
 
     package mutating func acknowledge(
-        _ place: InterruptPlace, processor: Int, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
+        _ place: InterruptPlace, processor: Int, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: ModelTime
     ) {
         let i = index(place)
         let flight = flights[i]
@@ -112,7 +112,8 @@ package struct InterruptJournal: Sendable {
     }
 
     package mutating func end(
-        _ place: InterruptPlace, processor: Int?, vector: UInt8, detail: InterruptEvent.Detail = .none, at now: Moment
+        _ place: InterruptPlace, processor: Int?, vector: UInt8, detail: InterruptEvent.Detail = .none,
+        at now: ModelTime
     ) {
         let i = index(place)
         let flight = flights[i]

@@ -9,7 +9,7 @@ package struct InterruptCounts: Equatable, Sendable {
 
     private var events = [UInt64](repeating: 0, count: InterruptEvent.Kind.allCases.count)
     private var latencies = [LatencyHistogram](repeating: LatencyHistogram(), count: Stage.allCases.count)
-    /// When it last pended, in nanoseconds of `Moment`.
+    /// When it last pended, in nanoseconds of `ModelTime`.
     package private(set) var last: UInt64?
 
     /// How often this kind of event happened.

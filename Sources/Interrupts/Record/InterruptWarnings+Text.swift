@@ -79,7 +79,7 @@ extension GuestMistake: CustomStringConvertible {
 }
 
 extension InterruptWarnings {
-    /// One line each; times are in seconds of `Moment`.
+    /// One line each; times are in seconds of `ModelTime`.
     package var text: String {
         if entries.isEmpty { return "no mistakes seen\n" }
         var lines: [String] = []

@@ -86,7 +86,7 @@ package struct InterruptWarnings: Sendable {
     package struct Entry: Equatable, Sendable {
         package let mistake: GuestMistake
         package fileprivate(set) var count: UInt64
-        /// The first and the last time, in nanoseconds of `Moment`.
+        /// The first and the last time, in nanoseconds of `ModelTime`.
         package let first: UInt64
         package fileprivate(set) var last: UInt64
         /// Where the processor was the last time; 0 where it is unknown.
@@ -100,7 +100,7 @@ package struct InterruptWarnings: Sendable {
 
     package init() {}
 
-    package mutating func add(_ mistake: GuestMistake, at now: Moment) {
+    package mutating func add(_ mistake: GuestMistake, at now: ModelTime) {
         if let i = entries.firstIndex(where: { $0.mistake == mistake }) {
             entries[i].count += 1
             entries[i].last = now.nanoseconds

@@ -46,7 +46,7 @@ extension MissingEnd: CustomStringConvertible {
 
 extension PCInterruptController {
     /// What is in service for too long, as far as it was seen to begin.
-    package func missingEnds(at now: Moment) -> [MissingEnd] {
+    package func missingEnds(at now: ModelTime) -> [MissingEnd] {
         var found: [MissingEnd] = []
         func look(_ place: InterruptPlace, _ processor: Int?, _ vector: UInt8, waiting: Int) {
             guard let since = journal.acknowledged(place), now.nanoseconds >= since + MissingEnd.patience else {
@@ -69,16 +69,16 @@ extension PCInterruptController {
     }
 
     /// `irq warnings`: the guest's mistakes.
-    package func warningText(at now: Moment) -> String {
+    package func warningText(at now: ModelTime) -> String {
         journal.warnings.text(with: missingEnds(at: now))
     }
 
-    package func warningJSON(at now: Moment) -> JSON { journal.warnings.json(with: missingEnds(at: now)) }
+    package func warningJSON(at now: ModelTime) -> JSON { journal.warnings.json(with: missingEnds(at: now)) }
 }
 
 extension GICv2 {
     /// What is active for too long on each processor: the last interrupt that it acknowledged.
-    package func missingEnds(at now: Moment) -> [MissingEnd] {
+    package func missingEnds(at now: ModelTime) -> [MissingEnd] {
         interfaces.indices.compactMap { cpu in
             guard let value = running[cpu].last else { return nil }
             let id = Int(value & 0x3ff)

@@ -34,7 +34,7 @@ extension InterruptTrace {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// The same events; times in nanoseconds of `Moment`.
+    /// The same events; times in nanoseconds of `ModelTime`.
     package func json(_ count: Int = .max) -> JSON {
         .array(
             last(count).map { event in

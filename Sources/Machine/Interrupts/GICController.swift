@@ -26,7 +26,7 @@ extension KernelGIC {
         let gic: any InspectableGIC
         do throws(KVMError) { gic = try copy() } catch { throw .unreadable(error) }
         return InterruptView(
-            gic, journal: nil, facts: machine.processorFacts, now: Moment(nanoseconds: 0),
+            gic, journal: nil, facts: machine.processorFacts, now: ModelTime(nanoseconds: 0),
             devices: machine.gicDevices)
     }
 

@@ -11,7 +11,7 @@ extension InterruptModel {
     /// Does what `outcome` owes to the kernel's local APICs. With the controllers locked, so that no end of an interrupt
     /// comes before its beginning is known.
     func dispatch(
-        _ outcome: inout InterruptOutcome, of controller: inout PCInterruptController, at now: Moment
+        _ outcome: inout InterruptOutcome, of controller: inout PCInterruptController, at now: ModelTime
     ) {
         guard !controller.configuration.hasLocalAPICs else { return }
         if outcome.changesPins {

@@ -51,9 +51,9 @@ final class InterruptModel: Sendable {
 
     /// Now on the model's clock, as `processor` sees it; its time stamp counter only where that is wanted, since it
     /// costs a request.
-    func moment(on processor: Processor?, timeStamp: Bool = false) -> Moment {
+    func moment(on processor: Processor?, timeStamp: Bool = false) -> ModelTime {
         let now = pause.withLock { ($0.since ?? Clock.monotonic) - $0.total }
-        var moment = Moment(nanoseconds: now)
+        var moment = ModelTime(nanoseconds: now)
         guard let processor else { return moment }
         moment.programCounter = processor.vcpu.synchronisedInstructionPointer
         if timeStamp { moment.timeStamp = (try? processor.vcpu.modelSpecific(Self.timeStampCounter)) ?? 0 }
@@ -79,7 +79,7 @@ final class InterruptModel: Sendable {
     @discardableResult
     func change(
         by processor: Processor? = nil, timeStamp: Bool = false,
-        _ body: (inout sending ModelledControllers, Moment) -> InterruptOutcome?
+        _ body: (inout sending ModelledControllers, ModelTime) -> InterruptOutcome?
     ) -> InterruptOutcome? {
         let now = moment(on: processor, timeStamp: timeStamp)
         let (outcome, moved, isHit) = state.withLock { controller -> (InterruptOutcome?, Bool, Bool) in

@@ -10,7 +10,7 @@ extension KernelGICv2 {
         var copy: GICv2
         do throws(KVMError) { copy = try state() } catch { throw .unreadable(error) }
         let before = copy.distributor
-        let result = copy.perform(request, machine.processorFacts, at: Moment(nanoseconds: 0))
+        let result = copy.perform(request, machine.processorFacts, at: ModelTime(nanoseconds: 0))
         guard result.isDone else { throw Refusal(result.text) }
         var isTaken = true
         do throws(KVMError) {

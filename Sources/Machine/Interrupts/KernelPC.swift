@@ -70,7 +70,7 @@ final class KernelPC: PCController {
             let (locals, pages) = try machine.kernelAPICs()
             return InterruptView(
                 try chips(joinedBy: locals), pages: pages, facts: machine.processorFacts,
-                now: Moment(nanoseconds: 0), record: .nothing)
+                now: ModelTime(nanoseconds: 0), record: .nothing)
         } catch {
             throw .unreadable(error)
         }

@@ -80,10 +80,10 @@ extension InterruptModel {
     func apply(_ change: PCInterruptController.Change) -> Bool {
         var isDone = true
         @discardableResult
-        func perform(_ body: (inout PCInterruptController, Moment) -> InterruptOutcome) -> InterruptOutcome? {
+        func perform(_ body: (inout PCInterruptController, ModelTime) -> InterruptOutcome) -> InterruptOutcome? {
             self.change { body(&$0.pc!, $1) }
         }
-        func performIfAccepted(_ body: (inout PCInterruptController, Moment) -> (Bool, InterruptOutcome)) -> Bool {
+        func performIfAccepted(_ body: (inout PCInterruptController, ModelTime) -> (Bool, InterruptOutcome)) -> Bool {
             var isAccepted = false
             let outcome = perform { pc, now in
                 let answer = body(&pc, now)

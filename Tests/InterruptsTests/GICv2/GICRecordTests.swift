@@ -17,7 +17,7 @@ import Testing
         gic.target(33, 2)
         gic.gic.journal.trace.clear()
         gic.line(33, true, at: at(1_000))
-        _ = gic.ack(1, at: Moment(nanoseconds: 3_500, programCounter: 0xabc))
+        _ = gic.ack(1, at: ModelTime(nanoseconds: 3_500, programCounter: 0xabc))
         gic.line(33, false, at: at(5_000))
         gic.eoi(33, 1, at: at(9_250))
         return gic

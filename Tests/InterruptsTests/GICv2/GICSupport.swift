@@ -37,7 +37,7 @@ final class GICBoard {
 
     // MARK: Distributor
 
-    func put(_ offset: Int, _ value: UInt32, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)) {
+    func put(_ offset: Int, _ value: UInt32, _ cpu: Int = 0, size: Int = 4, at now: ModelTime = at(0)) {
         last = gic.writeDistributor(UInt64(value), offset, size: size, cpu, at: now)
     }
 
@@ -58,34 +58,34 @@ final class GICBoard {
         put(offset, get(offset) & ~(2 << UInt32(2 * (id & 15))))
     }
 
-    func send(_ id: UInt32, to mask: UInt32, from cpu: Int = 0, filter: UInt32 = 0, at now: Moment = at(0)) {
+    func send(_ id: UInt32, to mask: UInt32, from cpu: Int = 0, filter: UInt32 = 0, at now: ModelTime = at(0)) {
         put(0xf00, filter << 24 | mask << 16 | id, cpu, at: now)
     }
 
     // MARK: CPU interface
 
-    func putC(_ offset: Int, _ value: UInt32, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)) {
+    func putC(_ offset: Int, _ value: UInt32, _ cpu: Int = 0, size: Int = 4, at now: ModelTime = at(0)) {
         last = gic.writeInterface(UInt64(value), offset, size: size, cpu, at: now)
     }
 
-    func getC(_ offset: Int, _ cpu: Int = 0, size: Int = 4, at now: Moment = at(0)) -> UInt32 {
+    func getC(_ offset: Int, _ cpu: Int = 0, size: Int = 4, at now: ModelTime = at(0)) -> UInt32 {
         last = gic.readInterface(offset, size: size, cpu, at: now)
         return UInt32(truncatingIfNeeded: last.value)
     }
 
-    func ack(_ cpu: Int = 0, at now: Moment = at(0)) -> UInt32 { getC(0x0c, cpu, at: now) }
-    func eoi(_ word: UInt32, _ cpu: Int = 0, at now: Moment = at(0)) { putC(0x10, word, cpu, at: now) }
-    func dir(_ word: UInt32, _ cpu: Int = 0, at now: Moment = at(0)) { putC(0x1000, word, cpu, at: now) }
+    func ack(_ cpu: Int = 0, at now: ModelTime = at(0)) -> UInt32 { getC(0x0c, cpu, at: now) }
+    func eoi(_ word: UInt32, _ cpu: Int = 0, at now: ModelTime = at(0)) { putC(0x10, word, cpu, at: now) }
+    func dir(_ word: UInt32, _ cpu: Int = 0, at now: ModelTime = at(0)) { putC(0x1000, word, cpu, at: now) }
     func running(_ cpu: Int = 0) -> UInt32 { getC(0x14, cpu) }
     func highest(_ cpu: Int = 0) -> UInt32 { getC(0x18, cpu) }
 
     // MARK: Lines
 
-    func line(_ id: Int, _ level: Bool, _ cpu: Int = 0, at now: Moment = at(0)) {
+    func line(_ id: Int, _ level: Bool, _ cpu: Int = 0, at now: ModelTime = at(0)) {
         last = gic.setLine(id, cpu: cpu, level, at: now)
     }
 
-    func pulse(_ id: Int, _ cpu: Int = 0, at now: Moment = at(0)) { last = gic.pulseLine(id, cpu: cpu, at: now) }
+    func pulse(_ id: Int, _ cpu: Int = 0, at now: ModelTime = at(0)) { last = gic.pulseLine(id, cpu: cpu, at: now) }
 
     func irq(_ cpu: Int = 0) -> Bool { gic.irq.contains(cpu) }
     func fiq(_ cpu: Int = 0) -> Bool { gic.fiq.contains(cpu) }
@@ -100,7 +100,7 @@ final class GICBoard {
 extension GICBoard {
     /// Does one step of a random program; what an acknowledge gave.
     @discardableResult
-    func perform(_ step: GICStep, at now: Moment = at(0)) -> UInt32? {
+    func perform(_ step: GICStep, at now: ModelTime = at(0)) -> UInt32? {
         switch step {
         case .line(let id, let cpu, let level): line(id, level, cpu, at: now)
         case .writeDistributor(let offset, let value, let size, let cpu):

@@ -80,7 +80,7 @@ struct DifferentialBoard {
     /// By word: what QEMU holds active for processors that do not exist: see `Difference.activeOnAbsentProcessors`.
     var absentActive = [UInt32](repeating: 0, count: 32)
 
-    private static let now = Moment(nanoseconds: 0)
+    private static let now = ModelTime(nanoseconds: 0)
 
     init(_ configuration: GICv2.Configuration) { gic = GICv2(configuration) }
 

@@ -5,7 +5,7 @@ import Testing
 
 /// The first flow with the whole GIC below it: the host's Distributor and CPU interface, the hypervisor, the guest.
 @Suite struct HostedFlowTests {
-    private static let now = Moment(nanoseconds: 0)
+    private static let now = ModelTime(nanoseconds: 0)
     private static let physical = 40
     private static let virtual = 48
 

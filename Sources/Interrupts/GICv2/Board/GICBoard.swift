@@ -48,11 +48,11 @@ package struct GICBoard: Sendable {
     package private(set) var timers: [GenericTimer]
     /// The processors that have been started through the page.
     private var started = ProcessorSet(0)
-    /// When `advance` must be called next, in nanoseconds of `Moment`; nil while no timer runs.
+    /// When `advance` must be called next, in nanoseconds of `ModelTime`; nil while no timer runs.
     package private(set) var nextDeadline: UInt64?
     /// Interrupts whose handlers a debugger waits for.
     package var caught: Set<Int> = []
-    /// One of them is on its way to its handler.
+    /// One of them is being delivered to its handler.
     private var arrival: InterruptEvent?
 
     package init(_ configuration: Configuration) {
@@ -62,7 +62,7 @@ package struct GICBoard: Sendable {
     }
 
     /// A machine reset.
-    package mutating func reset(at now: Moment) -> InterruptOutcome {
+    package mutating func reset(at now: ModelTime) -> InterruptOutcome {
         var out = InterruptOutcome()
         started = ProcessorSet(0)
         for cpu in timers.indices {
@@ -79,7 +79,7 @@ package struct GICBoard: Sendable {
     package func pending(_ cpu: Int) -> PendingInterrupt? { gic.irq.contains(cpu) ? .vector(Self.vector) : nil }
 
     /// An x86 processor takes its IRQ input: the GIC learns of it when the handler reads GICC_IAR.
-    package mutating func acknowledge(_ cpu: Int, at now: Moment) -> (vector: UInt8?, outcome: InterruptOutcome) {
+    package mutating func acknowledge(_ cpu: Int, at now: ModelTime) -> (vector: UInt8?, outcome: InterruptOutcome) {
         if let shown = gic.signalled(cpu), caught.contains(shown.INTID) {
             arrival =
                 arrival ?? InterruptEvent(.deliver, .line(shown.INTID), processor: cpu, vector: Self.vector, at: now)
@@ -87,7 +87,7 @@ package struct GICBoard: Sendable {
         return (Self.vector, InterruptOutcome())
     }
 
-    /// The interrupt on its way to a handler that a debugger waits for; each is given once.
+    /// An interrupt that is being delivered to a handler that a debugger waits for; each is given once.
     package mutating func takeArrival() -> InterruptEvent? {
         defer { arrival = nil }
         return arrival
@@ -95,19 +95,19 @@ package struct GICBoard: Sendable {
 
     // MARK: Time
 
-    package mutating func advance(to now: Moment) -> InterruptOutcome {
+    package mutating func advance(to now: ModelTime) -> InterruptOutcome {
         var out = InterruptOutcome()
         expire(at: now, &out)
         return out
     }
 
-    private mutating func expire(at now: Moment, _ out: inout InterruptOutcome) {
+    private mutating func expire(at now: ModelTime, _ out: inout InterruptOutcome) {
         guard let nextDeadline, nextDeadline <= now.nanoseconds else { return }
         for cpu in timers.indices { drive(cpu, at: now, &out) }
     }
 
     /// Gives a timer's output to its line, and looks for the nearest deadline anew.
-    private mutating func drive(_ cpu: Int, at now: Moment, _ out: inout InterruptOutcome) {
+    private mutating func drive(_ cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome) {
         join(gic.setLine(Self.timerLine, cpu: cpu, timers[cpu].output(at: now), at: now, cause: .timer), &out)
         nextDeadline = timers.compactMap { $0.deadline(after: now) }.min()
     }
@@ -116,7 +116,7 @@ package struct GICBoard: Sendable {
 
     /// A device raises or lowers an input; of a PPI, processor `cpu`'s.
     package mutating func setLine(
-        _ id: Int, cpu: Int = 0, _ level: Bool, at now: Moment, cause: InterruptEvent.Cause = .line
+        _ id: Int, cpu: Int = 0, _ level: Bool, at now: ModelTime, cause: InterruptEvent.Cause = .line
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
         expire(at: now, &out)
@@ -125,7 +125,7 @@ package struct GICBoard: Sendable {
     }
 
     package mutating func pulseLine(
-        _ id: Int, cpu: Int = 0, at now: Moment, cause: InterruptEvent.Cause = .line
+        _ id: Int, cpu: Int = 0, at now: ModelTime, cause: InterruptEvent.Cause = .line
     ) -> InterruptOutcome {
         var out = InterruptOutcome()
         expire(at: now, &out)
@@ -142,9 +142,9 @@ package struct GICBoard: Sendable {
 
     // MARK: Accesses
 
-    /// Processor `cpu` reads `size` bytes; nil for what belongs to somebody else.
+    /// Processor `cpu` reads `size` bytes; nil for an address that is not the board's.
     package mutating func readMemory(
-        _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
+        _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome? {
         var out = InterruptOutcome()
         expire(at: now, &out)
@@ -160,9 +160,9 @@ package struct GICBoard: Sendable {
         return out
     }
 
-    /// Processor `cpu` writes `size` bytes; nil for what belongs to somebody else.
+    /// Processor `cpu` writes `size` bytes; nil for an address that is not the board's.
     package mutating func writeMemory(
-        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: Moment
+        _ value: UInt64, _ address: PhysicalAddress, size: Int, _ cpu: Int, at now: ModelTime
     ) -> InterruptOutcome? {
         var out = InterruptOutcome()
         expire(at: now, &out)
@@ -184,7 +184,7 @@ package struct GICBoard: Sendable {
     }
 
     /// Aligned accesses of 32 bits, and of 64 to the pairs; others read 0 and write nothing.
-    private func readTimer(_ offset: Int, _ size: Int, _ cpu: Int, at now: Moment) -> UInt64 {
+    private func readTimer(_ offset: Int, _ size: Int, _ cpu: Int, at now: ModelTime) -> UInt64 {
         words(offset, size).reduce(0) { value, word in
             guard let register = GenericTimer.Register(rawValue: word) else { return value }
             return value | UInt64(timers[cpu].read(register, at: now)) << UInt64((word - offset) * 8)
@@ -192,7 +192,7 @@ package struct GICBoard: Sendable {
     }
 
     private mutating func writeTimer(
-        _ value: UInt64, _ offset: Int, _ size: Int, _ cpu: Int, at now: Moment, _ out: inout InterruptOutcome
+        _ value: UInt64, _ offset: Int, _ size: Int, _ cpu: Int, at now: ModelTime, _ out: inout InterruptOutcome
     ) {
         for word in words(offset, size) {
             guard let register = GenericTimer.Register(rawValue: word) else { continue }

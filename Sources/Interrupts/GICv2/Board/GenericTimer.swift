@@ -35,21 +35,21 @@ package struct GenericTimer: Hashable, Sendable {
 
     package init() {}
 
-    package static func count(at now: Moment) -> UInt64 { now.nanoseconds / nanosecondsPerTick }
+    package static func count(at now: ModelTime) -> UInt64 { now.nanoseconds / nanosecondsPerTick }
 
-    private func hasReached(at now: Moment) -> Bool { control.isEnabled && Self.count(at: now) >= compare }
+    private func hasReached(at now: ModelTime) -> Bool { control.isEnabled && Self.count(at: now) >= compare }
 
     /// The level of the timer's output, the line of its PPI.
-    package func output(at now: Moment) -> Bool { hasReached(at: now) && !control.isMasked }
+    package func output(at now: ModelTime) -> Bool { hasReached(at: now) && !control.isMasked }
 
-    /// When the output rises by itself, in nanoseconds of `Moment`; nil where it does not.
-    package func deadline(after now: Moment) -> UInt64? {
+    /// When the output rises by itself, in nanoseconds of `ModelTime`; nil where it does not.
+    package func deadline(after now: ModelTime) -> UInt64? {
         guard control.isEnabled, !control.isMasked, !hasReached(at: now) else { return nil }
         let (time, overflow) = compare.multipliedReportingOverflow(by: Self.nanosecondsPerTick)
         return overflow ? nil : time
     }
 
-    package func read(_ register: Register, at now: Moment) -> UInt32 {
+    package func read(_ register: Register, at now: ModelTime) -> UInt32 {
         let count = Self.count(at: now)
         switch register {
         case .physicalCountLow, .virtualCountLow: return UInt32(truncatingIfNeeded: count)
@@ -68,7 +68,7 @@ package struct GenericTimer: Hashable, Sendable {
     }
 
     /// The counter and its frequency are read-only.
-    package mutating func write(_ value: UInt32, to register: Register, at now: Moment) {
+    package mutating func write(_ value: UInt32, to register: Register, at now: ModelTime) {
         switch register {
         case .physicalCountLow, .physicalCountHigh, .virtualCountLow, .virtualCountHigh, .frequency: break
         case .compareLow: compare[bits: 0...31] = UInt64(value)

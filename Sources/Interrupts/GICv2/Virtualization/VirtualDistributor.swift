@@ -21,7 +21,7 @@ package struct VirtualDistributor: Equatable, Sendable {
     package internal(set) var isRunning: [Bool]
     /// The inputs of the physical interrupts, for the levels that have to be looked at again.
     package internal(set) var physicalLines: Set<Int> = []
-    /// Physical interrupts that the host has acknowledged and nobody has deactivated.
+    /// Physical interrupts that the host has acknowledged and that are not deactivated.
     package internal(set) var physicalActive: Set<Int> = []
     package internal(set) var record: FlowRecord
 
@@ -83,7 +83,7 @@ package struct VirtualDistributor: Equatable, Sendable {
         precondition(id >= 16 && interrupts[place].physicalID == nil, "\(id) is no virtual device's")
         guard interrupts[place].isLineHigh != level else { return [] }
         var effects: [VirtualDistributorEffect] = []
-        note(level ? .raise : .lower, place)
+        record(level ? .raise : .lower, place)
         interrupts[place].isLineHigh = level
         if level, interrupts[place].isEdge { interrupts[place].isLatched = true }
         if level { queue(place, &effects) }
@@ -96,7 +96,7 @@ package struct VirtualDistributor: Equatable, Sendable {
         var effects: [VirtualDistributorEffect] = []
         for target in targets where target < processors {
             let place = place(id, target)
-            note(.send, place, cpu: target, argument: sender)
+            record(.send, place, cpu: target, argument: sender)
             interrupts[place].sources |= 1 << UInt8(sender)
             interrupts[place].isLatched = true
             queue(place, &effects)
@@ -116,9 +116,9 @@ package struct VirtualDistributor: Equatable, Sendable {
         guard let place = interrupts.firstIndex(where: { $0.physicalID == physical }) else { return [] }
         precondition(physicalActive.insert(physical).inserted, "physical interrupt \(physical) is active already")
         var effects: [VirtualDistributorEffect] = []
-        note(.physicalAcknowledge, place, argument: physical)
-        note(.physicalDrop, place, argument: physical)
-        note(.raise, place)
+        record(.physicalAcknowledge, place, argument: physical)
+        record(.physicalDrop, place, argument: physical)
+        record(.raise, place)
         interrupts[place].isLineHigh = true
         if interrupts[place].isEdge { interrupts[place].isLatched = true }
         queue(place, &effects)
@@ -129,7 +129,7 @@ package struct VirtualDistributor: Equatable, Sendable {
         _ physical: Int, _ place: Int, _ cpu: Int?, _ effects: inout [VirtualDistributorEffect]
     ) {
         physicalActive.remove(physical)
-        note(.physicalDeactivate, place, cpu: cpu, argument: physical)
+        record(.physicalDeactivate, place, cpu: cpu, argument: physical)
         effects.append(.deactivatePhysical(physical))
     }
 
@@ -149,15 +149,15 @@ package struct VirtualDistributor: Equatable, Sendable {
         if interrupts[place].listedOn == nil {
             interrupts[place].listedOn = cpu
             queues[cpu].append(place)
-            note(.queue, place, cpu: cpu)
+            record(.queue, place, cpu: cpu)
         }
-        note(.kick, place, cpu: cpu)
+        record(.kick, place, cpu: cpu)
         effects.append(.kick(cpu))
     }
 
     // MARK: The record
 
-    mutating func note(
+    mutating func recordPending(
         _ kind: FlowStep.Kind, _ place: Int? = nil, cpu: Int? = nil, list: Int? = nil, argument: Int = 0
     ) {
         var content = ListRegister()

@@ -44,7 +44,7 @@ package struct MaintenanceConditions: OptionSet, Hashable, Sendable {
     package let rawValue: UInt32
     package init(rawValue: UInt32) { self.rawValue = rawValue }
 
-    /// EOI: an interrupt ended whose list register asked to tell.
+    /// EOI: an interrupt ended whose list register asks for that.
     package static let end = Self(rawValue: 0x01)
     /// U: at most one list register is valid.
     package static let underflow = Self(rawValue: 0x02)

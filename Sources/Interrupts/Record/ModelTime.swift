@@ -1,10 +1,10 @@
 /// When something happens to an interrupt controller: its only clock, passed in with each call.
-package struct Moment: Hashable, Sendable {
+package struct ModelTime: Hashable, Sendable {
     /// Nanoseconds on a clock that never goes back; its zero is the caller's choice.
     package var nanoseconds: UInt64
     /// The time stamp counter of the processor concerned, as its guest reads it.
     package var timeStamp: UInt64
-    /// Where that processor executes, for the record; 0 where there is none or nobody knows.
+    /// Where that processor executes, for the record; 0 where there is none or it is unknown.
     package var programCounter: UInt64
 
     package init(nanoseconds: UInt64, timeStamp: UInt64 = 0, programCounter: UInt64 = 0) {
