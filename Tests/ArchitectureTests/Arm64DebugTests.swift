@@ -182,7 +182,7 @@ struct Arm64DebugTests {
     // MARK: - Instructions
 
     @Test(
-        "instructions are told by their words, as an assembler makes them",
+        "instructions are recognized by their words, as an assembler makes them",
         arguments: [
             (0xd420_0000, .breakpoint(comment: 0)), (0xd421_0000, .breakpoint(comment: 0x800)),
             (0xd45e_0000, .halt(comment: 0xf000)), (0xd400_0001, .supervisorCall(comment: 0)),

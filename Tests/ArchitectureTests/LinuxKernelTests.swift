@@ -69,7 +69,7 @@ struct LinuxKernelTests {
     }
 
     @Test(
-        "without a note the first executable page tells, whatever the slide",
+        "without a note the first executable page shows it, whatever the slide",
         arguments: [0, 0x20_0000, 0x1a00_0000, 0x3e00_0000, 0x3ee0_0000] as [UInt64])
     func pageTables(slide: UInt64) {
         var guest = Guest()

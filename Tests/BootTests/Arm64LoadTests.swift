@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test(
-        "A flat image goes where it is told, else half a MiB into RAM",
+        "A flat image goes where the option says, else half a MiB into RAM",
         arguments: [(nil, nil, 0x4008_0000, 0x4008_0000), (0x4100_0000, 0x4100_0002, 0x4100_0000, 0x4100_0002)]
             as [(UInt64?, UInt64?, UInt64, UInt64)])
     func flat(load: UInt64?, entry: UInt64?, address: UInt64, start: UInt64) throws {

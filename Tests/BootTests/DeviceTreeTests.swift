@@ -34,7 +34,7 @@ import Testing
         #expect(root["three"]?.properties["odd"] == [1, 2, 3, 4, 5] && root["three/four"] != nil)
     }
 
-    @Test("The kernel is told where memory, console and initrd are")
+    @Test("The kernel gets the places of memory, console and initrd")
     func places() throws {
         let initrd = PhysicalAddress(0x4820_0000)..<PhysicalAddress(0x4820_1234)
         let root = try DeviceTreeReader(blob(size: 5 << 30, initrd: initrd)).root

@@ -27,7 +27,7 @@ import Testing
         #expect(try loadErrorText(file) == text)
     }
 
-    @Test("An empty file and a cut header are told apart")
+    @Test("An empty file and a cut header are distinguished")
     func short() throws {
         #expect(try loadError([]) == .emptyFile)
         #expect(

@@ -5,7 +5,7 @@ import Testing
 @testable import Boot
 
 @Suite struct FlatTests {
-    @Test("A flat image starts as a boot sector does unless told otherwise")
+    @Test("A flat image starts as a boot sector does by default")
     func bootSector() throws {
         let image = try load([0xEB, 0xFE], options: LoadOptions(format: .flat), into: ram())
         expectSound(image, in: try ram())

@@ -49,7 +49,7 @@ import Testing
     }
 
     @Test(
-        "A size is told in its largest whole unit",
+        "A size is given in its largest whole unit",
         arguments: [
             (0, "0 bytes"), (1000, "1000 bytes"), (0x1000, "4 KiB"), (256 << 20, "256 MiB"), (1536 << 20, "1536 MiB"),
             (1 << 60, "1048576 TiB"),

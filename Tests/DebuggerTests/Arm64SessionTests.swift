@@ -143,7 +143,7 @@ struct Arm64SessionTests {
 
     // MARK: - LLDB
 
-    @Test("LLDB is told the processor, and that a watchpoint reports before the access")
+    @Test("LLDB gets the processor, and that a watchpoint reports before the access")
     func host() {
         let reply = client().ask("qHostInfo")
         #expect(reply.contains("triple:\(hex("aarch64-unknown-none"));") && reply.contains("ptrsize:8;"))

@@ -5,8 +5,8 @@ import Testing
 
 @Suite("A client that asks without listening")
 struct BacklogTests {
-    @Test("what is owed stays bounded; nothing is lost when it is sent at last")
-    func owed() {
+    @Test("pending output stays bounded; nothing is lost when it is sent at last")
+    func pendingOutput() {
         let session = Session(SimulatedTarget(), stop: StopEvent(.held, on: 0))
         session.feed(frame("QStartNoAckMode")[...])
         #expect(session.next() == nil)

@@ -69,7 +69,7 @@ struct BreakpointPlantingTests {
         #expect(planted(target) == [PhysicalAddress(0x3010)])
     }
 
-    @Test("a breakpoint whose page went away is lifted, and the machine is told")
+    @Test("a breakpoint whose page went away is lifted, and the machine knows it")
     func mappingGone() {
         let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 0x4000))
         target.pages = [0x1000: 0x1000]
@@ -83,7 +83,7 @@ struct BreakpointPlantingTests {
 
     // MARK: - Many
 
-    @Test("ten thousand breakpoints are told to the machine once, when it goes on, and stand")
+    @Test("ten thousand breakpoints reach the machine once, when it resumes, and stay")
     func many() {
         let target = SimulatedTarget(memory: [UInt8](repeating: 0x90, count: 0x8000))
         let client = Conversation(target)

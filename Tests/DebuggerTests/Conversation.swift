@@ -9,7 +9,7 @@ final class Conversation {
     let session: Session
     /// What the session wanted of the machine, in its order.
     private(set) var demands: [Session.Demand] = []
-    /// What the machine does when it is told to go: the stop that follows, or nil to go on running.
+    /// What the machine does when it resumes: the stop that follows, or nil to go on running.
     var nextStop: (ResumePlan) -> StopEvent? = { _ in nil }
 
     /// Features that gdb 13 sends and this server looks at.

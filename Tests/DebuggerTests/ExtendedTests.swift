@@ -56,7 +56,7 @@ struct ExtendedTests {
         #expect(!Conversation().session.outlivesEnd)
     }
 
-    @Test("after an extended detach the machine goes on, pauses for a packet, and says nothing")
+    @Test("after an extended detach the machine runs, pauses for a packet, and says nothing")
     func detached() {
         let client = client()
         #expect(client.ask("Z0,1000,1") == "OK")
@@ -68,9 +68,9 @@ struct ExtendedTests {
         #expect(actions(client) == [.run, .run])
         client.session.feed(frame("qfThreadInfo")[...])
         #expect(client.session.interrupts())
-        #expect(client.stop(StopEvent(.interrupted, on: 1)).isEmpty, "nobody waits for a stop")
+        #expect(client.stop(StopEvent(.interrupted, on: 1)).isEmpty, "no stop is reported")
         #expect(client.exchange([]).map(\.text) == ["l"], "it has no threads")
-        #expect(actions(client) == [.proceed, .proceed], "it goes on with what it did")
+        #expect(actions(client) == [.proceed, .proceed], "it continues what it did")
         #expect(!client.ask("qXfer:threads:read::0,1000").contains("<thread "))
         #expect(client.ask("?") == "W00")
         #expect(client.ask("Tp1.1").hasPrefix("E"))

@@ -69,7 +69,7 @@ struct GICCommandTests {
         #expect(client.target.requests == [.mask(27, cpu: 1, false)])
     }
 
-    @Test("a level by hand says that nobody lowers it; a blocked one says why")
+    @Test("a level by hand says that no device lowers it; a blocked one says why")
     func forecasts() {
         let client = conversation()
         #expect(client.monitor("inject-irq 33 level").contains("lower-irq 33"))
@@ -103,13 +103,13 @@ struct GICCommandTests {
     }
 
     @Test(
-        "what the kernel's GIC does not tell is refused with the way out",
+        "what the kernel's GIC does not report is refused with the way out",
         arguments: ["irq trace", "irq timeline F", "irq stats", "irq warnings", "info irq"])
     func unrecorded(command: String) {
         let client = conversation()
         client.target.record = .nothing
         #expect(client.monitor(command).contains("n/a (kernel irqchip)"))
-        #expect(client.monitor("info gic").contains("CTLR=0x1"), "the state is its to tell")
+        #expect(client.monitor("info gic").contains("CTLR=0x1"), "it reports its state")
     }
 
     @Test(
@@ -133,7 +133,7 @@ struct GICCommandTests {
         #expect(throws: Never.self, "\(answer)") { try JSONSerialization.jsonObject(with: Data(answer.utf8)) }
     }
 
-    @Test("each flow is told step by step, to the end of the interrupt")
+    @Test("each flow is shown step by step, to the end of the interrupt")
     func flows() {
         let client = conversation()
         let all = client.monitor("irq flows")

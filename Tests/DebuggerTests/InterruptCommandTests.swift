@@ -94,11 +94,11 @@ struct InterruptCommandTests {
         #expect(client.target.requests == [request])
     }
 
-    @Test("what is injected says whether it will arrive")
+    @Test("what is injected has a forecast")
     func forecasts() {
         let client = conversation()
         #expect(client.monitor("inject-irq 20").contains("BLOCKED: the guest has masked pin 20"))
-        // The simulated machine notes what it is told, and does not do it.
+        // The simulated machine records what it is asked, and does not do it.
         _ = client.target.controllers.pulseLine(4, at: ModelTime(nanoseconds: 0))
         #expect(client.monitor("inject-irq 4").contains("line 4 is high already"), "a pulse would be no edge")
         _ = client.target.controllers.setLine(4, false, at: ModelTime(nanoseconds: 0))
@@ -128,15 +128,15 @@ struct InterruptCommandTests {
             ])
     }
 
-    @Test("irq break is catch irq with its station", arguments: ["pend", "deliver", "ack", "eoi"])
-    func breaks(station: String) {
+    @Test("irq break is catch irq with its event", arguments: ["pend", "deliver", "ack", "eoi"])
+    func breaks(event: String) {
         let kinds: [String: InterruptEvent.Kind] = [
             "pend": .pend, "deliver": .deliver, "ack": .acknowledge, "eoi": .endOfInterrupt,
         ]
-        for command in ["irq break 4 on \(station)", "catch irq 4 \(station)"] {
+        for command in ["irq break 4 on \(event)", "catch irq 4 \(event)"] {
             let client = conversation()
             #expect(!client.monitor(command).contains("error"))
-            #expect(client.target.armed.catches.map(\.kind) == [.interrupt(4, kinds[station] ?? .raise)])
+            #expect(client.target.armed.catches.map(\.kind) == [.interrupt(4, kinds[event] ?? .raise)])
         }
     }
 
@@ -195,13 +195,13 @@ struct InterruptCommandTests {
     }
 
     @Test(
-        "what the kernel's controllers do not tell is refused with the way out",
+        "what the kernel's controllers do not report is refused with the way out",
         arguments: ["irq trace", "irq trace off", "irq timeline F", "irq stats", "irq warnings", "info irq"])
     func unrecorded(command: String) {
         let client = conversation()
         client.target.record = .nothing
         #expect(client.monitor(command).contains("n/a (kernel irqchip)"))
-        #expect(client.monitor("info irqs").contains("IO-APIC"), "the state is theirs to tell")
+        #expect(client.monitor("info irqs").contains("IO-APIC"), "they report their state")
         #expect(client.target.changes.isEmpty)
     }
 

@@ -29,7 +29,7 @@ struct LLDBTests {
         return fields
     }
 
-    // MARK: - Whom it talks to
+    // MARK: - Which client it is
 
     @Test(
         "the guest is said to be little-endian, without an operating system, and as wide as its registers",
@@ -45,7 +45,7 @@ struct LLDBTests {
         }
     }
 
-    @Test("the host's slowness is told, and that watchpoints report behind the access")
+    @Test("the host's slowness is reported, and that watchpoints report behind the access")
     func host() {
         let fields = fields(client().ask("qHostInfo"))
         #expect(fields["default_packet_timeout"] == "10")

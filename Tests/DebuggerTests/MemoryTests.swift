@@ -266,7 +266,7 @@ struct MemoryTests {
         #expect(fields[0] == 0 && fields[2] == fields[1] && fields[2] &+ fields[3] == 0)
     }
 
-    @Test("LLDB is told the pages of one kind from an address on, and what may be done there")
+    @Test("LLDB gets the pages of one kind from an address on, and what may be done there")
     func region() {
         let client = Conversation(mapped(randomMemory(11)))
         #expect(client.ask("qMemoryRegionInfo:ffff800000002abc") == "start:ffff800000002000;size:2000;permissions:rwx;")

@@ -23,16 +23,16 @@ struct NonStopTests {
         client.stop(StopEvent(cause, on: processor))
     }
 
-    @Test("a resume is answered at once, and the machine goes on when all is answered")
+    @Test("a resume is answered at once, and the machine resumes when all is answered")
     func resume() {
         let client = client()
-        #expect(actions(client) == nil, "nobody moves yet")
+        #expect(actions(client) == nil, "no vCPU moves yet")
         #expect(client.ask("vCont;c:p1.2") == "OK")
         #expect(client.demands.isEmpty)
         #expect(actions(client) == [.stay, .run, .stay])
-        #expect(actions(client) == [.stay, .proceed, .stay], "it goes on with what it does")
+        #expect(actions(client) == [.stay, .proceed, .stay], "it continues what it does")
         #expect(client.ask("vCont;s:p1.1;c") == "OK")
-        #expect(actions(client) == [.step, .proceed, .run], "who moves already is told nothing new")
+        #expect(actions(client) == [.step, .proceed, .run], "a vCPU that moves already gets nothing new")
     }
 
     @Test("the plan says that each vCPU's stop counts by itself")
@@ -56,7 +56,7 @@ struct NonStopTests {
         #expect(client.ask("vStopped").contains("thread:p1.1;"))
         #expect(client.ask("vStopped").contains("thread:p1.3;"))
         #expect(client.ask("vStopped") == "OK")
-        #expect(client.ask("vStopped") == "OK", "there is no more to tell")
+        #expect(client.ask("vStopped") == "OK", "there is no more to report")
         _ = client.ask("vCont;c:p1.1")
         #expect(stop(client, 0).first?.hasPrefix("%Stop:") == true, "a new round begins with a notification")
     }
@@ -80,7 +80,7 @@ struct NonStopTests {
         #expect(actions(client) == [.proceed, .proceed, .proceed])
     }
 
-    @Test("vCont;t stops who moves, without a signal, and is nothing to who stands still")
+    @Test("vCont;t stops a vCPU that moves, without a signal, and does nothing to one that is stopped")
     func stopThreads() {
         let client = client()
         _ = client.ask("vCont;c:p1.1;c:p1.2")
@@ -108,7 +108,7 @@ struct NonStopTests {
         #expect(actions(client) == nil)
     }
 
-    @Test("? tells of one who stands still, and of the others once the client sends somebody off")
+    @Test("? reports one stopped vCPU, and the others once the client resumes one")
     func stopReason() {
         let client = client()
         #expect(client.ask("?").contains("thread:p1.1;"))
@@ -120,7 +120,7 @@ struct NonStopTests {
         #expect(client.ask("vStopped").contains("thread:p1.3;"))
         #expect(client.ask("vStopped") == "OK")
         #expect(client.replies("vCont;c") == ["OK"])
-        #expect(client.ask("?") == "OK", "nobody stands still")
+        #expect(client.ask("?") == "OK", "no vCPU is stopped")
     }
 
     @Test("while the machine moves a packet asks for a pause")
@@ -143,7 +143,7 @@ struct NonStopTests {
         #expect(client.target.armed.planted.count == 1)
     }
 
-    @Test("back in all-stop mode everyone stands still, and resumes are answered by the stop")
+    @Test("back in all-stop mode every vCPU is stopped, and resumes are answered by the stop")
     func leave() {
         let client = client()
         _ = client.ask("vCont;c")
@@ -161,7 +161,7 @@ struct NonStopTests {
         #expect(stop(client, 0, .ended(.exited(status: 3))) == ["%Stop:W03;process:1"])
     }
 
-    @Test("a reset stops who moves, which is told; a notification under way stays the first")
+    @Test("a reset stops a vCPU that moves, which is reported; a notification under way stays the first")
     func reset() {
         let client = client()
         _ = client.ask("vCont;c:p1.1;c:p1.2")
@@ -178,7 +178,7 @@ struct NonStopTests {
 
         _ = client.ask("vCont;c")
         _ = actions(client)
-        #expect(client.replies("qRcmd,7265736574").contains { $0.contains("Stop:") }, "it is told at once")
+        #expect(client.replies("qRcmd,7265736574").contains { $0.contains("Stop:") }, "it is reported at once")
     }
 
     @Test("no console packet is sent while the machine moves")

@@ -27,7 +27,7 @@ struct SessionTests {
     }
 
     @Test(
-        "what nobody knows gets the empty reply",
+        "what is not known gets the empty reply",
         arguments: [
             "", "qNonsense", "vMustReplyEmpty", "vFile:setfs:0", "QNonsense:1", "bc", "bs", "qTStatus", "qOffsets",
             "qXfer:auxv:read::0,100", "B1000", "A", "y", "t", "_M1000,rw", "_m1000", "qGetWorkingDir",

@@ -7,7 +7,7 @@ import Primitives
 /// Memory from address 0 on, that the guest and the debugger share.
 final class SimulatedMemory: PhysicalMemory {
     var bytes: [UInt8]
-    /// What is told of it.
+    /// The ranges that it reports.
     var ranges: [Range<PhysicalAddress>]
 
     init(_ bytes: [UInt8]) {
@@ -38,7 +38,7 @@ final class SimulatedMemory: PhysicalMemory {
     }
 }
 
-/// A machine that stands still: memory, registers and a page map, and a record of what was armed.
+/// A machine that is stopped: memory, registers and a page map, and a record of what was armed.
 final class SimulatedTarget: DebugTarget {
     static let pageSize: UInt64 = 0x1000
 

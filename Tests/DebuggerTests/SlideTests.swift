@@ -24,10 +24,10 @@ struct SlideTests {
     private static let note =
         "OSRELEASE=6.1.0-7\nBUILD-ID=0123456789abcdef0123456789abcdef01234567\nKERNELOFFSET=1a000000\n"
 
-    @Test("gdb is told where the first segment is")
+    @Test("gdb gets the place of the first segment")
     func segments() { #expect(Conversation(target(note: Self.note)).ask("qOffsets") == "TextSeg=ffffffff9b000000") }
 
-    @Test("LLDB, which takes a segment's place for an offset, is told the offset; its process information has it too")
+    @Test("LLDB, which takes a segment's place for an offset, gets the offset; its process information has it too")
     func offsets() {
         let client = Conversation(target(note: Self.note))
         #expect(client.ask("QListThreadsInStopReply") == "OK")
@@ -36,7 +36,7 @@ struct SlideTests {
         #expect(info.contains(";main-binary-uuid:0123456789abcdef0123456789abcdef01234567;main-binary-slide:1a000000;"))
     }
 
-    @Test("monitor kaslr says where it is, how that is known, and what to tell gdb")
+    @Test("monitor kaslr says where it is, how that is known, and what to give gdb")
     func command() {
         let text = Conversation(target(note: Self.note)).monitor("kaslr")
         for part in [

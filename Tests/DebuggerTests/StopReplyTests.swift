@@ -10,7 +10,7 @@ import Testing
 struct StopReplyTests {
     private static let address = VirtualAddress(0x1234)
 
-    /// A stop with the signal and the reason that a client with all features is told.
+    /// A stop with the signal and the reason that a client with all features gets.
     struct Row: CustomTestStringConvertible, Sendable {
         let cause: StopCause
         let start: String
@@ -73,7 +73,7 @@ struct StopReplyTests {
         for _ in 0..<2 { #expect(client.stop(caught).count == 2) }
     }
 
-    @Test("a client that does not know swbreak and hwbreak is told a plain trap")
+    @Test("a client that does not know swbreak and hwbreak gets a plain trap")
     func plainClient() {
         let client = Conversation(features: "")
         let reply = client.stop(StopEvent(.breakpoint(Self.address), on: 0))
@@ -90,7 +90,7 @@ struct StopReplyTests {
         #expect(client.stop(StopEvent(.breakpoint(VirtualAddress(0x1235)), on: 0))[0].hasPrefix("T05swbreak:;"))
     }
 
-    @Test("what the user is told comes on the console before the stop")
+    @Test("the explanation comes on the console before the stop")
     func account() {
         let client = Conversation()
         let replies = client.stop(StopEvent(.tripleFault, on: 0, account: "triple fault: #PF in the IDT"))

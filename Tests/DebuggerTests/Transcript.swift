@@ -10,7 +10,7 @@ import Testing
 ///     # a remark
 ///     -> packet              the client sends it; `Ctrl-C` is the interrupt byte
 ///     <- reply               what it gets; `...` at the end stands for any rest, `\xNN` for a byte
-///     !! processors 2        what the machine is, or does, or was told to do (see `Directive`)
+///     !! processors 2        what the machine is, or does, or is to do (see `Directive`)
 struct Transcript: CustomTestStringConvertible, Sendable {
     let name: String
     let lines: [Line]
@@ -175,7 +175,7 @@ final class Replayer {
         }
     }
 
-    /// `stop PROCESSOR CAUSE [ADDRESS]`, or `stop PROCESSOR CAUSE: what the user is told`.
+    /// `stop PROCESSOR CAUSE [ADDRESS]`, or `stop PROCESSOR CAUSE: the explanation`.
     private func stop(_ words: [String]) throws {
         let address = VirtualAddress(words.count > 3 ? UInt64(words[3], radix: 16) ?? 0 : 0)
         let name = words[2].hasSuffix(":") ? String(words[2].dropLast()) : words[2]

@@ -37,7 +37,7 @@ import Testing
         #expect(read(&one, 0x0c, at(100_000)) == 0)
         #expect(read(&one, 0x0c, at(Self.second + 1)) == 0x50)
         #expect(!one.interruptLevel && read(&one, 0x0c, at(Self.second + 2)) == 0)
-        #expect(one.due(at: at(Self.second + 2)) == nil, "nobody wants to know")
+        #expect(one.due(at: at(Self.second + 2)) == nil, "it is not asked for")
     }
 
     @Test("the update-ended interrupt comes with each second, and its line is high until register C is read")
@@ -137,7 +137,7 @@ import Testing
         #expect(one.interruptLevel && read(&one, 0x0c, WallTime(start + wait)) & 0xa0 == 0xa0)
     }
 
-    @Test("an alarm in a time that nobody looked at is not missed")
+    @Test("an alarm in a time that was not read is not missed")
     func alarmInBetween() {
         var one = clock(0x22)
         for (cell, value) in [(0x05, 0xff), (0x03, 0x01), (0x01, 0x00)] as [(UInt8, UInt8)] {

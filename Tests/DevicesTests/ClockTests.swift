@@ -94,7 +94,7 @@ import Testing
         for cell in [0x00, 0x02, 0x04, 0x06, 0x07, 0x08, 0x09, 0x32] as [UInt8] {
             write(&clock, cell, read(&model, cell, Self.leapDay), WallTime(1_005))
         }
-        #expect(read(&clock, 0x00, WallTime(5_000)) == 9, "the time stands still")
+        #expect(read(&clock, 0x00, WallTime(5_000)) == 9, "the time is stopped")
         write(&clock, 0x0b, mode, WallTime(2_000))
         let later = WallTime(2_000 + 86_400)
         let expected = WallTime(Self.leapDay.seconds + 86_400)

@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(
-        "page faults are told in words",
+        "page faults are explained in words",
         arguments: [
             (0x00, "read from a not-present page from CPL0"),
             (0x02, "write to a not-present page from CPL0"),
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test(
-        "selector error codes are told in words",
+        "selector error codes are explained in words",
         arguments: [
             (0x0000, "no selector"), (0x0001, "no selector, while delivering an event"),
             (0x0010, "selector 0x0010 of the GDT"), (0x0014, "selector 0x0010 of the LDT"),

@@ -79,7 +79,7 @@ import Testing
         #expect(table(mode).entryAddress(of: 14) == VirtualAddress(UInt64(0x1000 + 14 * size)))
     }
 
-    @Test("what stops a delivery at its gate is told in words")
+    @Test("what stops a delivery at its gate is explained in words")
     func whatStopsADeliveryAtItsGateIsToldInWords() {
         let good = Self.entry(.long, offset: 0x1000)
         #expect(
@@ -129,7 +129,7 @@ import Testing
     private static let code32: UInt64 = 0x00cf_9a00_0000_ffff
 
     @Test(
-        "what stops a delivery at its handler is told in words",
+        "what stops a delivery at its handler is explained in words",
         arguments: [
             (.long, 0x08, 0x1000, code64, nil),
             (.protected, 0x08, 0x1000, code32, nil),

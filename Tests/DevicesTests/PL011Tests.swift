@@ -122,7 +122,7 @@ private typealias Interrupts = PL011.Interrupts
         #expect(!uart.interruptLevel)
     }
 
-    @Test("a byte too many is lost, and told with the next read and by the error interrupt until cleared")
+    @Test("a byte too many is lost, and reported with the next read and by the error interrupt until cleared")
     func overrun() {
         var uart = opened(mask: [.overrunError])
         let accepted = (1...17).map { uart.receive(UInt8($0)) }

@@ -103,7 +103,7 @@ private typealias Register = UART16550.Register
         #expect(uart.get(Register.data) == 0)
     }
 
-    @Test("a break is told when it is the oldest byte")
+    @Test("a break is reported when it is the oldest byte")
     func aBreakIsToldWhenItIsTheOldestByte() {
         var uart = opened(enable: 0x05)
         #expect(uart.receive(7) == true)
@@ -214,7 +214,7 @@ private typealias Register = UART16550.Register
         #expect(uart.get(Register.modemStatus) & 0xf0 == inputs)
     }
 
-    @Test("the ring indicator tells only that it went off")
+    @Test("the ring indicator reports only that it went off")
     func theRingIndicatorTellsOnlyThatItWentOff() {
         var uart = UART16550()
         uart.put(0x1f, Register.modemControl)
@@ -238,7 +238,7 @@ private typealias Register = UART16550.Register
 
     // MARK: Drivers
 
-    /// The steps of Linux's drivers/tty/serial/8250 autoconfig, as far as they tell a 16550A from its relatives.
+    /// The steps of Linux's drivers/tty/serial/8250 autoconfig, as far as they distinguish a 16550A from its relatives.
     @Test("the Linux driver finds a 16550A")
     func theLinuxDriverFindsA16550A() {
         var uart = UART16550()

@@ -32,13 +32,13 @@ private let expressions: [[UInt8]] = [
     [0x22, 9, 0x22, 3, 0x22, 2, 0x33, 0x2b, 0x32, 1, 0x04, 0x05, 0x02, 0x29, 0x27],
     // Divisions and remainders of the extremes
     [0x26, 0, 3, 0x26, 0, 2, 0x05, 0x26, 0, 3, 0x26, 0, 2, 0x07, 0x0f, 0x27],
-    // if a constant goto the end, else go round for ever
+    // if a constant goto the end, else go round forever
     [0x22, 1, 0x20, 0, 8, 0x21, 0, 0, 0x22, 7, 0x27],
     [0x21, 0, 0],
     [0x22, 1, 0x26, 0, 2, 0x22, 3, 0x22, 0, 0x22, 0] + printf("%d %lu %s\\n", arguments: 3) + [0x27],
     [0x26, 0, 3, 0x22, 0, 0x22, 0] + printf("%-08.3lx%%%c", arguments: 1) + [0x27],
     [0x26, 0, 3, 0x26, 0, 2, 0x22, 0, 0x22, 0] + printf("%*d|%.*s", arguments: 2) + [0x27],
-    // A printf that goes round for ever
+    // A printf that goes round forever
     [0x22, 0, 0x22, 0, 0x22, 0] + printf("%1024s", arguments: 1) + [0x21, 0, 0],
 ]
 

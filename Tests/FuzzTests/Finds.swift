@@ -15,7 +15,7 @@ struct Find: CustomTestStringConvertible, Sendable {
             name: "a printf's width was INT64_MIN, from which nothing can be subtracted", entry: "agent-expression",
             input: printf("%*d|%.*s", [1 << 63, 1, 1 << 63, 1], end: [0x27])),
         Find(
-            name: "a printf that went round for ever filled memory", entry: "agent-expression",
+            name: "a printf that went round forever filled memory", entry: "agent-expression",
             input: printf("%1024d%1024d%1024d%1024d", [], end: [0x21, 0, 0])),
         Find(
             name: "branches were looked up one by one, 5,000 times among 5,000", entry: "agent-expression",

@@ -188,7 +188,7 @@ import Testing
         #expect(json?["trigger"] as? String == "level" && json?["last_ns"] as? Int == 1_000)
     }
 
-    @Test("the controllers are told in the words people know")
+    @Test("the controllers are described in the usual words")
     func theControllersAreTold() throws {
         let pc = machine()
         pc.initializePair()

@@ -120,7 +120,7 @@ struct GICBoardTests {
         }
     }
 
-    @Test("a caught interrupt is told when the processor takes it, others are not")
+    @Test("a caught interrupt is reported when the processor takes it, others are not")
     func arrival() {
         let board = board()
         board.value.caught = [33]

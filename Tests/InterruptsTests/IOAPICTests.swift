@@ -146,7 +146,7 @@ import Testing
         #expect(pc.take(1) == 0x34)
     }
 
-    @Test("a message that nobody accepts is lost and told")
+    @Test("a message that no local APIC accepts is lost and recorded")
     func aMessageThatNobodyAcceptsIsLost() {
         let pc = machine()
         pc.program(4, 0x8041, to: 7)

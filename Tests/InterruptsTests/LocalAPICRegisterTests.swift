@@ -238,7 +238,7 @@ import Testing
         #expect(pc.take() == 0xfe)
     }
 
-    @Test("an illegal vector in the error entry itself does not go on for ever")
+    @Test("an illegal vector in the error entry itself does not go on forever")
     func anIllegalVectorInTheErrorEntryEnds() {
         let pc = machine()
         pc.put(0x370, 0x02)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Interrupts
 
-/// What a guest is told that it does wrong, beyond what the tests of each controller expect.
+/// The mistakes of a guest that are recorded, beyond what the tests of each controller expect.
 @Suite struct MistakeTests {
     private func x2APIC() -> Board {
         let pc = machine()
@@ -47,7 +47,7 @@ import Testing
         #expect(pc.journal.warnings.entries[1].mistake.argument == 77)
     }
 
-    @Test("vectors of exceptions arrive, and are told", arguments: [16, 31, 32] as [UInt32])
+    @Test("vectors of exceptions arrive, and are recorded", arguments: [16, 31, 32] as [UInt32])
     func exceptionVectors(vector: UInt32) {
         let pc = machine()
         pc.message(0xfee0_0000, vector)

@@ -147,7 +147,7 @@ import Testing
 
     // MARK: In the machine
 
-    @Test("counter 0 interrupts a hundred times a second when told to, without drift")
+    @Test("counter 0 interrupts a hundred times a second when programmed so, without drift")
     func counter0Interrupts() {
         let pc = machine()
         pc.program(2, 0x30)

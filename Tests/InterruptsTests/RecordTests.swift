@@ -143,7 +143,7 @@ import Testing
         #expect(histogram.percentile(100) == .max && histogram.percentile(20) == 0)
     }
 
-    @Test("statistics are told as text and as JSON")
+    @Test("statistics are given as text and as JSON")
     func statisticsAreTold() throws {
         let statistics = served().journal.statistics
         #expect(statistics.text(.line(10)).contains("deliver->ack: p50 2.5us, p99 2.5us, max 2.5us"))

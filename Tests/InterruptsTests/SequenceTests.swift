@@ -6,7 +6,7 @@ import Testing
 
 /// What must hold whatever happens, kept by a book of its own: 10,000 random sequences of events.
 @Suite struct SequenceTests {
-    /// Interrupts of one processor: those owed to it and those it handles.
+    /// Interrupts of one processor: those pending for it and those it handles.
     private struct Book {
         var owed: Set<UInt8> = []
         var handling: [UInt8] = []
@@ -37,7 +37,7 @@ import Testing
         for _ in 0..<30 {
             if let wrong = event(pc, &book, &random) { return wrong }
         }
-        // Everything owed comes once nothing stands in its way.
+        // Everything pending comes once nothing stands in its way.
         for line in Self.lines.values { pc.line(line, false) }
         book.up = []
         pc.put(0x080, 0)
@@ -81,7 +81,7 @@ import Testing
         return nil
     }
 
-    /// The processor takes an interrupt, which must be the most urgent one owed, if that beats what it is doing.
+    /// The processor takes an interrupt, which must be the most urgent one pending, if that beats what it is doing.
     private func take(_ pc: Board, _ book: inout Book) -> String? {
         let busy = max(book.tpr >> 4, (book.handling.max() ?? 0) >> 4)
         let expected = book.owed.max().flatMap { $0 >> 4 > busy ? $0 : nil }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Interrupts
 
-/// Controllers whose local APICs are somebody else's.
+/// Controllers whose local APICs are the kernel's.
 @Suite("Without local APICs") struct SplitTests {
     private func split(_ processors: Int = 1) -> PCInterruptController {
         var configuration = PCInterruptController.Configuration()
@@ -52,7 +52,7 @@ import Testing
         #expect(controller.journal.statistics[.line(4)]?[.endOfInterrupt] == 2)
     }
 
-    @Test("what nobody accepts leaves no trace in the pin")
+    @Test("what no local APIC accepts leaves no trace in the pin")
     func lost() {
         var controller = split()
         _ = route(4, 0x8044, &controller)
@@ -63,7 +63,7 @@ import Testing
         #expect(controller.journal.warnings.entries.map(\.mistake.kind) == [.nobodyAccepted])
     }
 
-    @Test("ends must be told of level-triggered pins, masked ones too, and of no others")
+    @Test("ends of interrupt must be reported for level-triggered pins, masked ones too, and of no others")
     func levelPins() {
         var controller = split()
         _ = route(4, 0x8044, &controller)
@@ -88,7 +88,7 @@ import Testing
         #expect(kinds(controller).suffix(2) == ["pend", "ack"])
     }
 
-    @Test("the local APIC's page is somebody else's")
+    @Test("the local APIC's page is not theirs")
     func page() {
         var controller = split()
         #expect(!controller.claims(PhysicalAddress(0xfee0_0000), 0))

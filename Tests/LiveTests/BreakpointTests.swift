@@ -38,7 +38,7 @@ extension Live {
             #expect(gdb["print counter"].hasSuffix("= 6"))
         }
 
-        @Test("watch tells each change of a counter, with the line after it", .needs(.kvm, .gdb))
+        @Test("watch reports each change of a counter, with the line after it", .needs(.kvm, .gdb))
         func watch() throws {
             let gdb = try hello(["watch counter", "continue", "continue", "backtrace", "delete", "continue"])
             for (command, old, new) in [(gdb["continue"], 0, 1), (gdb["continue", 2], 1, 2)] {

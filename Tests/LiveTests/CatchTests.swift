@@ -3,7 +3,7 @@ import Testing
 extension Live {
     /// `monitor catch` for what a processor does by itself.
     @Suite("monitor catch") struct Catches {
-        @Test("exception by name, by number and all: before the handler runs, with an account", .needs(.kvm))
+        @Test("exception by name, by number and all: before the handler runs, with an explanation", .needs(.kvm))
         func exceptions() throws {
             let symbols = try Symbols(guest: "user")
             let stubvisor = try Stubvisor(guest: "user")
@@ -71,7 +71,7 @@ extension Live {
             #expect(try guest.monitor("why").contains("takes #DE (0, divide error) at 0x0:0x7c0e, real mode"))
         }
 
-        @Test("msr tells what was written and read, and the guest goes on with it", .needs(.kvm))
+        @Test("msr reports what was written and read, and the guest goes on with it", .needs(.kvm))
         func registers() throws {
             let symbols = try Symbols(guest: "user")
             let stubvisor = try Stubvisor(guest: "user")

@@ -3,7 +3,7 @@ import Testing
 
 extension Live {
     @Suite("connections") struct Connections {
-        /// What a client can see of a machine that stands still.
+        /// What a client can see of a machine that is stopped.
         private struct View: Equatable {
             let registers: String
             let memory: [UInt8]
@@ -83,7 +83,7 @@ extension Live {
             #expect(try first.stop().kind == "T02")
         }
 
-        @Test("gdb refused tells its user why", .needs(.kvm, .gdb))
+        @Test("gdb refused shows its user why", .needs(.kvm, .gdb))
         func secondGDB() throws {
             let stubvisor = try Stubvisor(guest: "hello")
             let first = try stubvisor.attach()

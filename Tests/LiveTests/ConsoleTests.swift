@@ -3,7 +3,7 @@ import Testing
 
 extension Live {
     @Suite("console and host I/O") struct ConsoleIO {
-        /// mov dx, 0x3f8; mov al, 'A'; then out dx, al for ever.
+        /// mov dx, 0x3f8; mov al, 'A'; then out dx, al forever.
         static let talker: [UInt8] = [0xba, 0xf8, 0x03, 0xb0, 0x41, 0xee, 0xeb, 0xfd]
 
         static func flat(_ name: String, _ bytes: [UInt8]) throws -> [String] {

@@ -3,7 +3,7 @@ import Testing
 extension Live {
     /// Large numbers of hits, of which every one counts.
     @Suite("exact hits") struct ExactHits {
-        /// Each stop is checked against the guest's own counter: a stop that was lost or told twice is off by one.
+        /// Each stop is checked against the guest's own counter: a stop that was lost or reported twice is off by one.
         @Test("two vCPUs that hit one breakpoint 10,000 times each stop 20,000 times", .needs(.kvm))
         func everyHitStops() throws {
             let rounds = UInt64(Patience.rounds(10_000))

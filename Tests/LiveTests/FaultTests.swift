@@ -3,7 +3,8 @@ import Testing
 extension Live {
     @Suite("guests that die, halt or handle their own traps") struct Faults {
         @Test(
-            "a triple fault stops with the registers of the fault and an account of it", .needs(.kvm, .faultRegisters))
+            "a triple fault stops with the registers of the fault and an explanation of it",
+            .needs(.kvm, .faultRegisters))
         func tripleFault() throws {
             let symbols = try Symbols(guest: "faulty")
             let stubvisor = try Stubvisor(guest: "faulty")
@@ -50,7 +51,7 @@ extension Live {
         }
 
         @Test(
-            "without a debugger a triple fault ends with status 70 and the account on standard error", .needs(.kvm),
+            "without a debugger a triple fault ends with status 70 and the explanation on standard error", .needs(.kvm),
             arguments: [["--gdb", "none"], ["--gdb", "127.0.0.1:0", "--running"]])
         func tripleFaultAlone(options: [String]) throws {
             let end = try Program.run([Places.stubvisor, "run"] + options + [Guest.path("faulty")])
@@ -187,7 +188,8 @@ extension Live {
         ]
 
         @Test(
-            "a triple fault's account names what began it, and not an old page fault", .needs(.kvm, .faultRegisters),
+            "a triple fault's explanation names what began it, and not an old page fault",
+            .needs(.kvm, .faultRegisters),
             arguments: [
                 ([0x31, 0xc9, 0xf7, 0xf1], 2, "#DE (0, divide error): a division by zero"),
                 (

@@ -75,14 +75,14 @@ extension Live {
             #expect(try guest.monitor("info gic").contains("(idle)"))
         }
 
-        @Test("irq break stops at each station on its way", .needs(.kvm))
-        func stations() throws {
+        @Test("irq break stops at each event", .needs(.kvm))
+        func events() throws {
             let (guest, symbols) = try guest(in: 1)
-            for (station, words) in [("pend", "became pending"), ("ack", "was acknowledged"), ("eoi", "was ended")] {
-                #expect(try guest.monitor("irq break 33 on \(station)").contains("interrupt 33, \(station)"))
+            for (event, words) in [("pend", "became pending"), ("ack", "was acknowledged"), ("eoi", "was ended")] {
+                #expect(try guest.monitor("irq break 33 on \(event)").contains("interrupt 33, \(event)"))
                 _ = try guest.monitor("inject-irq 33")
                 #expect(try guest.resume().kind == "T05")
-                #expect(guest.console.contains("interrupt 33 \(words)"), "\(station)")
+                #expect(guest.console.contains("interrupt 33 \(words)"), "\(event)")
                 let list = try guest.monitor("catch list")
                 _ = try guest.monitor("uncatch \(list.prefix { $0 != ":" })")
                 // To where nothing is under way.

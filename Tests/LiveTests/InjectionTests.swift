@@ -58,7 +58,7 @@ extension Live.Interrupts {
             guard try guest.request("vCont;c") == "OK" else { throw LiveError("it does not go on") }
         }
 
-        /// Asks for a stop that is told by a notification, and takes it.
+        /// Asks for a stop that is reported by a notification, and takes it.
         private func halt(_ packet: String) throws {
             guard try guest.request(packet) == "OK" else { throw LiveError("\(packet) is refused") }
             _ = try guest.notification()

@@ -12,7 +12,7 @@ extension Live.Interrupts {
             let pc: String
         }
 
-        /// All of a PC's. That nobody accepted a message, without the reason, is told under `--irqchip split` only.
+        /// All of a PC's. That no local APIC accepted a message, without the reason, is recorded under `--irqchip split` only.
         private static let kinds = GuestMistake.Kind.allCases.filter {
             !GuestMistake.Kind.ofGIC.contains($0) && $0 != .nobodyAccepted
         }

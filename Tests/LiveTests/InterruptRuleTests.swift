@@ -19,7 +19,7 @@ extension Live.Interrupts {
             "what the kernel's local APICs have to do with them holds too", .needs(.kvm),
             arguments: ["kernel", "split"])
         func kernels(controller: String) throws {
-            // A KVM that emulates kernel mode does not tell its local APIC of CR8, or serves it late.
+            // A KVM that emulates kernel mode does not give its local APIC the CR8, or serves it late.
             let own = try failures(controller).filter { !$0.contains("CR8") && !$0.contains("an interrupt comes") }
             #expect(own == [])
         }

@@ -202,7 +202,7 @@ extension Live {
                 #expect(isInOrder, "the interrupt number \(number): \(Array(round))")
             }
             #expect(zip(timer, timer.dropFirst()).allSatisfy { ($0.ts ?? 0) <= ($1.ts ?? 0) })
-            // The time in service is that between the two stations.
+            // The time in service is that between the two events.
             let services = events.filter { $0.ph == "X" && $0.args?.irq == "v112" }
             let starts = timer.filter { $0.name.hasPrefix("ack") }.suffix(services.count)
             let ends = timer.filter { $0.name.hasPrefix("eoi") }.suffix(services.count)

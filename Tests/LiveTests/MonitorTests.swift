@@ -75,7 +75,7 @@ extension Live {
             #expect(try attached().monitor("capabilities") == doctor.output)
         }
 
-        @Test("unique abbreviations work, others and unknown words are told apart", .needs(.kvm))
+        @Test("unique abbreviations work, others and unknown words are distinguished", .needs(.kvm))
         func abbreviations() throws {
             let guest = try attached()
             #expect(try guest.monitor("w") == guest.monitor("why"))

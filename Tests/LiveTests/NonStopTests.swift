@@ -2,9 +2,9 @@ import Foundation
 import Testing
 
 extension Live {
-    /// Each vCPU stops and goes on by itself. GDB manual, "Remote Non-Stop".
+    /// Each vCPU stops and resumes by itself. GDB manual, "Remote Non-Stop".
     @Suite("non-stop mode") struct NonStop {
-        /// A guest whose vCPUs count for ever once both have come by `count`, where both stand.
+        /// A guest whose vCPUs count forever once both have come by `count`, where both stand.
         private func counting() throws -> (guest: RemoteClient, symbols: Symbols) {
             let symbols = try Symbols(guest: "smp")
             let guest = try Stubvisor(guest: "smp", ["--cpus", "2"]).attach()
@@ -33,7 +33,7 @@ extension Live {
             return stops
         }
 
-        @Test("memory is read and counts on while a vCPU runs, and the other stands still", .needs(.kvm))
+        @Test("memory is read and counts on while a vCPU runs, and the other is stopped", .needs(.kvm))
         func memoryWhileRunning() throws {
             let (guest, symbols) = try counting()
             let counters = try symbols["counters"]
@@ -45,7 +45,7 @@ extension Live {
                 #expect(now > last, "vCPU 0 counts while it is asked")
                 last = now
             }
-            #expect(try guest.word(at: counters + 8) == other, "vCPU 1 was not told to move")
+            #expect(try guest.word(at: counters + 8) == other, "vCPU 1 was not resumed")
             #expect(try guest.request("vCont;t:p1.1") == "OK")
             let stop = try stops(1, of: guest)[0]
             #expect(stop.kind == "T00")
@@ -77,7 +77,7 @@ extension Live {
             }
         }
 
-        @Test("every hit of two vCPUs is told, and each goes on from its own", .needs(.kvm))
+        @Test("every hit of two vCPUs is reported, and each resumes from its own", .needs(.kvm))
         func exactHits() throws {
             let (guest, symbols) = try counting()
             let counters = try symbols["counters"]
@@ -125,7 +125,7 @@ extension Live {
             #expect(places == expected)
         }
 
-        @Test("the guest's end is told, and so is a machine that stands still to the next client", .needs(.kvm))
+        @Test("the guest's end is reported, and to the next client so is a machine that is stopped", .needs(.kvm))
         func ending() throws {
             let server = try Stubvisor(guest: "hello")
             let guest = try server.attach()

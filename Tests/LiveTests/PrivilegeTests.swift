@@ -126,7 +126,7 @@ extension Live {
             let before = try ticks(guest.stubvisor.program)
             let others = try (0..<3).map { _ in try guest.stubvisor.connect() }
             #expect(!guest.stubvisor.program.read(within: 2, until: { _ in false }))
-            // Whoever spins has used up most of two seconds, or half of them where others want the processors.
+            // A thread that spins has used up most of two seconds, or half of them where others want the processors.
             #expect(try ticks(guest.stubvisor.program) - before < 50)
             #expect(guest.stubvisor.program.errors.components(separatedBy: "cannot take a client").count == 2)
             try limitDescriptors(of: guest.stubvisor.program, to: 1024)

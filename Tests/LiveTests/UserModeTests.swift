@@ -251,7 +251,7 @@ extension Live {
             #expect(try guest.register("cs") == 0x23)
         }
 
-        @Test("a breakpoint in the guest's own #BP handler and one in user mode are both told", .needs(.kvm, .gdb))
+        @Test("a breakpoint in the guest's own #BP handler and one in user mode are both reported", .needs(.kvm, .gdb))
         func handler() throws {
             let gdb = try user([
                 "set var traps_wanted = 1", "break *on_breakpoint", "break mix", "continue", "continue",

@@ -35,7 +35,7 @@ extension Live {
         }
 
         @Test(
-            "64 at once, of 1 byte to 1 MiB: each touch is told once, with its address and its vCPU", .needs(.kvm),
+            "64 at once, of 1 byte to 1 MiB: each access is reported once, with its address and its vCPU", .needs(.kvm),
             arguments: [(1, 1), (2, 2), (2, 3)] as [(Int, UInt64)])
         func many(cpus: Int, seed: UInt64) throws {
             var random = Seeded(seed)
@@ -62,7 +62,7 @@ extension Live {
             #expect(try guest.server.program.end().output == "touched 1, counted 6000\n")
         }
 
-        @Test("the guest stands behind an instruction that touched, a repeated one too", .needs(.kvm))
+        @Test("the guest stands behind an instruction that accessed it, a repeated one too", .needs(.kvm))
         func behind() throws {
             let guest = try WatchGuest()
             let place = guest.arena + 0x100
@@ -81,7 +81,7 @@ extension Live {
             #expect(try guest.next() == nil)
         }
 
-        @Test("what one instruction touches besides is told next, without running", .needs(.kvm))
+        @Test("what one instruction accesses besides is reported next, without running", .needs(.kvm))
         func second() throws {
             let guest = try WatchGuest()
             try guest.takeRegisters()
@@ -96,7 +96,7 @@ extension Live {
             #expect(try guest.next()?.address == low + 2)
             #expect(try guest.next()?.address == high)
             #expect(try guest.client.register("rip") == place)
-            // What is removed before it is told is not told.
+            // What is removed before it is reported is not reported.
             #expect(try guest.next()?.address == low, "the second store")
             for watchpoint in watchpoints[1...] {
                 #expect(try guest.client.remove(watchpoint.kind, at: watchpoint.address, length: 4) == "OK")
@@ -104,7 +104,7 @@ extension Live {
             #expect(try guest.next() == nil)
         }
 
-        @Test("a step over an access tells it, too", .needs(.kvm))
+        @Test("a step over an access reports it, too", .needs(.kvm))
         func stepping() throws {
             let guest = try WatchGuest()
             try guest.prepare([Touch(how: .load, address: guest.arena)])
@@ -149,7 +149,7 @@ extension Live {
             #expect(try stubvisor.program.end().output == "breakpoints 3\ncalls 5\nundefined 2\n")
         }
 
-        @Test("what an interrupt pushes onto a watched address is told", .needs(.kvm, .deliveryTold))
+        @Test("what an interrupt pushes onto a watched address is reported", .needs(.kvm, .deliveryReported))
         func pushed() throws {
             let guest = try WatchGuest()
             try guest.set("interrupts_wanted", to: 1)
@@ -167,7 +167,7 @@ extension Live {
             #expect(try guest.client.register("rip") &- guest.symbols["on_interrupt"] < 8)
         }
 
-        @Test("reads of a page that the guest runs code on are told, and its breakpoints hit", .needs(.kvm))
+        @Test("reads of a page that the guest runs code on are reported, and its breakpoints hit", .needs(.kvm))
         func code() throws {
             let symbols = try Symbols(guest: "hello")
             let stubvisor = try Stubvisor(guest: "hello")

@@ -61,7 +61,9 @@ import Testing
                 == .externalAbort(syndrome: 0x9600_0010, address: PhysicalAddress(0x7000)))
     }
 
-    @Test("an MSR that the filter holds back is told from one that KVM refuses", arguments: [1, 2, 4] as [UInt64])
+    @Test(
+        "an MSR that the filter holds back is distinguished from one that KVM refuses",
+        arguments: [1, 2, 4] as [UInt64])
     func registerReasons(reason: UInt64) throws {
         // error and padding, reason and index, data.
         let words = [0, reason | 0x1b << 32, 77] as [UInt64]

@@ -226,7 +226,7 @@ struct InterruptControllerTests {
     private func compareIO(_ pair: Pair, _ place: String) throws {
         let kernel = try pair.kernel.chips().ioapic
         #expect(kernel.id == pair.model.ioapic.id && kernel.selected == pair.model.ioapic.selected, "\(place)")
-        // KVM does not tell of a line that is up when its edge has been sent.
+        // KVM does not report a line that is up when its edge has been sent.
         #expect(kernel.lines & ~pair.model.ioapic.lines == 0, "\(place)")
         for pin in 0..<IOAPIC.pins {
             // KVM stores reserved bits 17 to 55; the model has them zero.

@@ -90,7 +90,7 @@ struct InterruptEventTests {
         #expect(try board.chips().pair.request & 8 != 0)
     }
 
-    @Test("a message that nobody hears is told from one that was taken")
+    @Test("a message that no local APIC takes is distinguished from one that was taken")
     func nobody() throws {
         let board = try board(.split)
         #expect(try board.vm.signal(address: 0xfee0_0000, data: UInt32(Self.vector)))

@@ -50,9 +50,9 @@ struct SplitControllerTests {
         }
     }
 
-    /// KVM tells of an EOI at the next entry, which a software KVM may have many instructions later: one that does
+    /// KVM reports an EOI at the next entry, which a software KVM may have many instructions later: one that does
     /// nothing, in a run of its own.
-    private func settle(_ pair: Pair) throws {
+    private func waitForEnd(_ pair: Pair) throws {
         try pair.flush()
         pair.store(Self.page + 0x80, 0)
         try pair.flush()
@@ -67,7 +67,7 @@ struct SplitControllerTests {
             pair.store(Self.page + 0xd0, 0x0100_0000)
             pair.store(Self.page + 0x350, 0x1_0000)
             for _ in 0..<50 { try step(pair, &random) }
-            try settle(pair)
+            try waitForEnd(pair)
             try compare(pair, "seed \(seed)")
         }
     }
@@ -87,7 +87,7 @@ struct SplitControllerTests {
         case 12..<15: try pair.take()
         default:
             pair.store(Self.page + 0xb0, 0)
-            try settle(pair)
+            try waitForEnd(pair)
         }
     }
 

@@ -123,7 +123,7 @@ struct StepTests {
 
     // MARK: - With an interrupt pending
 
-    /// Real mode: IRQ 0 at vector 0x20 by a timer of 1 kHz, whose handler counts at 0x600; then NOPs for ever.
+    /// Real mode: IRQ 0 at vector 0x20 by a timer of 1 kHz, whose handler counts at 0x600; then NOPs forever.
     private static let ticking: [UInt8] = [
         0xfa, 0x31, 0xc0, 0x8e, 0xd8, 0x8e, 0xc0,  // cli; ds = es = 0
         0xc7, 0x06, 0x80, 0x00, 0x3c, 0x7c,  // vector 0x20: offset 0x7c3c

@@ -70,7 +70,7 @@ extension Framer {
         return events
     }
 
-    /// What is owed to the client, which gets it.
+    /// The pending output, which the client gets.
     mutating func takeOutgoing() -> [UInt8] {
         defer { sent(outgoing.count) }
         return outgoing

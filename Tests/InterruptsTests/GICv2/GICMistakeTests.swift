@@ -3,7 +3,7 @@ import Testing
 
 @testable import Interrupts
 
-/// What a guest does wrong has no effect, or as little as possible, and is told.
+/// What a guest does wrong has no effect, or as little as possible, and is recorded.
 @Suite struct GICMistakeTests {
     @Test("EOI without acknowledge is ignored", arguments: [0, 1] as [UInt32])
     func endWithoutAcknowledge(mode: UInt32) {

@@ -188,7 +188,7 @@ import Testing
 
     // MARK: Rows and texts
 
-    @Test("info irqs lists what there is to tell, with priority, group, targets and source")
+    @Test("info irqs lists the interrupts in use, with priority, group, targets and source")
     func rows() throws {
         let gic = GICBoard(processors: 2)
         gic.put(0x184, 0xffff_fffe)

@@ -28,7 +28,7 @@ import Testing
         #expect(gic.get(0x200) == 1 << 20 && gic.get(0x204) == 0)
     }
 
-    @Test("KVM's, the GIC-400's and QEMU's personalities tell themselves apart")
+    @Test("KVM's, the GIC-400's and QEMU's personalities are distinguished")
     func personalities() {
         let kvm = GICBoard(.kvm, on: false)
         let gic400 = GICBoard(.gic400, on: false)
@@ -48,7 +48,7 @@ import Testing
     }
 
     @Test(
-        "TYPER tells lines and processors",
+        "TYPER reports lines and processors",
         arguments: [(32, 1, 0x00), (96, 2, 0x22), (256, 4, 0x67), (1020, 8, 0xff)] as [(Int, Int, UInt32)])
     func typer(interrupts: Int, processors: Int, expected: UInt32) {
         #expect(GICBoard(processors: processors, interrupts: interrupts, on: false).get(0x004) == expected)

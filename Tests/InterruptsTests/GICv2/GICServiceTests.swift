@@ -259,7 +259,7 @@ import Testing
         #expect(!gic.irq(0) && !gic.irq(2))
     }
 
-    @Test("HPPIR tells an SGI's source, as IAR will")
+    @Test("HPPIR reports an SGI's source, as IAR will")
     func sourceInHighestPending() {
         let gic = GICBoard(processors: 2)
         gic.send(5, to: 1, from: 1)

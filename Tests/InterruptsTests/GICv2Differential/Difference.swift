@@ -32,7 +32,7 @@ enum Difference: CaseIterable {
         case .maskedHighestPending:
             (
                 "GICV_HPPIR", "the interrupt's priority is not below GICV_PMR",
-                "HPPIR tells what is pending, not what may be signalled (section 4.4.7); QEMU applies the mask"
+                "HPPIR reports what is pending, not what may be signalled (section 4.4.7); QEMU applies the mask"
             )
         case .wholePriorityPreempts:
             (

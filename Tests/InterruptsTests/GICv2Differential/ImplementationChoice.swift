@@ -32,7 +32,7 @@ struct ImplementationChoice: Sendable, CustomStringConvertible {
             reason: "the value is reserved (section 4.3.15); QEMU sends to everybody, KVM and the model to nobody"),
         Self(
             trait: .maskedHighestPending, register: "GICC_HPPIR", condition: "the priority is not below GICC_PMR",
-            reason: "HPPIR tells what is pending, not what may be signalled (section 4.4.7); QEMU applies the mask"),
+            reason: "HPPIR reports what is pending, not what may be signalled (section 4.4.7); QEMU applies the mask"),
         Self(
             trait: .wholePriorityPreempts, register: "GICC_IAR, nIRQ, nFIQ",
             condition: "the group priority preempts, the whole priority would not",

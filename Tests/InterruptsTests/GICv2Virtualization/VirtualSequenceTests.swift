@@ -4,7 +4,7 @@ import Testing
 
 @testable import Interrupts
 
-/// What must hold whatever hypervisor, guest and devices do: random events, with a book of what is owed to whom.
+/// What must hold whatever hypervisor, guest and devices do: random events, with a book of what is pending where.
 @Suite struct VirtualSequenceTests {
     @Test(
         "no interrupt is lost or comes twice, senders are kept apart, and physical ones are deactivated exactly once",

@@ -81,7 +81,7 @@ import Testing
         ),
     ]
 
-    @Test("each request is the writes that have its effect, and is told of", arguments: forms.indices)
+    @Test("each request is the writes that have its effect, and is explained", arguments: forms.indices)
     func changes(index: Int) {
         let (request, changes, text) = Self.forms[index]
         let (done, _) = perform(request, Self.dump)
@@ -106,7 +106,7 @@ import Testing
         #expect(!done.result.isDone && done.changes.isEmpty && done.result.text.contains(text), "\(done.result.text)")
     }
 
-    @Test("whether it will come is told, with the first obstacle")
+    @Test("the forecast has the answer, with the first obstacle")
     func forecasts() {
         #expect(perform(.inject(36, cpu: 0, nil), GICv3Dump.on()).done.result.forecast == .delivers)
         var dump = GICv3Dump.on()

@@ -54,7 +54,7 @@ struct Need: Sendable {
     static let lldb = installed("lldb-19")
     static let clang = installed("clang")
 
-    /// What Tests/Lab/trixie takes to be made, as far as can be told without trying.
+    /// What Tests/Lab/trixie takes to be made, as far as is known without trying.
     static let trixie: Need = {
         guard getuid() == 0 else { return Need(missing: "a Debian trixie root, for gdb 16, takes root's rights") }
         let path = (try? Program.run([Trixie.script, "path"]))?.output.trimmingCharacters(in: .newlines) ?? ""
@@ -65,8 +65,9 @@ struct Need: Sendable {
     static let faultRegisters = Need(missing: hasSVM ? "kvm-amd resets the processor" : nil)
     static let resetByFault = Need(missing: hasSVM ? nil : "KVM keeps the registers here")
 
-    /// A data breakpoint on what an interrupt pushes is told once that has been delivered.
-    static let deliveryTold = Need(missing: hasSVM ? "an emulated SVM tells before the delivery, and not of it" : nil)
+    /// A data breakpoint on what an interrupt pushes is reported once that has been delivered.
+    static let deliveryReported = Need(
+        missing: hasSVM ? "an emulated SVM reports it before the delivery, and not of it" : nil)
 
     /// One instruction that meets two data breakpoints is reported with both.
     static let severalHits = Need(missing: hasSVM ? "an emulated SVM reports one data breakpoint at a time" : nil)

@@ -1,4 +1,4 @@
-/// The guest "watch", told what to touch, and what watchpoints ought to make of it.
+/// The guest "watch", given what to access, and what watchpoints ought to make of it.
 struct WatchGuest {
     enum How: UInt64, CaseIterable {
         case load, store, add, lockedAdd, copyFrom, fill
@@ -25,7 +25,7 @@ struct WatchGuest {
         var name: String { ["watch", "rwatch", "awatch"][kind - 2] }
     }
 
-    /// A stop as it is told.
+    /// A stop as it is reported.
     struct Report: Equatable, CustomStringConvertible {
         var name: String
         var address: UInt64
@@ -54,7 +54,7 @@ struct WatchGuest {
 
     static func bytes(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
 
-    /// Tells the guest what to do, in this order.
+    /// Gives the guest its work, in this order.
     func prepare(_ touches: [Touch]) throws {
         let table = touches.flatMap { touch in
             [UInt64(touch.cpu), touch.how.rawValue, touch.address, UInt64(touch.size)].flatMap(Self.bytes)
@@ -106,8 +106,8 @@ struct WatchGuest {
 }
 
 extension RemoteClient {
-    /// Takes the debug registers, where there are any, for memory at `start` that nobody touches: they know neither reads
-    /// alone nor where in a range it was touched, and emulated ones tell of one at a time.
+    /// Takes the debug registers, where there are any, for memory at `start` that is not accessed: they know neither reads
+    /// alone nor where in a range it was accessed, and emulated ones report one at a time.
     func takeDebugRegisters(at start: UInt64) throws {
         for number in 0..<4 {
             let place = start + 8 * UInt64(number)
