@@ -1,4 +1,4 @@
-// What the command line may say about an image. The raw values are the words that users type (INTERFACE.md).
+// What the command line may say about an image. The raw values are the words that users type.
 
 import Primitives
 

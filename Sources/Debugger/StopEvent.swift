@@ -52,7 +52,7 @@ package enum Ending: Equatable, Sendable {
     /// A debugger, or the user, ended it.
     case killed
 
-    /// The process's exit status. INTERFACE: "Exit status".
+    /// The process's exit status: `stubvisor help` lists them.
     package var status: UInt8 {
         switch self {
         case .poweredOff, .killed: 0

@@ -15,8 +15,8 @@ package enum Exit: Equatable, Sendable {
     case shutdown
     /// The processor refused to enter the guest, for a reason in its own numbering.
     case failEntry(hardwareReason: UInt64)
-    /// KVM gave up. Suberror 1: it could not emulate an instruction.
-    case internalError(suberror: UInt32, data: [UInt64])
+    /// KVM gave up.
+    case internalError(InternalError, data: [UInt64])
     /// Power-off, reset or crash by a firmware call (KVM_SYSTEM_EVENT_*).
     case systemEvent(UInt32)
     /// A signal, `immediate_exit`, or a start-up interrupt that a waiting processor took: nothing of the guest's.
@@ -25,7 +25,7 @@ package enum Exit: Equatable, Sendable {
     /// x86: a local APIC of the kernel's ended `vector`, which a level-triggered route of an I/O APIC here has.
     case endOfInterrupt(vector: UInt8)
     /// arm64: an access where there is no memory, by an instruction whose register and width the processor does not
-    /// tell, such as a load of a pair; ISS of ESR_EL2.
+    /// report, such as a load of a pair; ISS of ESR_EL2.
     case undecodedAccess(address: PhysicalAddress, syndrome: UInt64)
     /// x86: a read of a model-specific register that the filter holds back (see `VM.filter`), or that KVM refuses the
     /// guest.

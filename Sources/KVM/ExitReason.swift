@@ -29,8 +29,8 @@ extension Exit {
             nil
         case .undecodedAccess(let address, _): "KVM reports an access to \(address) that it did not decode"
         case .failEntry(let reason): "the processor refused to enter the guest: \(Self.text(ofEntryFailure: reason))"
-        case .internalError(let suberror, let data):
-            "KVM gave up: \(Self.text(ofSuberror: suberror))"
+        case .internalError(let error, let data):
+            "KVM gave up: \(error)"
                 + (data.isEmpty ? "" : ", data \(data.map { hexadecimal($0) }.joined(separator: " "))")
         case .systemEvent(let type): "KVM reports a system event: \(Self.text(ofSystemEvent: type))"
         case .hardwareUnknown(let reason):
@@ -64,17 +64,6 @@ extension Exit {
         case 6: "an encrypted guest ends itself (SEV)"
         case 7: "a trust domain has failed (TDX)"
         default: "one of the unknown type \(type)"
-        }
-    }
-
-    /// KVM_INTERNAL_ERROR_*.
-    private static func text(ofSuberror number: UInt32) -> String {
-        switch number {
-        case 1: "it could not emulate an instruction"
-        case 2: "an exception came while another was being delivered, and it cannot combine them"
-        case 3: "an event could not be delivered"
-        case 4: "the processor left the guest for a reason that it does not expect"
-        default: "an internal error of the unknown kind \(number)"
         }
     }
 

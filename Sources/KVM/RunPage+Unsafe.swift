@@ -52,7 +52,7 @@ struct RunPage {
             var error = page.pointee.internal
             let count = Int(min(error.ndata, 16))
             let data = withUnsafeBytes(of: &error.data) { Array($0.bindMemory(to: UInt64.self).prefix(count)) }
-            return .internalError(suberror: error.suberror, data: data)
+            return .internalError(InternalError(rawValue: error.suberror), data: data)
         case KVM_EXIT_SYSTEM_EVENT: return .systemEvent(page.pointee.system_event.type)
         case KVM_EXIT_INTR: return .interrupted
         case KVM_EXIT_IRQ_WINDOW_OPEN: return .interruptWindowOpen

@@ -55,10 +55,6 @@ extension System {
 
 /// The capabilities this program asks for, by their names in the interface.
 extension System {
-    /// Bits of KVM_SYNC_X86_*: which register blocks the run page can carry.
-    package var syncRegisters: UInt32 { UInt32(bitPattern: check(KVM_CAP_SYNC_REGS)) }
-    /// Bits of KVM_GUESTDBG_*: what KVM_SET_GUEST_DEBUG takes. 0 on kernels older than 5.13, which do not say.
-    package var guestDebugControls: UInt32 { UInt32(bitPattern: check(KVM_CAP_SET_GUEST_DEBUG2)) }
     /// Whether accesses to model-specific registers can be filtered and answered here (Linux 5.10).
     package var filtersRegisters: Bool {
         check(KVM_CAP_X86_USER_SPACE_MSR) != 0 && check(KVM_CAP_X86_MSR_FILTER) != 0
@@ -73,7 +69,7 @@ extension System {
     package var watchpointCount: Int { Int(check(KVM_CAP_GUEST_DEBUG_HW_WPS)) }
     /// arm64: whether the levels of the timers and the PMU come with each exit, so that an interrupt controller here can
     /// serve them.
-    package var tellsDeviceInterrupts: Bool { check(KVM_CAP_ARM_USER_IRQ) != 0 }
+    package var reportsDeviceInterrupts: Bool { check(KVM_CAP_ARM_USER_IRQ) != 0 }
     package var hasReadOnlyMemory: Bool { check(KVM_CAP_READONLY_MEM) != 0 }
     package var maximumVCPUs: Int { Int(check(KVM_CAP_MAX_VCPUS)) }
 }

@@ -18,6 +18,11 @@ extension System {
     package func modelSpecificRegisters() throws(KVMError) -> [UInt32] { throw absent("KVM_GET_MSR_INDEX_LIST") }
 }
 
+extension System {
+    package var synchronisesRegisters: Bool { false }
+    package var blocksInterrupts: Bool { false }
+}
+
 extension VM {
     package func reserveIntelPages(at address: PhysicalAddress) throws(KVMError) { throw absent("KVM_SET_TSS_ADDR") }
     package func makeInterruptControllers() throws(KVMError) { throw absent("KVM_CREATE_IRQCHIP") }

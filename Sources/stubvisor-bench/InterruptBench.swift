@@ -11,7 +11,7 @@ enum InterruptBench {
     static let name = "irq"
     static let summary = "inject to handler, us, for each kind of interrupt controllers; and what their record costs"
 
-    /// Those that INTERFACE names for x86-64 and that are APICs.
+    /// Those of x86-64 that are APICs.
     private static let kinds = ["apic", "kernel", "split"]
     private static let states: [(name: String, choice: CountingMachine.Choice)] = [
         ("halted", .sleep), ("busy", .run),

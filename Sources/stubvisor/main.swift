@@ -1,6 +1,6 @@
 import Host
 
-// `stubvisor`: reads the command line, does it, and ends with the status that INTERFACE's table documents.
+// `stubvisor`: reads the command line, does it, and ends with the status that `stubvisor help` documents.
 fillStandardDescriptors()
 Privileges.setDescriptorsAside()
 ignoreOutputSignals()

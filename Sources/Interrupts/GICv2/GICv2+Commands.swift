@@ -1,4 +1,4 @@
-// What a debugger does to interrupts behind the guest's back: INTERRUPTS.md, section C.
+// What a debugger does to interrupts, which the guest does not notice.
 
 import Primitives
 

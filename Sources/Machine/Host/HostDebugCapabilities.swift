@@ -80,7 +80,7 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var breakpointCount = 0
     package var watchpointCount = 0
     /// arm64: KVM_CAP_ARM_USER_IRQ.
-    package var tellsDeviceInterrupts = false
+    package var reportsDeviceInterrupts = false
     /// arm64: those that the kernel can make.
     package var interruptControllers: [VGIC.Version] = []
     /// Kernel-mode code is emulated by software, instruction by instruction.

@@ -16,7 +16,7 @@ enum ArmProbe {
         found.breakpointCount = system.breakpointCount
         found.watchpointCount = system.watchpointCount
         found.maximumProcessors = max(1, system.maximumVCPUs)
-        found.tellsDeviceInterrupts = system.tellsDeviceInterrupts
+        found.reportsDeviceInterrupts = system.reportsDeviceInterrupts
         let vm = try system.makeVM()
         found.interruptControllers = [VGIC.Version.v2, .v3].filter { VGIC.isAvailable($0, in: vm) }
         return found
@@ -37,8 +37,8 @@ extension HostDebugCapabilities {
             ),
             ("vgic_v3", "a GICv3 in the kernel", yes(has(.v3)), nil),
             (
-                "device_levels", "timers' levels come with each exit", yes(tellsDeviceInterrupts),
-                tellsDeviceInterrupts ? nil : "the built-in GICv2 needs that: Linux 4.13 or later"
+                "device_levels", "timers' levels come with each exit", yes(reportsDeviceInterrupts),
+                reportsDeviceInterrupts ? nil : "the built-in GICv2 needs that: Linux 4.13 or later"
             ),
             ("maximum_processors", "vCPUs at most", "\(maximumProcessors)", nil),
         ]

@@ -41,8 +41,8 @@ final class Probe {
     /// Runs all the experiments, on the calling thread.
     static func run(_ system: borrowing System) throws(KVMError) -> HostDebugCapabilities {
         var found = HostDebugCapabilities()
-        found.blocksInterrupts = system.guestDebugControls & 0x10_0000 != 0
-        found.synchronisesRegisters = system.syncRegisters & 3 == 3
+        found.blocksInterrupts = system.blocksInterrupts
+        found.synchronisesRegisters = system.synchronisesRegisters
         found.filtersRegisters = system.filtersRegisters
         found.hasDeadlineTimer = system.hasDeadlineTimer
         found.hasLocalAPICsAlone = system.hasLocalAPICsAlone
@@ -221,7 +221,7 @@ final class Probe {
     private func outcome() throws(KVMError) -> Outcome {
         switch try vcpu.run() {
         case .debug(let event): return .debug(code: event.code, at: event.programCounter, status: event.status)
-        case .internalError(suberror: 1, _): return .emulationFailure
+        case .internalError(.emulation, _): return .emulationFailure
         case .io(let access) where access.port == UInt16(ProbeGuest.vectorPort) && access.isWrite:
             return .guestException(UInt64(vcpu.value(access, unit: 0)))
         case .io(let access) where access.port == UInt16(ProbeGuest.readPort) && !access.isWrite: return .portRead

@@ -25,7 +25,7 @@ extension Processor {
         case .mmioWrite(let address, let data, let size): return try write(data, size, at: address)
         case .debug(let event): return try classify(event)
         case .interrupted: return try interrupted()
-        case .internalError(suberror: 1, _):
+        case .internalError(.emulation, _):
             if let outcome = try retry(exit) { return outcome }
             return try completeInstruction()
         case .shutdown:

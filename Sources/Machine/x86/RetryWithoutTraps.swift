@@ -197,6 +197,6 @@ extension VirtualMachine {
 extension Exit {
     /// KVM_INTERNAL_ERROR_DELIVERY_EV: the event stays queued.
     var isFailedDelivery: Bool {
-        if case .internalError(suberror: 3, _) = self { true } else { false }
+        if case .internalError(.eventDelivery, _) = self { true } else { false }
     }
 }
