@@ -99,6 +99,35 @@ final class InterruptModel: Sendable {
         return outcome
     }
 
+    /// An interrupt that a processor takes, and the controllers' state afterwards.
+    struct Acknowledgement {
+        let vector: UInt8
+        /// The processor's CR8 as its local APIC has it.
+        let taskPriority: UInt8
+        let isMorePending: Bool
+        /// A caught interrupt that is being delivered to its handler.
+        var caught: InterruptEvent?
+    }
+
+    /// `processor` takes its interrupt, or one that it took before and that KVM had no room for: `queued`. Nil where none
+    /// is left.
+    func acknowledge(_ queued: UInt8?, by processor: Processor) -> Acknowledgement? {
+        let index = processor.index
+        func state(_ controllers: inout ModelledControllers, _ vector: UInt8) -> Acknowledgement {
+            Acknowledgement(
+                vector: vector, taskPriority: controllers.cr8(index), isMorePending: controllers.pending(index) != nil)
+        }
+        if let queued { return look { state(&$0, queued) } }
+        var taken: Acknowledgement?
+        change(by: processor) { controllers, now in
+            let (vector, outcome) = controllers.acknowledge(index, at: now)
+            taken = vector.map { state(&controllers, $0) }
+            if controllers.journal.hit == nil { taken?.caught = controllers.takeArrival() }
+            return outcome
+        }
+        return taken
+    }
+
     /// A device's line changes. `processor` is the caller's own, where its guest made the device do that.
     func raise(_ line: LineChange, by processor: Processor?) {
         let isArm = machine.architecture == .arm64

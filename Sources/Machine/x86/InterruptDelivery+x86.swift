@@ -153,25 +153,16 @@ extension Processor {
         // make the page's answer old: the window's exit has a new one.
         let accepts = delivery.activity == .halted ? takesInterrupts : vcpu.acceptsInterrupt && !sync.isPageStale
         guard accepts, !delivery.isInjected else { return vcpu.requestInterruptWindow(delivery.activity == .runnable) }
-        var vector = delivery.queuedVector
-        if vector == nil {
-            model.change(by: self) { controller, now in
-                let taken = controller.acknowledge(index, at: now)
-                vector = taken.vector
-                return taken.outcome
-            }
-        }
-        guard let vector else { return }
-        if let hit = model.takeHit() ?? model.look({ $0.takeArrival() }) { delivery.caught = hit }
-        delivery.queuedVector = try vcpu.interrupt(vector) ? nil : vector
+        guard let taken = model.acknowledge(delivery.queuedVector, by: self) else { return }
+        if let hit = model.takeHit() ?? taken.caught { delivery.caught = hit }
+        delivery.queuedVector = try vcpu.interrupt(taken.vector) ? nil : taken.vector
         delivery.isInjected = true
         delivery.activity = .runnable
         if hasModelledAPIC {
-            let priority = model.look { $0.cr8(index) }
-            delivery.taskPriority = priority
-            vcpu.taskPriority = priority
+            delivery.taskPriority = taken.taskPriority
+            vcpu.taskPriority = taken.taskPriority
         }
-        let more = delivery.queuedVector != nil || model.look { $0.pending(index) } != nil
+        let more = delivery.queuedVector != nil || taken.isMorePending
         delivery.mayHavePending = more
         vcpu.requestInterruptWindow(more || followsPriority)
     }
