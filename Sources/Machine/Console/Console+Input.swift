@@ -1,6 +1,6 @@
 import Host
 
-// What is typed on its way to the guest.
+// From the terminal or socket to the guest.
 extension Console {
     /// Hands waiting input to `take` byte by byte until it says that there is no more room.
     func drainInput(_ take: (UInt8) -> Bool) {
@@ -51,7 +51,7 @@ extension Console {
     func takeKeys(_ arrived: () -> Void, _ quit: () -> Void) {
         var keys = EscapeKey()
         while true {
-            // A job that a shell brings to the foreground is not always told.
+            // A job that a shell brings to the foreground is not always signalled.
             let isOurs = Terminal.claim()
             guard waitForInput(isOurs ? [0] : [], milliseconds: 200), Terminal.claim() else { continue }
             var bytes: [UInt8] = []

@@ -64,7 +64,7 @@ package final class Console: Sendable {
 
     // MARK: - Output
 
-    /// Takes a byte. Never waits: what nobody reads is dropped.
+    /// Takes a byte. Never waits: what is not read is dropped.
     func put(_ byte: UInt8) {
         guard let output else { return }
         guard !prefix.isEmpty else { return output.append(byte) }
@@ -83,14 +83,14 @@ package final class Console: Sendable {
     /// Waits a moment for what was written to be seen. Where lines are prefixed a part of one waits for its end.
     package func flush() { output?.flush(milliseconds: 40) }
 
-    /// Writes what is left for as long as somebody reads it: the end of output.
+    /// Writes what is left for as long as it is read: the end of output.
     func finish() {
         guard let output else { return }
         line.withLock { append(&$0, to: output) }
         output.finish(milliseconds: 500)
     }
 
-    /// Bytes of output that nobody took.
+    /// Bytes of output that were dropped.
     var dropped: UInt64 { output?.dropped ?? 0 }
 
     private static func report(_ event: OutputQueue.Event) {

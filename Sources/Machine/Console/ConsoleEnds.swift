@@ -45,7 +45,7 @@ final class ConsoleClient: Sendable {
         return (try? client.sendSome(bytes)) ?? 0
     }
 
-    /// Output without a client is nobody's.
+    /// Output without a client is dropped.
     func write(_ bytes: ArraySlice<UInt8>) -> OutputQueue.Outcome {
         while let client = socket.withLock({ $0 }) {
             do throws(Errno) {

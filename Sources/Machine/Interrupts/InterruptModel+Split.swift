@@ -3,12 +3,12 @@ import Interrupts
 import KVM
 import Primitives
 
-// With the local APICs in the kernel (KVM_CAP_SPLIT_IRQCHIP): messages go there by KVM_SIGNAL_MSI, which tells whether
-// anybody took them, as an irqfd would not. The level-triggered pins are KVM's routes of the same numbers as well: by them
-// it knows which vectors' ends to tell (KVM_EXIT_IOAPIC_EOI). Edge-triggered ones have none, since a change of the routes
+// With the local APICs in the kernel (KVM_CAP_SPLIT_IRQCHIP): messages go there by KVM_SIGNAL_MSI, which returns whether
+// a local APIC took them, as an irqfd would not. The level-triggered pins are KVM's routes of the same numbers as well: by them
+// it knows which vectors' ends to report (KVM_EXIT_IOAPIC_EOI). Edge-triggered ones have none, since a change of the routes
 // costs a grace period of the kernel's.
 extension InterruptModel {
-    /// Does what `outcome` owes to the kernel's local APICs. With the controllers locked, so that no end of an interrupt
+    /// Does the part of `outcome` that is for the kernel's local APICs. With the controllers locked, so that no end of an interrupt
     /// comes before its beginning is known.
     func dispatch(
         _ outcome: inout InterruptOutcome, of controller: inout PCInterruptController, at now: ModelTime

@@ -9,17 +9,17 @@ import Synchronization
 /// The built-in interrupt controllers of a machine whose KVM has none, or only the local APICs: the model behind a lock,
 /// its clock, and what its answers mean for the vCPUs and KVM.
 ///
-/// Time stands still while the machine does, so that a guest's timers do not run down under a debugger. The time stamp
-/// counter is the processor's own and goes on.
+/// Time is stopped while the machine is, so that a guest's timers do not run down under a debugger. The time stamp
+/// counter is the processor's own and is not stopped.
 final class InterruptModel: Sendable {
     private let state: Mutex<ModelledControllers>
-    /// Nanoseconds that the machine has stood still, and since when it does now.
+    /// Nanoseconds that the machine has been stopped, and since when it is now.
     private let pause = Mutex<(total: UInt64, since: UInt64?)>((0, Clock.monotonic))
     unowned let machine: VirtualMachine
     private var processors: [Processor] { machine.processors }
     /// The kernel's routes for level-triggered pins; changed only with `state` locked.
     let routes = Mutex<[GSIRoute]>([])
-    /// An event that `monitor catch irq` waits for has happened, and no vCPU has told of it yet.
+    /// An event that `monitor catch irq` waits for has happened, and no vCPU has reported it yet.
     private let hasHit = Atomic<Bool>(false)
 
     private struct Watched: Equatable {
@@ -91,7 +91,7 @@ final class InterruptModel: Sendable {
         }
         guard let outcome else { return nil }
         switch machine.architecture {
-        case .x86_64: tell(outcome, by: processor)
+        case .x86_64: signal(outcome, by: processor)
         case .arm64: drive(outcome, by: processor)
         }
         if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors[0].kick() }
@@ -157,7 +157,7 @@ final class InterruptModel: Sendable {
 
     // MARK: - Events that a debugger waits for
 
-    /// Makes `catches` all that is waited for. What has happened and is waited for no more is not told.
+    /// Makes `catches` all that is waited for. What has happened and is waited for no more is not reported.
     func watch(_ catches: [Catch]) {
         let wanted = catches.compactMap { row -> Watched? in
             if case .interrupt(let line, let kind) = row.kind { Watched(line: line, kind: kind) } else { nil }
@@ -205,7 +205,7 @@ final class InterruptModel: Sendable {
         }
     }
 
-    private func tell(_ outcome: InterruptOutcome, by caller: Processor?) {
+    private func signal(_ outcome: InterruptOutcome, by caller: Processor?) {
         var concerned = outcome.wake.rawValue | outcome.nonMaskable.rawValue | outcome.management.rawValue
         concerned |= outcome.initialize.rawValue | outcome.startUp.rawValue
         guard concerned != 0 else { return }

@@ -4,7 +4,7 @@ import Primitives
 import Synchronization
 
 /// The line of the board's UART into the kernel's GIC. It rises through an irqfd; it falls when the guest ends the
-/// interrupt, which the kernel tells, or before that when the device lowers it (Documentation/virt/kvm/api.rst,
+/// interrupt, which the kernel reports, or before that when the device lowers it (Documentation/virt/kvm/api.rst,
 /// KVM_IRQFD with KVM_IRQFD_FLAG_RESAMPLE).
 ///
 /// The kernel may raise its input some time after the irqfd was written, and so after the device has let go already. A
@@ -15,7 +15,7 @@ final class InterruptWire: Sendable {
     private let quitting: EventDescriptor
     /// Whether the kernel's input was driven high and not let go since.
     private let isUp = Mutex(false)
-    /// Somebody holds it up by hand, whatever the device does.
+    /// The debugger holds it up, whatever the device does.
     private let isHeld = Atomic<Bool>(false)
     private unowned let machine: VirtualMachine
 

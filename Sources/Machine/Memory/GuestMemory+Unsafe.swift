@@ -5,7 +5,7 @@ import Primitives
 /// The guest's RAM: one host mapping, cut where the guest has its device hole.
 ///
 /// - Note: `@unchecked Sendable`: guest memory is shared with running processors by nature. What the debugger and
-///   loaders do happens while all of them stand still.
+///   loaders do happens while all of them are stopped.
 package final class GuestMemory: @unchecked Sendable, PhysicalMemory {
     // SAFETY: every access below is bounds-checked against `layout` before the pointer is formed.
     private let mapping: Mapping

@@ -2,14 +2,14 @@ import Debugger
 import Interrupts
 import Primitives
 
-// `monitor catch irq` where the kernel has the local APICs, which tell nobody what a processor takes. The vector of a
+// `monitor catch irq` where the kernel has the local APICs, which do not report what a processor takes. The vector of a
 // caught input is in its pin's redirection entry: a hidden breakpoint on that vector's handler sees its interrupts, and
 // others of the same vector as well. With the kernel's I/O APIC the entry is that of the last resume.
 extension VirtualMachine {
     /// Caught inputs by the vectors of their handlers; empty where the model has the local APICs.
     var caughtLines: [UInt8: Int] { arrangement.catches.isEmpty ? [:] : lineVectors.withLock { $0 } }
 
-    /// Before the machine goes on: finds the vectors of caught inputs.
+    /// Before the machine resumes: finds the vectors of caught inputs.
     func applyLineCatches() {
         let vectors = interruptController.vectors(ofCaught: wantedLines)
         lineVectors.withLock { $0 = vectors }
