@@ -116,7 +116,7 @@ extension MonitorCommand {
 extension Session {
     fileprivate func why() -> String {
         if isDetached { return "the machine runs without a debugger; it pauses for each command" }
-        return "vCPU \(stop.processor): \(stop.cause.name)" + (stop.account.map { "\n\($0)" } ?? "")
+        return "vCPU \(stop.processor): \(stop.cause.name)" + (stop.explanation.map { "\n\($0)" } ?? "")
     }
 
     fileprivate func status() -> String {

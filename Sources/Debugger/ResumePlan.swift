@@ -15,11 +15,11 @@ package struct ResumePlan: Equatable, Sendable {
     /// One for each vCPU.
     package var actions: [Action]
     /// Each vCPU's stop is reported by itself (non-stop mode): none stands for another's.
-    package var tellsEach = false
+    package var reportsEach = false
 
-    package init(actions: [Action], tellsEach: Bool = false) {
+    package init(actions: [Action], reportsEach: Bool = false) {
         self.actions = actions
-        self.tellsEach = tellsEach
+        self.reportsEach = reportsEach
     }
 
     /// Every one of `count` vCPUs runs.

@@ -51,7 +51,7 @@ extension Session {
         case .held, .tripleFault, .exceptionLoop, .emulationFailure, .hostFailure, .haltedForGood, .caught,
             .memoryFault, .reset,
             .ended:
-            details.description = stop.account.map(Self.firstLine) ?? stop.cause.name
+            details.description = stop.explanation.map(Self.firstLine) ?? stop.cause.name
         }
         return details
     }

@@ -15,7 +15,7 @@ struct NonStop {
 
     private(set) var states: [State]
     /// Stops in their order. The first one is sent, and waits for vStopped.
-    private(set) var untold: [StopEvent] = []
+    private(set) var unreported: [StopEvent] = []
     /// The first one is not sent yet: it begins a new round of them.
     private var isNotificationDue = false
     /// The first one was the answer to `?`: the others are not reported in the same round.
@@ -38,8 +38,8 @@ struct NonStop {
 
     mutating func stop(_ event: StopEvent) {
         states[event.processor] = .stopped(event)
-        untold.append(event)
-        if untold.count == 1 { isNotificationDue = true }
+        unreported.append(event)
+        if unreported.count == 1 { isNotificationDue = true }
         if isHeldBack { release() }
     }
 
@@ -47,7 +47,7 @@ struct NonStop {
     mutating func restart(at event: StopEvent) {
         let movers = states.indices.filter { isMoving($0) }
         // One that is sent waits for its answer.
-        untold.removeSubrange((untold.isEmpty || isNotificationDue ? 0 : 1)...)
+        unreported.removeSubrange((unreported.isEmpty || isNotificationDue ? 0 : 1)...)
         isNotificationDue = false
         for processor in states.indices {
             states[processor] = .stopped(processor == event.processor ? event : StopEvent(.paused, on: processor))
@@ -60,28 +60,28 @@ struct NonStop {
     /// The stop to send without having been asked, if there is one.
     mutating func takeNotification() -> StopEvent? {
         defer { isNotificationDue = false }
-        return isNotificationDue ? untold.first : nil
+        return isNotificationDue ? unreported.first : nil
     }
 
     /// vStopped: the client has taken the first; the one to report next, nil where the round is over.
     mutating func acknowledge() -> StopEvent? {
-        if !untold.isEmpty { untold.removeFirst() }
+        if !unreported.isEmpty { unreported.removeFirst() }
         if isAlone {
             isAlone = false
-            isHeldBack = !untold.isEmpty
+            isHeldBack = !unreported.isEmpty
             return nil
         }
-        return untold.first
+        return unreported.first
     }
 
     /// `?`: every stopped vCPU is reported again; the first of them. The others are a round of their own, and later: gdb
     /// (13 and 16 were tried) gives up with an internal error when it gets more than one report while it connects, asked
     /// or, where it is quick, unasked.
     mutating func tellAgain() -> StopEvent? {
-        untold = states.compactMap { if case .stopped(let event) = $0 { event } else { nil } }
+        unreported = states.compactMap { if case .stopped(let event) = $0 { event } else { nil } }
         (isNotificationDue, isHeldBack) = (false, false)
-        isAlone = !untold.isEmpty
-        return untold.first
+        isAlone = !unreported.isEmpty
+        return unreported.first
     }
 
     /// The client has connected, and resumes a vCPU.
@@ -91,7 +91,7 @@ struct NonStop {
 
     /// What the machine is to do until the next packet or stop.
     mutating func plan() -> ResumePlan {
-        var plan = ResumePlan(actions: [], tellsEach: true)
+        var plan = ResumePlan(actions: [], reportsEach: true)
         for (processor, state) in states.enumerated() {
             switch state {
             case .stopped: plan.actions.append(.stay)
@@ -123,7 +123,7 @@ extension Session {
         guard case .detached(let action) = attachment else { return nonStop?.plan() }
         attachment = .detached(.proceed)
         let actions = [ResumePlan.Action](repeating: action, count: processorCount)
-        return ResumePlan(actions: actions, tellsEach: true)
+        return ResumePlan(actions: actions, reportsEach: true)
     }
 
     /// QNonStop. To leave the mode stops everyone.

@@ -145,7 +145,7 @@ package final class Session {
         let isKnown = event == stop && event.cause.persists
         if event.cause == .interrupted { isInterruptPending = false }
         becomeStopped(by: event)
-        if let account = event.account, !isKnown { console(account + "\n") }
+        if let explanation = event.explanation, !isKnown { console(explanation + "\n") }
         reply.clear()
         writeStop(event)
         framer.frame(reply.bytes)

@@ -7,12 +7,12 @@ package struct StopEvent: Equatable, Sendable {
     package var processor: Int
     package var cause: StopCause
     /// The reason in words, for the console and `monitor why`.
-    package var account: String?
+    package var explanation: String?
 
-    package init(_ cause: StopCause, on processor: Int, account: String? = nil) {
+    package init(_ cause: StopCause, on processor: Int, explanation: String? = nil) {
         self.processor = processor
         self.cause = cause
-        self.account = account
+        self.explanation = explanation
     }
 }
 

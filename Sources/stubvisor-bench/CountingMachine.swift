@@ -94,7 +94,7 @@ private final class NoDebugger: Attendant, Sendable {
         switch stop.cause {
         case .ended(let ending): .end(ending)
         case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault, .haltedForGood:
-            .end(.died(stop.account ?? "the guest died"))
+            .end(.died(stop.explanation ?? "the guest died"))
         case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused, .reset: .resume(.run(1))
         }
     }

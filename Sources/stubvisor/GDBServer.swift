@@ -30,7 +30,7 @@ final class GDBServer: Attendant, @unchecked Sendable {
         var stop = stop
         if let client {
             // A client that has detached gets no report.
-            if client.session.isDetached, let reason = stop.account { diagnose(reason) }
+            if client.session.isDetached, let reason = stop.explanation { diagnose(reason) }
             client.session.report(stop)
             if case .ended(let ending) = stop.cause, !client.session.outlivesEnd {
                 client.finish()
@@ -69,14 +69,14 @@ final class GDBServer: Attendant, @unchecked Sendable {
         switch stop.cause {
         case .ended(let ending): return .end(ending)
         case .tripleFault, .exceptionLoop, .hostFailure, .emulationFailure, .memoryFault:
-            return .end(.died(stop.account ?? "the guest died"))
+            return .end(.died(stop.explanation ?? "the guest died"))
         case .reset:
-            diagnose(.reset, "\(stop.account ?? "the guest asked for a reset"); starting it again")
+            diagnose(.reset, "\(stop.explanation ?? "the guest asked for a reset"); starting it again")
             return .resume(.run(processors))
         case .haltedForGood:
-            let account = stop.account ?? "the guest halted for good"
-            if listener == nil { return .end(.died(account)) }
-            diagnose(.halt, "\(account); a debugger can look")
+            let explanation = stop.explanation ?? "the guest halted for good"
+            if listener == nil { return .end(.died(explanation)) }
+            diagnose(.halt, "\(explanation); a debugger can look")
             return nil
         case .held, .breakpoint, .watchpoint, .caught, .stepped, .interrupted, .paused: return nil
         }

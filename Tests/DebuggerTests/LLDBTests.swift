@@ -58,7 +58,7 @@ struct LLDBTests {
     /// A cause, with LLDB's reason and description for it.
     struct Row: CustomTestStringConvertible, Sendable {
         let cause: StopCause
-        var account: String?
+        var explanation: String?
         var reason: String?
         var description: String?
 
@@ -69,9 +69,9 @@ struct LLDBTests {
         Row(cause: .breakpoint(address), reason: "breakpoint"), Row(cause: .stepped, reason: "trace"),
         Row(cause: .interrupted), Row(cause: .watchpoint(.write, address)),
         Row(cause: .held, description: "held for the debugger"),
-        Row(cause: .haltedForGood, account: "vCPU 0 halted", description: "vCPU 0 halted"),
-        Row(cause: .tripleFault, account: "triple fault\n  it began", description: "triple fault"),
-        Row(cause: .caught, account: "wrote 1 to port 2", description: "wrote 1 to port 2"),
+        Row(cause: .haltedForGood, explanation: "vCPU 0 halted", description: "vCPU 0 halted"),
+        Row(cause: .tripleFault, explanation: "triple fault\n  it began", description: "triple fault"),
+        Row(cause: .caught, explanation: "wrote 1 to port 2", description: "wrote 1 to port 2"),
     ]
 
     @Test("a stop has its reason in LLDB's words, the thread's name and every thread's place", arguments: rows)
@@ -80,7 +80,7 @@ struct LLDBTests {
         target.set("rip", 0x1234, of: 0)
         target.set("rip", 0xffff_ffff_8100_0000, of: 1)
         let client = client(target)
-        let reply = try #require(client.stop(StopEvent(row.cause, on: 0, account: row.account)).last)
+        let reply = try #require(client.stop(StopEvent(row.cause, on: 0, explanation: row.explanation)).last)
         let fields = fields(String(reply.dropFirst(3)))
         #expect(fields["reason"] == row.reason)
         #expect(fields["description"].flatMap { text(hex: $0) } == row.description)
@@ -96,7 +96,7 @@ struct LLDBTests {
     @Test("gdb sees none of it")
     func gdb() {
         let client = Conversation(SimulatedTarget(processors: 2))
-        let reply = client.stop(StopEvent(.caught, on: 0, account: "caught")).last ?? ""
+        let reply = client.stop(StopEvent(.caught, on: 0, explanation: "caught")).last ?? ""
         #expect(fields(String(reply.dropFirst(3))).keys.sorted() == ["06", "07", "10", "core", "thread"])
     }
 
@@ -116,7 +116,7 @@ struct LLDBTests {
         let target = SimulatedTarget(processors: 2)
         target.set("rip", 0x1234, of: 0)
         let client = client(target)
-        _ = client.stop(StopEvent(.caught, on: 1, account: "a \"quoted\" \\ \u{1} é"))
+        _ = client.stop(StopEvent(.caught, on: 1, explanation: "a \"quoted\" \\ \u{1} é"))
         let json = try JSONSerialization.jsonObject(with: Data(client.ask("jThreadsInfo").utf8))
         let threads = try #require(json as? [[String: Any]])
         #expect(threads.map { $0["tid"] as? Int } == [1, 2])

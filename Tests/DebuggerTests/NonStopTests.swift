@@ -36,10 +36,10 @@ struct NonStopTests {
     }
 
     @Test("the plan says that each vCPU's stop counts by itself")
-    func tellsEach() {
+    func reportsEach() {
         let client = client()
         _ = client.ask("vCont;c")
-        #expect(client.session.continuation()?.tellsEach == true)
+        #expect(client.session.continuation()?.reportsEach == true)
     }
 
     @Test("the first stop is a notification, the others wait for vStopped, in their order")

@@ -163,12 +163,12 @@ final class SimulatedTarget: DebugTarget {
     }
 
     /// The guest has asked for a reset.
-    var owesReset = false
+    var isResetDue = false
 
     func reset() throws(Refusal) {
         if let resetObjection { throw Refusal(resetObjection) }
         resets += 1
-        owesReset = false
+        isResetDue = false
     }
 
     /// A machine with a GIC, in place of a PC's controllers.
@@ -182,7 +182,7 @@ final class SimulatedTarget: DebugTarget {
     }
 
     func completeReset() throws(Refusal) {
-        if owesReset { try reset() }
+        if isResetDue { try reset() }
     }
 
     /// A PC's interrupt controllers, and what was done to them: they note it and stay as they are.

@@ -59,7 +59,7 @@ struct StopReplyTests {
     @Test("2,000 steps over a dead HLT explain it once; another stop between explains it again")
     func repeatedExplanation() {
         let client = Conversation()
-        let dead = StopEvent(.haltedForGood, on: 0, account: "vCPU 0 halted for good")
+        let dead = StopEvent(.haltedForGood, on: 0, explanation: "vCPU 0 halted for good")
         #expect(client.stop(dead).count == 2)
         for _ in 0..<2000 { #expect(client.stop(dead).count == 1) }
         #expect(client.stop(StopEvent(.stepped, on: 0)).count == 1)
@@ -69,7 +69,7 @@ struct StopReplyTests {
     @Test("what happens twice in a row is explained twice")
     func repeatedEvent() {
         let client = Conversation()
-        let caught = StopEvent(.caught, on: 0, account: "vCPU 0 read 0x0 from port 0x60 (8 bits)")
+        let caught = StopEvent(.caught, on: 0, explanation: "vCPU 0 read 0x0 from port 0x60 (8 bits)")
         for _ in 0..<2 { #expect(client.stop(caught).count == 2) }
     }
 
@@ -91,9 +91,9 @@ struct StopReplyTests {
     }
 
     @Test("the explanation comes on the console before the stop")
-    func account() {
+    func explanation() {
         let client = Conversation()
-        let replies = client.stop(StopEvent(.tripleFault, on: 0, account: "triple fault: #PF in the IDT"))
+        let replies = client.stop(StopEvent(.tripleFault, on: 0, explanation: "triple fault: #PF in the IDT"))
         #expect(replies.count == 2)
         #expect(text(hex: replies[0].dropFirst()) == "triple fault: #PF in the IDT\n")
         #expect(replies[0].hasPrefix("O") && replies[1].hasPrefix("T0b"))
@@ -115,7 +115,7 @@ struct StopReplyTests {
     func reconnect() {
         let target = SimulatedTarget(processors: 2)
         let first = Conversation(target)
-        _ = first.stop(StopEvent(.watchpoint(.write, Self.address), on: 1, account: "it was written"))
+        _ = first.stop(StopEvent(.watchpoint(.write, Self.address), on: 1, explanation: "it was written"))
         let second = Conversation(target, stop: first.session.stop)
         #expect(second.ask("?").hasPrefix("T05watch:1234;thread:p1.2;"))
         #expect(second.monitor("why").contains("it was written"))

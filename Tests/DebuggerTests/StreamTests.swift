@@ -37,7 +37,7 @@ struct StreamTests {
     private func conversation(_ seed: UInt64) -> Conversation {
         let client = Conversation(target(seed), features: nil)
         client.nextStop = { plan in
-            StopEvent(.stepped, on: plan.actions.firstIndex { $0 != .stay } ?? 0, account: "moved")
+            StopEvent(.stepped, on: plan.actions.firstIndex { $0 != .stay } ?? 0, explanation: "moved")
         }
         return client
     }

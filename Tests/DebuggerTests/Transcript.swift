@@ -184,8 +184,8 @@ final class Replayer {
             "stepped": .stepped, "interrupted": .interrupted, "triplefault": .tripleFault,
         ]
         let cause = try #require(causes[name], "\(place)")
-        let account = words[2].hasSuffix(":") ? words.dropFirst(3).joined(separator: " ") : nil
-        client.session.report(StopEvent(cause, on: try processor(words[1]), account: account))
+        let explanation = words[2].hasSuffix(":") ? words.dropFirst(3).joined(separator: " ") : nil
+        client.session.report(StopEvent(cause, on: try processor(words[1]), explanation: explanation))
         received += client.sent()
     }
 }

@@ -160,12 +160,12 @@ private final class OpenMachine: Attendant, @unchecked Sendable {
             .stepped, .breakpoint(place), .watchpoint(.readWrite, place), .caught, .interrupted, .tripleFault,
             .haltedForGood,
         ]
-        return StopEvent(causes.randomElement(using: &random)!, on: 0, account: TripleFault(processor).account)
+        return StopEvent(causes.randomElement(using: &random)!, on: 0, explanation: TripleFault(processor).explanation)
     }
 
     /// What vCPU threads look at, on exits and before entries.
     private func inspect(_ random: inout Seeded) {
-        _ = TripleFault(processor).account
+        _ = TripleFault(processor).explanation
         _ = try? processor.undeliverable()
         processor.sync.isCurrent = true
         try? processor.watchHandlers()

@@ -143,7 +143,7 @@ extension FuzzEntry {
                 let causes: [StopCause] = [
                     .stepped, .breakpoint(here), .watchpoint(.write, here), .caught, .interrupted,
                 ]
-                session.report(StopEvent(causes[line.count % causes.count], on: processor, account: "moved"))
+                session.report(StopEvent(causes[line.count % causes.count], on: processor, explanation: "moved"))
             }
             while let demand = session.next() {
                 if case .resume(let plan) = demand { stop(plan) }

@@ -213,9 +213,9 @@ extension Live {
                     "with probably #GP (13, general protection): RDMSR of 0x1234"
                 ),
             ] as [([UInt8], UInt64, String)])
-        func account(_ code: [UInt8], _ offset: UInt64, _ words: String) throws {
+        func explanation(_ code: [UInt8], _ offset: UInt64, _ words: String) throws {
             let image = Self.stale + code + [0xf4] + [UInt8](repeating: 0, count: 0x80)
-            let guest = try Stubvisor(flat: image, mode: "long", name: "account\(words)").attach()
+            let guest = try Stubvisor(flat: image, mode: "long", name: "explanation\(words)").attach()
             #expect(try guest.resume().kind == "T0b")
             #expect(guest.console.contains(words), "\(guest.console)")
             #expect(try guest.register("rip") == 0x10_0000 + UInt64(Self.stale.count) + offset)

@@ -78,7 +78,7 @@ final class HaltWatch: Sendable {
         // Those that stand still may be sent off by themselves in non-stop mode, and otherwise not before the next stop.
         guard let movers = machine.gate.allMovers else { return nil }
         let all = movers.sorted().map { machine.processors[$0] }
-        guard !machine.tellsEach || all.count == machine.processors.count,
+        guard !machine.reportsEach || all.count == machine.processors.count,
             all.allSatisfy({ $0.signals.isHaltedForGood.load(ordering: .sequentiallyConsistent) })
         else { return nil }
         // One may have been started since it was looked at.
@@ -93,11 +93,11 @@ final class HaltWatch: Sendable {
         guard let halted = activities.firstIndex(of: .halted) else {
             return StopEvent(
                 .haltedForGood, on: processor.index,
-                account: "vCPU \(processor.index) is off for good: no other processor runs that could start it")
+                explanation: "vCPU \(processor.index) is off for good: no other processor runs that could start it")
         }
         return StopEvent(
             .haltedForGood, on: all[halted].index,
-            account: "vCPU \(all[halted].index) halted for good: interrupts are off, and no other processor runs")
+            explanation: "vCPU \(all[halted].index) halted for good: interrupts are off, and no other processor runs")
     }
 }
 
@@ -146,7 +146,7 @@ extension Processor {
     var haltEvent: StopEvent {
         StopEvent(
             .caught, on: index,
-            account: "vCPU \(index) halted at \(haltPlace)"
+            explanation: "vCPU \(index) halted at \(haltPlace)"
                 + (machine.architecture.takesInterrupts(registers) ? "" : " with interrupts off"))
     }
 }

@@ -52,7 +52,7 @@ package final class VirtualMachine: @unchecked Sendable {
     var armDebugRegisters = Arm64DebugRegisters(breakpointCount: 0, watchpointCount: 0)
     private let armPlatform = Mutex(ArmPlatform())
     /// Each vCPU's stop is told by itself (see ResumePlan).
-    private(set) var tellsEach = false
+    private(set) var reportsEach = false
     /// Those that no debug register serves, and what became of them at the last resume (see `applyTraps`).
     var pageWatchpoints: [Arrangement.Watchpoint] = []
     var watch = PageWatch()
@@ -216,10 +216,10 @@ package final class VirtualMachine: @unchecked Sendable {
             return .resume(.run(processors.count))
         }
         hasStarted = true
-        owesReset = stop.cause == .reset
+        isResetDue = stop.cause == .reset
         let verdict = attendant.attend(stop, on: self)
         guard case .resume(let plan) = verdict else { return verdict }
-        tellsEach = plan.tellsEach
+        reportsEach = plan.reportsEach
         do throws(Refusal) { try completeReset() } catch { return .end(.died(error.reason)) }
         applyArrangement()
         markPause(at: Clock.monotonic)
@@ -233,7 +233,7 @@ package final class VirtualMachine: @unchecked Sendable {
     /// arm64: the guest's time of this stop, at which it goes on.
     var keptCount: UInt64?
     /// The guest asked for a reset, which is done when it is to go on: until then it can be looked at.
-    var owesReset = false
+    var isResetDue = false
 
     // MARK: - Devices
 

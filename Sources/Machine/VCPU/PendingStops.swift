@@ -14,8 +14,10 @@ extension Processor {
     func keep(_ event: StopEvent) {
         // arm64: a caught interrupt is met again at the first instruction of its handler, if it is still to be caught.
         let isMetAgain = machine.architecture == .arm64 && event.cause == .caught && isHandler(programCounter)
-        if isMetAgain, !machine.tellsEach { return }
-        if event.cause.happensOnce || machine.tellsEach { return pendingStops.insert(PendingStop(event: event), at: 0) }
+        if isMetAgain, !machine.reportsEach { return }
+        if event.cause.happensOnce || machine.reportsEach {
+            return pendingStops.insert(PendingStop(event: event), at: 0)
+        }
         if case .breakpoint(let address) = event.cause { counts.hits.breakpoints[address]?.hits -= 1 }
     }
 }

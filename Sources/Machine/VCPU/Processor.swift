@@ -114,7 +114,7 @@ final class Processor: @unchecked Sendable {
             case .stay, .proceed: return nil
             case .run:
                 // In non-stop mode others may be moving.
-                if machine.tellsEach, standsOnReported, let event = try passAlone() { return event }
+                if machine.reportsEach, standsOnReported, let event = try passAlone() { return event }
                 return try enter(.run)
             case .step: return try step()
             case .stepRange(let range):
@@ -181,7 +181,7 @@ final class Processor: @unchecked Sendable {
             try storeChangedRegisters()
             event = try body()
         } catch {
-            event = StopEvent(.hostFailure, on: index, account: "vCPU \(index): \(error)")
+            event = StopEvent(.hostFailure, on: index, explanation: "vCPU \(index): \(error)")
         }
         counts.exits.stopped()
         // What cannot be fetched stays as it was; the next request on the vCPU says why.
@@ -344,10 +344,10 @@ final class Processor: @unchecked Sendable {
     /// The stop for an instruction that is never done.
     private var stuckEvent: StopEvent {
         try? fetchRegisters()
-        let account =
+        let explanation =
             "vCPU \(index) does not get past one instruction: it takes exceptions without end, and is at "
             + "\(programCounter) now; monitor catch exception all stops at each"
-        return StopEvent(.exceptionLoop, on: index, account: account)
+        return StopEvent(.exceptionLoop, on: index, explanation: explanation)
     }
 
     // MARK: - Registers

@@ -88,12 +88,12 @@ extension VirtualMachine {
         } catch {
             throw Refusal("the machine could not be reset: \(error)")
         }
-        owesReset = false
+        isResetDue = false
         // Another kernel's code may come to lie elsewhere.
         codePages = []
     }
 
     package func completeReset() throws(Refusal) {
-        if owesReset { try reset() }
+        if isResetDue { try reset() }
     }
 }

@@ -35,9 +35,9 @@ extension Processor {
         guard breakpoints.handlers.slots.contains(place) else { return nil }
         fetch([.control])
         if let vector = Arm64ExceptionVector(at: place, base: Arm64.vectorBase(registers)),
-            let account = try caught(at: vector)
+            let explanation = try caught(at: vector)
         {
-            return .stop(StopEvent(.caught, on: index, account: account))
+            return .stop(StopEvent(.caught, on: index, explanation: explanation))
         }
         return machine.hasBreakpoint(at: place) ? nil : .pass
     }

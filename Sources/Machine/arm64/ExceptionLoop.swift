@@ -19,7 +19,7 @@ extension Processor {
         var text = "vCPU \(index) takes exceptions without end: no instruction can be fetched at \(place), "
         text += "its vector for them (VBAR_EL1 \(base)): \(Arm64.syndrome(registers)). "
         text += "monitor catch exception all stops at the first"
-        return StopEvent(.exceptionLoop, on: index, account: text)
+        return StopEvent(.exceptionLoop, on: index, explanation: text)
     }
 
     /// Whether the tables lead to memory that may be executed.

@@ -32,7 +32,7 @@ extension Processor {
         case .interrupted: return try interrupted()
         case .systemEvent(SystemEvent.shutdown): return .stop(StopEvent(.ended(.poweredOff), on: index))
         case .systemEvent(SystemEvent.reset):
-            return .stop(StopEvent(.reset, on: index, account: "vCPU \(index) asked for a reset"))
+            return .stop(StopEvent(.reset, on: index, explanation: "vCPU \(index) asked for a reset"))
         case .systemEvent: return .stop(failure(exit))
         case .undecodedAccess(let address, _):
             try fetchRegisters()

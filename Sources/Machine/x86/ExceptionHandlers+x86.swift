@@ -131,10 +131,10 @@ extension Processor {
             }
             if let line = machine.caughtLines[entry.vector], try vcpu.lastInterrupt() == entry.vector {
                 let text = "vCPU \(index): interrupt \(line) (vector \(hexadecimal(entry.vector))) reached its handler"
-                caught = caught ?? StopEvent(.caught, on: index, account: text)
+                caught = caught ?? StopEvent(.caught, on: index, explanation: text)
             }
             if entry.vector == entry.arrivesAs, machine.caughtVectors.contains(entry.vector) {
-                caught = caught ?? StopEvent(.caught, on: index, account: account(of: entry, frame))
+                caught = caught ?? StopEvent(.caught, on: index, explanation: explanation(of: entry, frame))
             }
         }
         if let outcome = caught.map(Outcome.stop) ?? landing { return outcome }
@@ -144,7 +144,7 @@ extension Processor {
         return .pass
     }
 
-    private func account(of entry: HandlerWatch.Entry, _ frame: X86InterruptFrame) -> String {
+    private func explanation(of entry: HandlerWatch.Entry, _ frame: X86InterruptFrame) -> String {
         let vector = ExceptionVector(entry.vector)
         let level = entry.wordSize == 2 ? X86.Mode.real.name : "CPL\(frame.codeSelector & 3)"
         var text = "vCPU \(index) takes \(vector) at "

@@ -33,11 +33,12 @@ extension Processor {
             try fetchRegisters()
             if let outcome = try retry(exit) { return outcome }
             guard !X86.isAtReset(registers) else {
-                return .stop(StopEvent(.tripleFault, on: index, account: TripleFault.unknown(index, lastSeen: last)))
+                return .stop(
+                    StopEvent(.tripleFault, on: index, explanation: TripleFault.unknown(index, lastSeen: last)))
             }
             if let outcome = try undeliverable() { return outcome }
             try takeBackCompleted()
-            return .stop(StopEvent(.tripleFault, on: index, account: TripleFault(self).account))
+            return .stop(StopEvent(.tripleFault, on: index, explanation: TripleFault(self).explanation))
         case .internalError:
             if exit.isFailedDelivery, let outcome = try retry(exit) { return outcome }
             return .stop(failure(exit))
@@ -56,7 +57,8 @@ extension Processor {
             return .stop(haltEvent)
         case .halt:
             if machine.catchesHalts { return .stop(haltEvent) }
-            return .stop(StopEvent(.haltedForGood, on: index, account: "vCPU \(index) halted, and nothing can wake it"))
+            return .stop(
+                StopEvent(.haltedForGood, on: index, explanation: "vCPU \(index) halted, and nothing can wake it"))
         case .interruptWindowOpen: return .goOn
         case .endOfInterrupt(let vector):
             machine.model?.change(by: self) { $0.pc?.endOfInterrupt(vector, index, at: $1) }
@@ -70,8 +72,8 @@ extension Processor {
     /// The stop for an exit after which the guest cannot go on.
     func failure(_ exit: Exit) -> StopEvent { failure(exit.failure ?? "KVM came back with \(exit)") }
 
-    func failure(_ account: String) -> StopEvent {
-        StopEvent(.hostFailure, on: index, account: "vCPU \(index): \(account)")
+    func failure(_ explanation: String) -> StopEvent {
+        StopEvent(.hostFailure, on: index, explanation: "vCPU \(index): \(explanation)")
     }
 
     // MARK: - Devices
@@ -128,7 +130,7 @@ extension Processor {
         return .stop(
             StopEvent(
                 .caught, on: index,
-                account: "vCPU \(index) \(what) port \(hexadecimal(access.port)) (\(access.size * 8) bits)"))
+                explanation: "vCPU \(index) \(what) port \(hexadecimal(access.port)) (\(access.size * 8) bits)"))
     }
 
     /// The same for device memory, where the access came to nothing else.
@@ -142,7 +144,7 @@ extension Processor {
         guard isCaught else { return .goOn }
         let value = hexadecimal(access.value & .mask(size * 8))
         let what = isWrite ? "wrote \(value) to" : "read \(value) from"
-        return .stop(StopEvent(.caught, on: index, account: "vCPU \(index) \(what) \(address) (\(size * 8) bits)"))
+        return .stop(StopEvent(.caught, on: index, explanation: "vCPU \(index) \(what) \(address) (\(size * 8) bits)"))
     }
 
     /// Does what a device access asks of the machine.
@@ -156,7 +158,7 @@ extension Processor {
             return .goOn
         case .powerOff: return .stop(StopEvent(.ended(.poweredOff), on: index))
         case .exit(let status): return .stop(StopEvent(.ended(.exited(status: status)), on: index))
-        case .reset: return .stop(StopEvent(.reset, on: index, account: "vCPU \(index) asked for a reset"))
+        case .reset: return .stop(StopEvent(.reset, on: index, explanation: "vCPU \(index) asked for a reset"))
         }
     }
 
@@ -201,9 +203,9 @@ extension Processor {
         }
         let number = (value ?? result).map { hexadecimal($0) }
         let what = value == nil ? "read \(number ?? "nothing") from" : "wrote \(number ?? "") to"
-        var account = "vCPU \(index) \(what) MSR \(hexadecimal(register)) at \(place)"
-        if result == nil { account += ", which is a general-protection fault here" }
-        return .stop(StopEvent(.caught, on: index, account: account))
+        var explanation = "vCPU \(index) \(what) MSR \(hexadecimal(register)) at \(place)"
+        if result == nil { explanation += ", which is a general-protection fault here" }
+        return .stop(StopEvent(.caught, on: index, explanation: explanation))
     }
 
     /// Has the guest itself execute the access that the filter held back, so that KVM refuses what it refuses a guest:

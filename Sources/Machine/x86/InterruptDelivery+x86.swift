@@ -60,7 +60,7 @@ extension Processor {
         let cause = event.cause.text.isEmpty ? "" : ", \(event.cause.text)"
         return StopEvent(
             .caught, on: index,
-            account:
+            explanation:
                 "vCPU \(event.processor ?? index): interrupt \(event.number)\(vector) \(what)\(cause)")
     }
 
@@ -102,7 +102,7 @@ extension Processor {
     }
 
     var resetByInit: StopEvent {
-        StopEvent(.reset, on: index, account: "vCPU 0 received INIT, which resets the machine")
+        StopEvent(.reset, on: index, explanation: "vCPU 0 received INIT, which resets the machine")
     }
 
     /// INIT: an application processor waits in the state of a reset (Intel SDM volume 3, section 9.4).

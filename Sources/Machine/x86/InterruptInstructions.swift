@@ -22,14 +22,14 @@ extension Processor {
             return .goOn
         }
         guard !bytes.isEmpty else {
-            let account = "vCPU \(index) ran to \(place), where there is no memory to fetch instructions from"
-            return .stop(StopEvent(.memoryFault, on: index, account: account))
+            let explanation = "vCPU \(index) ran to \(place), where there is no memory to fetch instructions from"
+            return .stop(StopEvent(.memoryFault, on: index, explanation: explanation))
         }
         let text = bytes.map { hexadecimal($0, digits: 2).dropFirst(2) }.joined(separator: " ")
         return .stop(
             StopEvent(
                 .emulationFailure, on: index,
-                account: "vCPU \(index): KVM could not emulate the instruction at \(place): \(text)"))
+                explanation: "vCPU \(index): KVM could not emulate the instruction at \(place): \(text)"))
     }
 
     /// Does what `instruction`, which is next, does; its handler's first instruction is next then, once KVM has run.

@@ -147,8 +147,8 @@ extension Processor {
     private func run(to destination: Stepping.Destination) throws(KVMError) -> StopEvent? {
         if isUnseenUser {
             guard let place = machine.physical(destination.end, seenBy: self) else {
-                let account = "vCPU \(index): a step cannot end at \(destination.end), which is not mapped"
-                return StopEvent(.hostFailure, on: index, account: account)
+                let explanation = "vCPU \(index): a step cannot end at \(destination.end), which is not mapped"
+                return StopEvent(.hostFailure, on: index, explanation: explanation)
             }
             machine.hidden.set([place], for: index, .step)
         }

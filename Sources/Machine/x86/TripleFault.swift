@@ -30,7 +30,7 @@ struct TripleFault {
     }
 
     /// A few lines for the user.
-    var account: String {
+    var explanation: String {
         let bytes = instruction.prefix(8).map { hexadecimal($0, digits: 2).dropFirst(2) }.joined(separator: " ")
         var lines = [
             "triple fault on vCPU \(processor.index) at \(place)"
