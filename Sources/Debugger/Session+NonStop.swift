@@ -3,7 +3,7 @@ import RemoteProtocol
 
 // Non-stop mode: each vCPU stops and resumes by itself, and packets are answered while others move. GDB manual, "Remote
 // Non-Stop" and "Notification Packets". For the time of its packets the machine pauses, which no client sees: a vCPU
-// that the client knows to be moving goes on afterwards with what it did.
+// that the client knows to be moving continues afterwards what it did.
 
 /// What a client in non-stop mode knows of the vCPUs, and the stops that are still to be reported.
 struct NonStop {

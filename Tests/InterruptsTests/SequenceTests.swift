@@ -8,7 +8,7 @@ import Testing
 @Suite struct SequenceTests {
     /// Interrupts of one processor: those pending for it and those it handles.
     private struct Book {
-        var owed: Set<UInt8> = []
+        var outstanding: Set<UInt8> = []
         var handling: [UInt8] = []
         var tpr: UInt8 = 0
         /// Level lines that are up, by vector.
@@ -42,7 +42,7 @@ import Testing
         book.up = []
         pc.put(0x080, 0)
         book.tpr = 0
-        while !book.owed.isEmpty || !book.handling.isEmpty {
+        while !book.outstanding.isEmpty || !book.handling.isEmpty {
             if let wrong = take(pc, &book) { return wrong }
             finish(pc, &book)
         }
@@ -60,7 +60,7 @@ import Testing
             } else {
                 pc.message(0xfee0_0000, UInt32(vector))
             }
-            book.owed.insert(vector)
+            book.outstanding.insert(vector)
         case 3..<5:
             guard let (vector, line) = Self.lines.randomElement(using: &random) else { return nil }
             if book.up.contains(vector) {
@@ -70,7 +70,7 @@ import Testing
                 pc.line(line, true)
                 book.up.insert(vector)
                 // One that is still being handled comes again only after its EOI.
-                if !book.handling.contains(vector) { book.owed.insert(vector) }
+                if !book.handling.contains(vector) { book.outstanding.insert(vector) }
             }
         case 5:
             book.tpr = UInt8.random(in: 0...0x7f, using: &random)
@@ -84,14 +84,14 @@ import Testing
     /// The processor takes an interrupt, which must be the most urgent one pending, if that beats what it is doing.
     private func take(_ pc: Board, _ book: inout Book) -> String? {
         let busy = max(book.tpr >> 4, (book.handling.max() ?? 0) >> 4)
-        let expected = book.owed.max().flatMap { $0 >> 4 > busy ? $0 : nil }
+        let expected = book.outstanding.max().flatMap { $0 >> 4 > busy ? $0 : nil }
         let vector = pc.take()
         guard vector == expected else {
             return
-                "took \(vector.map { "\($0)" } ?? "nothing") with \(book.owed.sorted()) owed, handling \(book.handling)"
+                "took \(vector.map { "\($0)" } ?? "nothing") with \(book.outstanding.sorted()) outstanding, handling \(book.handling)"
         }
         if let vector {
-            book.owed.remove(vector)
+            book.outstanding.remove(vector)
             book.handling.append(vector)
         }
         return nil
@@ -100,6 +100,6 @@ import Testing
     private func finish(_ pc: Board, _ book: inout Book) {
         guard let vector = book.handling.popLast() else { return }
         pc.eoi()
-        if book.up.contains(vector) { book.owed.insert(vector) }
+        if book.up.contains(vector) { book.outstanding.insert(vector) }
     }
 }

@@ -1,6 +1,6 @@
 import Primitives
 
-/// Where an instruction's explicit operand and its stack are in memory: enough to tell whether a page fault's address
+/// Where an instruction's explicit operand and its stack are in memory: enough to see whether a page fault's address
 /// can be its own (Intel SDM volume 2, sections 2.1, 2.2 and appendix A). 32-bit and 64-bit code; string instructions,
 /// VEX and EVEX are left out, and count as touching nothing known.
 package struct X86MemoryOperand: Sendable {

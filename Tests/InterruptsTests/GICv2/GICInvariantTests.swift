@@ -74,7 +74,7 @@ import Testing
     }
 
     /// What waits for a processor: SGIs once for each source.
-    private func owed(_ gic: GICBoard, _ cpu: Int) -> [UInt32] {
+    private func outstanding(_ gic: GICBoard, _ cpu: Int) -> [UInt32] {
         (0..<Self.count).flatMap { id -> [UInt32] in
             let state = gic.gic.distributor.state(id, cpu)
             if id >= 32, cpu != 0 { return [] }
@@ -88,7 +88,7 @@ import Testing
         let gic = fuzzed(seed)
         open(gic)
         for cpu in 0..<Self.processors {
-            let expected = owed(gic, cpu)
+            let expected = outstanding(gic, cpu)
             var taken: [UInt32] = []
             while gic.irq(cpu), taken.count < 500 {
                 let word = gic.ack(cpu)

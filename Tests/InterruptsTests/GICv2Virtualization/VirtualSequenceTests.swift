@@ -37,7 +37,7 @@ private struct World {
     private var random: Seeded
     private var guest: VirtualDistributor
     /// Edges and SGIs that somebody raised and no guest acknowledged since.
-    private var owed: Set<Item> = []
+    private var outstanding: Set<Item> = []
     /// By vCPU: what is acknowledged and not ended.
     private var handling: [[Item]] = [[], [], []]
     /// Levels that were high at some time since the vCPU's entry: one may still come after it fell.
@@ -109,7 +109,7 @@ private struct World {
     }
 
     private mutating func pulse(_ id: Int) {
-        owed.insert(Item(id: id))
+        outstanding.insert(Item(id: id))
         apply(guest.setLine(id, true))
         apply(guest.setLine(id, false))
     }
@@ -117,7 +117,7 @@ private struct World {
     private mutating func send(_ sender: Int) {
         let id = random.chance(50) ? 1 : 2
         let targets = ProcessorSet(rawValue: UInt64.random(in: 1..<8, using: &random))
-        for target in targets { owed.insert(Item(id: id, source: sender, target: target)) }
+        for target in targets { outstanding.insert(Item(id: id, source: sender, target: target)) }
         apply(guest.send(id, from: sender, to: targets))
     }
 
@@ -127,7 +127,7 @@ private struct World {
         guest.setPhysicalLine(physical, level)
         guard level, !guest.physicalActive.contains(physical), let id = Self.physical[physical] else { return }
         taken[physical, default: 0] += 1
-        if physical == 70 { for cpu in 0..<3 { recent[cpu].insert(id) } } else { owed.insert(Item(id: id)) }
+        if physical == 70 { for cpu in 0..<3 { recent[cpu].insert(id) } } else { outstanding.insert(Item(id: id)) }
         apply(guest.takePhysical(physical))
     }
 
@@ -151,8 +151,8 @@ private struct World {
         if isActive { wrong = "\(item) came while it was active" }
         if Self.levels.contains(id) || id == 40 {
             if !recent[cpu].contains(id) { wrong = "level \(id) came and was not high" }
-        } else if owed.remove(item) == nil {
-            wrong = "\(item) came and nobody owed it"
+        } else if outstanding.remove(item) == nil {
+            wrong = "\(item) came and was not outstanding"
         }
         if let last = handling[cpu].last, let other = guest.interrupts.firstIndex(where: { $0.id == last.id }) {
             let priority = guest.interrupt(id, cpu: cpu).priority
@@ -238,11 +238,11 @@ private struct World {
                 if guest.isRunning[cpu] { end(cpu) }
             }
             if wrong != nil { return }
-            if owed.isEmpty, handling.allSatisfy(\.isEmpty), guest.queues.allSatisfy(\.isEmpty) { break }
+            if outstanding.isEmpty, handling.allSatisfy(\.isEmpty), guest.queues.allSatisfy(\.isEmpty) { break }
         }
         for cpu in 0..<3 where guest.isRunning[cpu] { leave(cpu) }
         check()
-        if !owed.isEmpty { wrong = "\(owed) never came" }
+        if !outstanding.isEmpty { wrong = "\(outstanding) never came" }
         if handling.contains(where: { !$0.isEmpty }) { wrong = "\(handling) never ended" }
         if guest.queues.contains(where: { !$0.isEmpty }) { wrong = "the lists are not empty" }
         if guest.interrupts.contains(where: { $0.isActive || $0.sources != 0 }) { wrong = "something is active" }
