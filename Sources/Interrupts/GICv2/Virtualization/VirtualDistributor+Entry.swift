@@ -8,7 +8,7 @@ extension VirtualDistributor {
         precondition(!isRunning[cpu], "vCPU \(cpu) runs already")
         var effects: [VirtualDistributorEffect] = []
         prune(cpu, &effects)
-        record(.enter, cpu: cpu)
+        recordStep(.enter, cpu: cpu)
         isRunning[cpu] = true
         fill(cpu)
         let before = VirtualInterfaceOutputs()
@@ -37,7 +37,7 @@ extension VirtualDistributor {
             // The other sources of an SGI come before anything less urgent, and each in its turn: nothing that they
             // precede may be in a list register meanwhile.
             if hasSeveral, !interrupts[place].isActive, interrupts[place].priority > limit {
-                record(.withhold, place, cpu: cpu)
+                recordStep(.withhold, place, cpu: cpu)
                 break
             }
             fill(used, place, cpu)
@@ -58,7 +58,7 @@ extension VirtualDistributor {
         if rest.contains(where: { interrupts[$0].isActive }) {
             interfaces[cpu].hypervisor.control.reportsUnlistedEnds = true
         }
-        for place in rest { record(.overflow, place, cpu: cpu) }
+        for place in rest { recordStep(.overflow, place, cpu: cpu) }
     }
 
     private mutating func fill(_ index: Int, _ place: Int, _ cpu: Int) {
@@ -91,7 +91,7 @@ extension VirtualDistributor {
             if it.physicalID != nil, !it.isEdge { interrupts[place].isLineHigh = false }
         }
         interfaces[cpu].hypervisor.lists[index] = list
-        record(.fill, place, cpu: cpu, list: index)
+        recordStep(.fill, place, cpu: cpu, list: index)
     }
 
     private mutating func take(sourceInto list: inout ListRegister, _ place: Int) {

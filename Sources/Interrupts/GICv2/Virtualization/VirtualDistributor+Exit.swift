@@ -8,7 +8,7 @@ extension VirtualDistributor {
         precondition(isRunning[cpu], "vCPU \(cpu) does not run")
         var effects: [VirtualDistributorEffect] = []
         let before = interfaces[cpu].hypervisor.outputs
-        record(.exit, cpu: cpu)
+        recordStep(.exit, cpu: cpu)
         isRunning[cpu] = false
         let unlisted = queues[cpu].filter { place in
             let it = interrupts[place]
@@ -43,7 +43,7 @@ extension VirtualDistributor {
             // What software requested has been served. The input says whether there is more.
             interrupts[place].isLatched = false
         }
-        record(.fold, place, cpu: cpu, list: index)
+        recordStep(.fold, place, cpu: cpu, list: index)
         if list.hasEnded, !interrupts[place].isEdge, list.virtualID >= 32 { effects.append(.ended(list.virtualID)) }
         if list.isHardware {
             let hasEnded = wasActive && !list.isActive
@@ -60,7 +60,7 @@ extension VirtualDistributor {
         // The device's input decides only while the physical interrupt is still the hypervisor's.
         guard physicalActive.contains(physical) else { return }
         interrupts[place].isLineHigh = physicalLines.contains(physical)
-        record(.resample, place, cpu: cpu, argument: physical)
+        recordStep(.resample, place, cpu: cpu, argument: physical)
         if !interrupts[place].isLineHigh { deactivatePhysical(physical, place, cpu, &effects) }
     }
 
@@ -75,7 +75,7 @@ extension VirtualDistributor {
         }
         for place in ended.prefix(count) {
             interrupts[place].isActive = false
-            record(.end, place, cpu: cpu)
+            recordStep(.end, place, cpu: cpu)
             if let physical = interrupts[place].physicalID { deactivatePhysical(physical, place, cpu, &effects) }
             if !interrupts[place].isEdge, interrupts[place].physicalID == nil, interrupts[place].id >= 32 {
                 effects.append(.ended(interrupts[place].id))
@@ -91,10 +91,10 @@ extension VirtualDistributor {
             queues[cpu].removeAll { $0 == place }
             interrupts[place].listedOn = nil
             if let destination {
-                record(.migrate, place, cpu: destination)
+                recordStep(.migrate, place, cpu: destination)
                 queue(place, &effects)
             } else {
-                record(.unqueue, place, cpu: cpu)
+                recordStep(.unqueue, place, cpu: cpu)
             }
         }
     }

@@ -13,7 +13,7 @@ extension VirtualDistributor {
         let access = interfaces[cpu].read(register)
         let acknowledges = register == .acknowledge || register == .aliasedAcknowledge
         if acknowledges, access.value & 0x3ff < 1020, let signalled {
-            record(.acknowledge, place(Int(access.value & 0x3ff), cpu), cpu: cpu, list: signalled)
+            recordStep(.acknowledge, place(Int(access.value & 0x3ff), cpu), cpu: cpu, list: signalled)
         }
         translate(access.effects, cpu, &effects)
         return (access.value, effects)
@@ -28,13 +28,13 @@ extension VirtualDistributor {
         let changes = interfaces[cpu].write(value, to: register)
         let after = interfaces[cpu].hypervisor
         if after.activePriorities != before.activePriorities, register == .end || register == .aliasedEnd {
-            record(.drop, known(Int(value & 0x3ff), cpu), cpu: cpu)
+            recordStep(.drop, known(Int(value & 0x3ff), cpu), cpu: cpu)
         }
         if let index = before.lists.indices.first(where: { before.lists[$0].isActive && !after.lists[$0].isActive }) {
-            record(.end, place(before.lists[index].virtualID, cpu), cpu: cpu, list: index)
+            recordStep(.end, place(before.lists[index].virtualID, cpu), cpu: cpu, list: index)
         }
         if after.control.endCount != before.control.endCount {
-            record(.unlistedEnd, known(Int(value & 0x3ff), cpu), cpu: cpu)
+            recordStep(.unlistedEnd, known(Int(value & 0x3ff), cpu), cpu: cpu)
         }
         var effects: [VirtualDistributorEffect] = []
         translate(changes, cpu, &effects)
@@ -61,7 +61,7 @@ extension VirtualDistributor {
                 effects.append(.virtualFIQ(cpu, level))
             case .maintenance(let level):
                 guard level else { break }
-                recordPending(
+                recordStep(
                     .maintenance, cpu: cpu,
                     argument: Int(interfaces[cpu].hypervisor.maintenanceConditions.rawValue))
                 effects.append(.maintenance(cpu))
@@ -76,6 +76,6 @@ extension VirtualDistributor {
 
     private mutating func noteSignal(_ cpu: Int) {
         guard let index = interfaces[cpu].hypervisor.signalled else { return }
-        record(.signal, place(interfaces[cpu].hypervisor.lists[index].virtualID, cpu), cpu: cpu, list: index)
+        recordStep(.signal, place(interfaces[cpu].hypervisor.lists[index].virtualID, cpu), cpu: cpu, list: index)
     }
 }

@@ -83,7 +83,7 @@ package struct VirtualDistributor: Equatable, Sendable {
         precondition(id >= 16 && interrupts[place].physicalID == nil, "\(id) is no virtual device's")
         guard interrupts[place].isLineHigh != level else { return [] }
         var effects: [VirtualDistributorEffect] = []
-        record(level ? .raise : .lower, place)
+        recordStep(level ? .raise : .lower, place)
         interrupts[place].isLineHigh = level
         if level, interrupts[place].isEdge { interrupts[place].isLatched = true }
         if level { queue(place, &effects) }
@@ -96,7 +96,7 @@ package struct VirtualDistributor: Equatable, Sendable {
         var effects: [VirtualDistributorEffect] = []
         for target in targets where target < processors {
             let place = place(id, target)
-            record(.send, place, cpu: target, argument: sender)
+            recordStep(.send, place, cpu: target, argument: sender)
             interrupts[place].sources |= 1 << UInt8(sender)
             interrupts[place].isLatched = true
             queue(place, &effects)
@@ -116,9 +116,9 @@ package struct VirtualDistributor: Equatable, Sendable {
         guard let place = interrupts.firstIndex(where: { $0.physicalID == physical }) else { return [] }
         precondition(physicalActive.insert(physical).inserted, "physical interrupt \(physical) is active already")
         var effects: [VirtualDistributorEffect] = []
-        record(.physicalAcknowledge, place, argument: physical)
-        record(.physicalDrop, place, argument: physical)
-        record(.raise, place)
+        recordStep(.physicalAcknowledge, place, argument: physical)
+        recordStep(.physicalDrop, place, argument: physical)
+        recordStep(.raise, place)
         interrupts[place].isLineHigh = true
         if interrupts[place].isEdge { interrupts[place].isLatched = true }
         queue(place, &effects)
@@ -129,7 +129,7 @@ package struct VirtualDistributor: Equatable, Sendable {
         _ physical: Int, _ place: Int, _ cpu: Int?, _ effects: inout [VirtualDistributorEffect]
     ) {
         physicalActive.remove(physical)
-        record(.physicalDeactivate, place, cpu: cpu, argument: physical)
+        recordStep(.physicalDeactivate, place, cpu: cpu, argument: physical)
         effects.append(.deactivatePhysical(physical))
     }
 
@@ -149,15 +149,15 @@ package struct VirtualDistributor: Equatable, Sendable {
         if interrupts[place].listedOn == nil {
             interrupts[place].listedOn = cpu
             queues[cpu].append(place)
-            record(.queue, place, cpu: cpu)
+            recordStep(.queue, place, cpu: cpu)
         }
-        record(.kick, place, cpu: cpu)
+        recordStep(.kick, place, cpu: cpu)
         effects.append(.kick(cpu))
     }
 
     // MARK: The record
 
-    mutating func recordPending(
+    mutating func recordStep(
         _ kind: FlowStep.Kind, _ place: Int? = nil, cpu: Int? = nil, list: Int? = nil, argument: Int = 0
     ) {
         var content = ListRegister()
