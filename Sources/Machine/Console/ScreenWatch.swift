@@ -32,10 +32,9 @@ final class ScreenWatch: Sendable {
 }
 
 extension VirtualMachine {
-    /// What the text screen shows; nil where there is none, or it begins outside of memory. From any thread: a guest that
-    /// runs may be writing to it.
-    var screen: ScreenText? {
-        guard architecture == .x86_64 else { return nil }
+    /// What a PC's text screen shows; nil where it begins outside of memory. From any thread: a guest that runs may be
+    /// writing to it.
+    var pcScreen: ScreenText? {
         let display = bus { $0.screen }
         var memory: [UInt8] = []
         let start = PCBoard.textMemory + display.start * 2

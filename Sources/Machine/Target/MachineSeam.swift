@@ -104,6 +104,14 @@ extension VirtualMachine {
         }
     }
 
+    /// What the text screen shows; nil where there is none, or it begins outside of memory.
+    var screen: ScreenText? {
+        switch architecture {
+        case .x86_64: pcScreen
+        case .arm64: nil
+        }
+    }
+
     // MARK: - For the debugger
 
     package var traits: TargetTraits {

@@ -48,9 +48,7 @@ extension VirtualMachine {
     }
 
     private func describeScreen() -> String {
-        guard let screen else {
-            return architecture == .x86_64 ? "the screen begins outside of memory" : "this machine has no text screen"
-        }
+        guard let screen else { return "this machine has no text screen, or it begins outside of memory" }
         let cursor = screen.cursor.map { "row \($0.row), column \($0.column)" } ?? "off the screen"
         return (screen.lines + ["cursor: \(cursor)"]).joined(separator: "\n")
     }
