@@ -1,6 +1,5 @@
 import Glibc
 import Host
-import Synchronization
 import TestSupport
 import Testing
 
@@ -15,10 +14,10 @@ private final class Reader: Sendable {
     }
 
     private let state = Condition(State())
-    private let seen = Mutex<[OutputQueue.Event]>([])
+    private let seen = Condition<[OutputQueue.Event]>([])
 
     var taken: [UInt8] { state.look { $0.taken } }
-    var events: [OutputQueue.Event] { seen.withLock { $0 } }
+    var events: [OutputQueue.Event] { seen.look { $0 } }
 
     func open(_ isOpen: Bool) { state.update { $0.isOpen = isOpen } }
     func refuse(_ outcome: OutputQueue.Outcome?) { state.update { $0.refusal = outcome } }
@@ -35,12 +34,17 @@ private final class Reader: Sendable {
     /// A started queue to this reader.
     func queue(capacity: Int) throws -> OutputQueue {
         let queue = OutputQueue(
-            "test", capacity: capacity, report: { event in self.seen.withLock { $0.append(event) } }
+            "test", capacity: capacity, report: { event in self.seen.update { $0.append(event) } }
         ) {
             self.take($0)
         }
         try queue.start()
         return queue
+    }
+
+    /// An event is reported after the flush that it ends.
+    func waits(forEvents count: Int) {
+        _ = seen.wait(milliseconds: 60_000) { $0.count >= count ? () : nil }
     }
 
     func waits(until isEnough: @escaping @Sendable ([UInt8]) -> Bool) {
@@ -62,6 +66,7 @@ private final class Reader: Sendable {
         reader.open(true)
         reader.waits { $0.count == 10_000 }
         #expect(queue.flush(milliseconds: 60_000))
+        reader.waits(forEvents: 2)
         #expect(reader.events == [.overflowing, .resumed(dropped: 20_000)])
         queue.append("after\n".utf8)
         #expect(queue.flush(milliseconds: 60_000))
@@ -113,6 +118,7 @@ private final class Reader: Sendable {
         reader.refuse(nil)
         queue.append("gone\n".utf8)
         #expect(queue.flush(milliseconds: 60_000))
+        reader.waits(forEvents: 2)
         #expect(reader.events == [.refused(Errno(28)), .refused(.brokenPipe)] && queue.dropped == 25)
         queue.finish(milliseconds: 60_000)
     }
