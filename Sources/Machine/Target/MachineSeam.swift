@@ -96,14 +96,6 @@ extension VirtualMachine {
         }
     }
 
-    /// The input of the built-in controllers that a device's line is wired to.
-    func input(_ line: Int, of controllers: borrowing ModelledControllers) -> Int? {
-        switch architecture {
-        case .x86_64: controllers.input(ofGSI: line)
-        case .arm64: line
-        }
-    }
-
     /// What the text screen shows; nil where there is none, or it begins outside of memory.
     var screen: ScreenText? {
         switch architecture {
