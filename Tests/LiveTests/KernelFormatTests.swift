@@ -94,7 +94,7 @@ extension Live {
             // The two halves of the cursor's place are the last that is written.
             _ = try client.monitor("catch io 0x3d5")
             for _ in 0..<2 { #expect(try client.request("c").hasPrefix("T05")) }
-            #expect(try client.monitor("screen") == "hello on the screen\ncursor: row 0, column 19")
+            #expect(try client.monitor("screen") == "hello on the screen\ncursor: row 0, column 19\n")
         }
 
         @Test(
