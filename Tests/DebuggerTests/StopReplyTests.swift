@@ -26,6 +26,7 @@ struct StopReplyTests {
         Row(cause: .interrupted, start: "T02"), Row(cause: .tripleFault, start: "T0b"),
         Row(cause: .emulationFailure, start: "T04"), Row(cause: .hostFailure, start: "T06"),
         Row(cause: .haltedForGood, start: "T05"), Row(cause: .memoryFault, start: "T07"),
+        Row(cause: .panicked, start: "T06"), Row(cause: .biosCall, start: "T07"),
         Row(cause: .reset, start: "T06"),
     ]
 
