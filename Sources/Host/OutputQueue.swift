@@ -105,7 +105,8 @@ package final class OutputQueue: Sendable {
         // Most stops find nothing: the thread is not woken for that.
         let (isEmpty, isStuck) = state.look { ($0.count == 0, $0.isStuck) }
         if isEmpty || isStuck { return isEmpty }
-        for _ in 0..<10 {
+        let end = Clock.monotonic + UInt64(milliseconds) * 10_000_000
+        repeat {
             let before = state.update { state in
                 state.isUrgent = true
                 return state.written + state.dropped
@@ -116,7 +117,7 @@ package final class OutputQueue: Sendable {
             }
             if isEmpty == true { return true }
             if isEmpty == nil { break }
-        }
+        } while Clock.monotonic < end
         state.look { $0.isStuck = $0.count > 0 }
         return false
     }

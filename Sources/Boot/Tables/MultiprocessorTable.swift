@@ -44,9 +44,11 @@ struct MultiprocessorTable {
 
     /// Enabled all, the first the boot processor; with an FPU, an APIC and CMPXCHG8B, whatever CPUID says beyond.
     private var processors: [[UInt8]] {
-        (0..<UInt8(machine.processorCount)).map { id in
-            [Entry.processor, id, Self.apicVersion, id == 0 ? 3 : 1] + ACPITables.bytes(UInt32(0x600))
-                + ACPITables.bytes(UInt32(0x301)) + [UInt8](repeating: 0, count: 8)
+        (0..<UInt8(machine.processorCount)).map { id -> [UInt8] in
+            var entry: [UInt8] = [Entry.processor, id, Self.apicVersion, id == 0 ? 3 : 1]
+            entry += ACPITables.bytes(UInt32(0x600))
+            entry += ACPITables.bytes(UInt32(0x301))
+            return entry + [UInt8](repeating: 0, count: 8)
         }
     }
 
@@ -58,10 +60,12 @@ struct MultiprocessorTable {
 
     /// ISA interrupt N at pin N, but for the timer; the ACPI interrupt is a level, active high.
     private var ioInterrupts: [[UInt8]] {
-        (0..<16 as Range<UInt8>).filter { $0 != UInt8(PCBoard.timerPin) }.map { line in
+        (0..<16 as Range<UInt8>).filter { $0 != UInt8(PCBoard.timerPin) }.map { line -> [UInt8] in
             let flags: UInt16 = UInt32(line) == PCBoard.Line.sci ? 0xD : 0
-            return [Entry.ioInterrupt, Interrupt.vectored] + ACPITables.bytes(flags)
-                + [0, line, 0, line == 0 ? UInt8(PCBoard.timerPin) : line]
+            let pin = line == 0 ? UInt8(PCBoard.timerPin) : line
+            var entry: [UInt8] = [Entry.ioInterrupt, Interrupt.vectored]
+            entry += ACPITables.bytes(flags)
+            return entry + [0, line, 0, pin]
         }
     }
 
