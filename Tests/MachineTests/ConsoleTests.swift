@@ -98,6 +98,18 @@ private final class Reader: Sendable {
         #expect(reader.taken == text && queue.dropped == 0)
     }
 
+    @Test("a flush goes on while the reader takes anything, however little at a time")
+    func slowReader() throws {
+        let queue = OutputQueue("test", capacity: 1 << 20) { _ in .taken(1) }
+        try queue.start()
+        for _ in 0..<5 {
+            queue.append([UInt8](repeating: 0x61, count: 4000))
+            #expect(queue.flush(milliseconds: 60_000))
+        }
+        queue.finish(milliseconds: 60_000)
+        #expect(queue.dropped == 0)
+    }
+
     @Test("a full disk is said once, counted, and tried again; the end of a reader is final")
     func refused() throws {
         let reader = Reader()
