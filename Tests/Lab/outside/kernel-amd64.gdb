@@ -35,9 +35,6 @@ tbreak *($user+5)
 continue
 expect $pc $user+5
 delete
-# To its end, which without ACPI is a halt.
+# To its end: it powers off.
 continue
-monitor why
-if $_isvoid($_exitcode)
-    kill
-end
+expect $_exitcode 0
