@@ -19,6 +19,8 @@ package struct PowerManagement: ByteDevice {
 
     /// PWRBTN_STS and PWRBTN_EN.
     private static let powerButton: UInt16 = 0x0100
+    /// TMR_EN, GBL_EN, PWRBTN_EN, SLPBTN_EN, RTC_EN: a guest reads back what it has enabled, also where the event never comes.
+    private static let enables: UInt16 = 0x0721
     /// SCI_EN: power events raise an interrupt, not SMI. Hard-wired on.
     private static let sciEnable: UInt16 = 0x0001
     /// SLP_TYP.
@@ -67,7 +69,7 @@ package struct PowerManagement: ByteDevice {
         let others: UInt16 = ~(0x00ff << UInt16(shift))
         switch register & ~1 {
         case Register.status: status &= ~bits  // a one clears
-        case Register.enable: enable = (enable & others) | (bits & Self.powerButton)
+        case Register.enable: enable = (enable & others) | (bits & Self.enables)
         default:
             control = (((control & others) | bits) & Self.sleepType) | Self.sciEnable
             if bits & Self.sleepEnable != 0 { return WriteResponse(effect: .powerOff) }

@@ -246,9 +246,9 @@ import Testing
     func thePowerButtonRaisesTheSCIUntilItsStatusIs() {
         var pc = PCPlatform()
         #expect(write(&pc, 0xffff, 0x602, size: 2).line == nil)
-        #expect(read(&pc, 0x600, size: 4) == 0x0100_0000)
+        #expect(read(&pc, 0x600, size: 4) == 0x0721_0000)
         #expect(pc.ports.signal(.powerButton, to: pc.power) == LineChange(line: 9, action: .raise))
-        #expect(read(&pc, 0x600, size: 4) == 0x0100_0100)
+        #expect(read(&pc, 0x600, size: 4) == 0x0721_0100)
         #expect(write(&pc, 0x0000, 0x600, size: 2).line == nil)
         #expect(write(&pc, 0x0100, 0x600, size: 2).line == LineChange(line: 9, action: .lower))
         #expect(pc.ports.signal(.powerButton, to: pc.console) == nil)
