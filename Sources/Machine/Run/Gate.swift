@@ -36,6 +36,8 @@ final class Gate: Sendable {
         var first: StopEvent?
         /// vCPUs that were called out before they got anywhere, or whose stop came second.
         var starved: Set<Int> = []
+        /// How many stops in a row were the last one's vCPU's, where others moved too.
+        var streak = (processor: 0, count: 0)
     }
 
     private let round = Mutex(Round())
@@ -48,8 +50,12 @@ final class Gate: Sendable {
         var inside: Set<Int> = []
         /// Those that the others let go first, until they have got somewhere.
         var ahead: Set<Int> = []
+        /// They have a whole turn, and not just until they have got somewhere.
+        var isLongTurn = false
     }
 
+    /// Stops in a row of one vCPU after which the others get a long turn: they may be far from where they would stop.
+    private static let longestStreak = 8
     /// How often, and how many milliseconds each time, the others wait for those that go first.
     private static let (turns, turn) = (4, 1)
 
@@ -91,11 +97,19 @@ final class Gate: Sendable {
         guard let listener = movers.contains(holder) ? holder : movers.first else {
             return post(.serve(StopEvent(.held, on: holder)), to: holder)
         }
-        let starved = round.withLock { round in
-            defer { round = Round(moving: Set(movers), count: movers.count) }
-            return movers.count > 1 ? round.starved.intersection(movers) : []
+        let (starved, isLongTurn) = round.withLock { round -> (Set<Int>, Bool) in
+            defer { round = Round(moving: Set(movers), count: movers.count, streak: round.streak) }
+            guard movers.count > 1 else { return ([], false) }
+            let streak = round.streak
+            if streak.count >= Self.longestStreak { return (Set(movers).subtracting([streak.processor]), true) }
+            return (round.starved.intersection(movers), false)
         }
-        if movers.count > 1 { presence.update { $0.ahead = starved.count < movers.count ? starved : [] } }
+        if movers.count > 1 {
+            presence.update {
+                $0.ahead = starved.count < movers.count ? starved : []
+                $0.isLongTurn = isLongTurn
+            }
+        }
         stopping.store(false, ordering: .releasing)
         for mover in movers {
             post(.move(plan.actions[mover], listening: mover == listener), to: mover)
@@ -126,6 +140,9 @@ final class Gate: Sendable {
     func goesFirst(_ processor: Int) -> Bool {
         mailboxes.count > 1 && presence.look { $0.ahead.contains(processor) }
     }
+
+    /// Whether those that go first have a whole turn.
+    var isLongTurn: Bool { presence.look(\.isLongTurn) }
 
     /// The vCPU has got somewhere, or never will: the others need not wait for it.
     func letOthersGo(_ processor: Int) {
@@ -172,7 +189,11 @@ final class Gate: Sendable {
         let (others, isFirst, last) = round.withLock { round in
             round.moving.remove(processor)
             let isFirst = event != nil && round.first == nil
-            if isFirst { round.first = event }
+            if isFirst {
+                round.first = event
+                let continues = round.streak.processor == processor && round.count > 1
+                round.streak = (processor, continues ? round.streak.count + 1 : 1)
+            }
             if isStarved || event != nil && !isFirst { round.starved.insert(processor) }
             return (isFirst ? round.moving : [], isFirst, round.moving.isEmpty ? round.first : nil)
         }

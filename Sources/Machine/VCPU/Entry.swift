@@ -121,7 +121,8 @@ extension Processor {
         if machine.gate.isStopping { return .park }
         if machine.gate.goesFirst(index) {
             try fetchRegisters()
-            if hasGotSomewhere { machine.gate.letOthersGo(index) }
+            let isDone = try machine.gate.isLongTurn ? activity() != .runnable : hasGotSomewhere
+            if isDone { machine.gate.letOthersGo(index) }
         }
         machine.gate.yieldExclusivity(index)
         if loop.isListening, machine.server.wantsStop() { return .stop(StopEvent(.interrupted, on: index)) }
