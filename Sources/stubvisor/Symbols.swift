@@ -4,11 +4,13 @@ import Host
 /// The file that gdb reads a kernel's symbols from.
 enum Symbols {
     private static let elfMagic: [UInt8] = [0x7f, 0x45, 0x4c, 0x46]
+    /// Bytes of a bzImage's setup, which has its version: 64 sectors and the boot sector at most.
+    private static let setupSize = 65 * 512
 
     /// `kernel` itself where gdb can read it; for a bzImage and a compressed kernel the ELF file that belongs to it, where
     /// a debug package or a build has put one, which is said. Nil where there is none.
     static func file(for kernel: String) -> String? {
-        guard let start = try? Descriptor.contents(of: kernel) else { return kernel }
+        guard let start = beginning(of: kernel, setupSize) else { return kernel }
         if start.starts(with: elfMagic) { return kernel }
         let version = linuxVersion(of: start)
         guard version != nil || kernel.hasSuffix(".gz") else { return kernel }
@@ -37,7 +39,11 @@ enum Symbols {
     }
 
     private static func isELF(_ path: String) -> Bool {
-        guard let file = try? Descriptor.open(path, 0) else { return false }
-        return (try? file.read(upTo: 4)) == elfMagic
+        beginning(of: path, elfMagic.count) == elfMagic
+    }
+
+    private static func beginning(of path: String, _ count: Int) -> [UInt8]? {
+        guard let file = try? Descriptor.open(path, 0) else { return nil }
+        return try? file.read(upTo: count)
     }
 }

@@ -1,4 +1,5 @@
 import Debugger
+import Primitives
 import Testing
 
 @testable import Machine
@@ -48,5 +49,39 @@ struct FairnessTests {
         gate.release(.run(2), by: 0)
         gate.enter(0)
         #expect(!gate.goesFirst(1))
+    }
+
+    private func breakpoints(_ count: Int, on gate: Gate) {
+        for _ in 0..<count {
+            gate.release(.run(2), by: 0)
+            _ = gate.arrive(1, with: nil)
+            #expect(gate.arrive(0, with: StopEvent(.breakpoint(VirtualAddress(0x1000)), on: 0)))
+        }
+    }
+
+    @Test("after many stops of one vCPU in a row the other has a whole turn")
+    func longTurn() {
+        let gate = Gate(processors: 2) { _ in }
+        breakpoints(7, on: gate)
+        gate.release(.run(2), by: 0)
+        #expect(!gate.goesFirst(1) && !gate.isLongTurn)
+        _ = gate.arrive(1, with: nil)
+        #expect(gate.arrive(0, with: StopEvent(.breakpoint(VirtualAddress(0x1000)), on: 0)))
+        gate.release(.run(2), by: 0)
+        #expect(gate.goesFirst(1) && gate.isLongTurn && !gate.goesFirst(0))
+    }
+
+    @Test("steps of one vCPU, alone or beside another that runs, wait for no long turn and end no streak")
+    func steps() {
+        let gate = Gate(processors: 2) { _ in }
+        breakpoints(8, on: gate)
+        for other in [ResumePlan.Action.stay, .run] {
+            gate.release(ResumePlan(actions: [.step, other]), by: 0)
+            #expect(!gate.goesFirst(1) && !gate.isLongTurn)
+            if other == .run { _ = gate.arrive(1, with: nil) }
+            #expect(gate.arrive(0, with: StopEvent(.stepped, on: 0)))
+        }
+        gate.release(.run(2), by: 0)
+        #expect(gate.goesFirst(1) && gate.isLongTurn)
     }
 }

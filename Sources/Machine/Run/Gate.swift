@@ -36,7 +36,7 @@ final class Gate: Sendable {
         var first: StopEvent?
         /// vCPUs that were called out before they got anywhere, or whose stop came second.
         var starved: Set<Int> = []
-        /// How many stops in a row were the last one's vCPU's, where others moved too.
+        /// How many stops in a row were the last one's vCPU's, where others moved too. Steps do not count.
         var streak = (processor: 0, count: 0)
     }
 
@@ -101,7 +101,9 @@ final class Gate: Sendable {
             defer { round = Round(moving: Set(movers), count: movers.count, streak: round.streak) }
             guard movers.count > 1 else { return ([], false) }
             let streak = round.streak
-            if streak.count >= Self.longestStreak { return (Set(movers).subtracting([streak.processor]), true) }
+            if streak.count >= Self.longestStreak, plan.actions[streak.processor] == .run {
+                return (Set(movers).subtracting([streak.processor]), true)
+            }
             return (round.starved.intersection(movers), false)
         }
         if movers.count > 1 {
@@ -189,10 +191,11 @@ final class Gate: Sendable {
         let (others, isFirst, last) = round.withLock { round in
             round.moving.remove(processor)
             let isFirst = event != nil && round.first == nil
-            if isFirst {
-                round.first = event
-                let continues = round.streak.processor == processor && round.count > 1
-                round.streak = (processor, continues ? round.streak.count + 1 : 1)
+            if isFirst { round.first = event }
+            // What a client does with one vCPU between two resumes of all changes nothing.
+            if isFirst, round.count > 1, event?.cause != .stepped {
+                let count = round.streak.processor == processor ? round.streak.count : 0
+                round.streak = (processor, count + 1)
             }
             if isStarved || event != nil && !isFirst { round.starved.insert(processor) }
             return (isFirst ? round.moving : [], isFirst, round.moving.isEmpty ? round.first : nil)
