@@ -173,7 +173,8 @@ package let rawMultiboot: [UInt8] =
 /// A multiboot2 header with `tags`, their fields 32 bits each.
 package func multiboot2Header(_ tags: [(type: UInt16, fields: [UInt32])], flags: UInt16 = 0) -> [UInt8] {
     var body: [UInt8] = []
-    for tag in tags + [(0, [])] {
+    let end: [(type: UInt16, fields: [UInt32])] = [(0, [])]
+    for tag in tags + end {
         body.append(littleEndian: tag.type)
         body.append(littleEndian: tag.type == 0 ? 0 : flags)
         body.append(littleEndian: UInt32(8 + tag.fields.count * 4))
