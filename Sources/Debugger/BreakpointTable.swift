@@ -31,6 +31,8 @@ struct BreakpointTable {
     /// By address, where at least one breakpoint has something to evaluate.
     private(set) var programs: [VirtualAddress: [BreakpointProgram]] = [:]
     var planted = PlantedTable()
+    /// The machine does not know all that is planted (see `arrangeChanges`).
+    var isArrangementStale = false
 
     /// Every one, in the order of insertion.
     var requests: [BreakpointRequest] {

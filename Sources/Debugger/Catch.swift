@@ -163,16 +163,23 @@ func monitorNumber(_ text: some StringProtocol) throws(Refusal) -> UInt64 {
     return number
 }
 
+/// What is caught, in the order of numbers.
+struct CatchTable {
+    var all: [Catch] = []
+    /// The highest number that one has had: none is used again.
+    var lastNumber = 0
+}
+
 extension Session {
     func addCatch(_ words: [Substring]) throws(Refusal) -> String {
-        let new = try Catch(number: lastCatch + 1, words, target.traits.layout.architecture)
+        let new = try Catch(number: catches.lastNumber + 1, words, target.traits.layout.architecture)
         if case .interrupt(let line, _) = new.kind { try checkLine(line) }
-        catches.append(new)
+        catches.all.append(new)
         do throws(Refusal) { try target.arrange(arrangement()) } catch {
-            catches.removeLast()
+            catches.all.removeLast()
             throw error
         }
-        lastCatch += 1
+        catches.lastNumber += 1
         return "\(new)"
     }
 
@@ -188,15 +195,15 @@ extension Session {
     func removeCatch(_ words: [Substring]) throws(Refusal) -> String {
         guard let word = words.first else { throw Refusal("which one? monitor catch list has the numbers") }
         let number = try monitorNumber(word)
-        guard let index = catches.firstIndex(where: { $0.number == Int(clamping: number) }) else {
+        guard let index = catches.all.firstIndex(where: { $0.number == Int(clamping: number) }) else {
             throw Refusal("nothing is caught by the number \(number)")
         }
-        catches.remove(at: index)
+        catches.all.remove(at: index)
         rearrange()
         return ""
     }
 
     func listCatches() -> String {
-        catches.isEmpty ? "nothing is caught" : catches.map(\.description).joined(separator: "\n")
+        catches.all.isEmpty ? "nothing is caught" : catches.all.map(\.description).joined(separator: "\n")
     }
 }

@@ -19,7 +19,7 @@ extension Session {
         let program = try BreakpointProgram(parsing: request.tail)
         let isNew = !breakpoints.contains(request)
         breakpoints.insert(request, program)
-        isArrangementStale = true
+        breakpoints.isArrangementStale = true
         guard request.kind == .software, let instruction = target.traits.breakpointInstruction else {
             do throws(Refusal) { try arrange() } catch {
                 if isNew { breakpoints.remove(request) }
@@ -34,7 +34,7 @@ extension Session {
 
     func remove(_ request: BreakpointRequest) throws(Refusal) {
         breakpoints.remove(request)
-        isArrangementStale = true
+        breakpoints.isArrangementStale = true
         if !isPlantWanted(at: request.address) { lift(request.address) }
         guard request.kind == .software else { return try arrange() }
         if target.traits.breakpointInstruction == nil { try arrange() }
@@ -44,13 +44,13 @@ extension Session {
     func removeAll() {
         for entry in breakpoints.planted.all { lift(entry.address) }
         breakpoints = BreakpointTable()
-        isArrangementStale = true
+        breakpoints.isArrangementStale = true
     }
 
     /// Gives the machine what is armed now, which it may refuse: what needs debug registers or pages.
     private func arrange() throws(Refusal) {
         try target.arrange(arrangement())
-        isArrangementStale = false
+        breakpoints.isArrangementStale = false
     }
 
     /// Gives the machine what is armed now. It accepted all of it before.
@@ -59,7 +59,7 @@ extension Session {
     /// Gives the machine what changed since the last time. Planting alone need not be reported before the machine runs, so
     /// that a thousand breakpoints are not a thousand reports.
     package func arrangeChanges() {
-        if isArrangementStale { rearrange() }
+        if breakpoints.isArrangementStale { rearrange() }
     }
 
     /// Before the machine runs: plants what could not be planted before, and what the guest has overwritten since.
@@ -104,7 +104,7 @@ extension Session {
             } else {
                 lift(address)
             }
-            isArrangementStale = true
+            breakpoints.isArrangementStale = true
         }
     }
 
@@ -117,7 +117,7 @@ extension Session {
             if let entry = breakpoints.planted[address] {
                 isWhole = isWhole && entry.physical == place
             } else if plant(address, instruction, at: place) {
-                isArrangementStale = true
+                breakpoints.isArrangementStale = true
             } else {
                 isWhole = false
             }
@@ -145,9 +145,9 @@ extension Session {
             }
             if breakpoints.has(.software, at: address) { return }
             lift(address)
-            isArrangementStale = true
+            breakpoints.isArrangementStale = true
         }
-        if let place, plant(address, instruction, at: place) { isArrangementStale = true }
+        if let place, plant(address, instruction, at: place) { breakpoints.isArrangementStale = true }
     }
 
     private func leadsToUserPage(_ address: VirtualAddress) -> Bool {
@@ -169,8 +169,8 @@ extension Session {
         var result = Arrangement()
         result.planted = breakpoints.planted
         result.programs = breakpoints.programs
-        result.catches = catches
-        result.stepsHoldInterrupts = stepMask.contains(.withoutInterrupts)
+        result.catches = catches.all
+        result.stepsHoldInterrupts = client.stepMask.contains(.withoutInterrupts)
         if target.traits.breakpointInstruction == nil {
             result.execution = breakpoints.softwareAddresses.sorted()
         } else {

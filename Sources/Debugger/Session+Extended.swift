@@ -19,7 +19,7 @@ enum Attachment: Equatable {
 
 extension Session {
     /// Whether the client stays connected when the guest has ended.
-    package var outlivesEnd: Bool { isExtended }
+    package var outlivesEnd: Bool { client.isExtended }
 
     /// How the guest has ended, where it has.
     package var ending: Ending? { if case .ended(let ending) = stop.cause { ending } else { nil } }
@@ -28,7 +28,7 @@ extension Session {
     package var isDetached: Bool { if case .detached = attachment { true } else { false } }
 
     func extend() {
-        isExtended = true
+        client.isExtended = true
         reply.ok()
     }
 
@@ -42,7 +42,7 @@ extension Session {
     /// D.
     func detach(_ process: Int?) {
         guard isMachine(process) else { return }
-        guard isExtended else { return leave(.detach) }
+        guard client.isExtended else { return leave(.detach) }
         guard attachment == .attached else { return refuseUnattached() }
         close()
         attachment = .detached(.run)
@@ -69,21 +69,21 @@ extension Session {
     private func beStopped() {
         if isDetached { stop = StopEvent(.held, on: stop.processor) }
         selected = stop.processor
-        selectedToResume = nil
+        client.selectedToResume = nil
         if nonStop != nil { nonStop = NonStop(stopped: stop, processors: processorCount) }
     }
 
     /// k: without a reply, but for LLDB.
     func kill() -> Bool {
-        if isExtended { try? killMachine() } else { make(.kill) }
-        if listsThreadsInStops { reply.stop(.killed(.kill, process: nil)) }
-        return listsThreadsInStops
+        if client.isExtended { try? killMachine() } else { make(.kill) }
+        if client.listsThreadsInStops { reply.stop(.killed(.kill, process: nil)) }
+        return client.listsThreadsInStops
     }
 
     /// vKill.
     func kill(_ process: Int) {
         guard isMachine(process) else { return }
-        guard isExtended else { return leave(.kill) }
+        guard client.isExtended else { return leave(.kill) }
         guard attachment != .none else { return refuseUnattached() }
         answerRefusal { () throws(Refusal) in try killMachine() }
     }
@@ -130,7 +130,7 @@ extension Session {
 
     /// The guest has ended: under the extended protocol the client has no process any more, and its breakpoints are gone.
     func noteEnd() {
-        guard isExtended else { return }
+        guard client.isExtended else { return }
         attachment = .none
         removeAll()
     }

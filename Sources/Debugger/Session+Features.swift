@@ -5,7 +5,7 @@ import RemoteProtocol
 // What the two sides can do, and the documents: target.xml and the thread list.
 extension Session {
     func support(_ features: ClientFeatures) {
-        self.features = features
+        client.features = features
         if features.contains(.errorMessages) { reply.errorStyle = .message }
         reply.features([
             ServerFeature("PacketSize", .number(UInt64(Self.packetSize))),

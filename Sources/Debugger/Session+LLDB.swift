@@ -142,12 +142,12 @@ extension Session {
                 return reply.error(.invalid, "\(register.name) is unavailable: \(reason)")
             }
         }
-        reply.text("\(savedRegisters.add(generalRegisters(of: processor)))")
+        reply.text("\(client.savedRegisters.add(generalRegisters(of: processor)))")
     }
 
     func restoreRegisters(_ state: Int, _ thread: ThreadID?) {
         guard processor(thread) != nil else { return reply.error(.noThread, "no such thread") }
-        guard let bytes = savedRegisters.take(state) else {
+        guard let bytes = client.savedRegisters.take(state) else {
             return reply.error(.invalid, "no registers are kept as \(state)")
         }
         writeRegisters(bytes[...], thread)

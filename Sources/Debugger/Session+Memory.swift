@@ -11,14 +11,14 @@ extension Session {
         // LLDB asks with this whether `x` works, and then wants the bytes alone; gdb, and LLDB from version 21 on, want a
         // `b` before them.
         if binary, count == 0, address == VirtualAddress(0) {
-            wantsBareBinary = true
+            client.wantsBareBinary = true
             return reply.ok()
         }
         let limit = binary ? Self.packetSize - 16 : (Self.packetSize - 16) / 2
         let (bytes, fault) = read(address, min(count, limit))
         if bytes.isEmpty, let fault { return reply.error(.badAddress, fault) }
         if binary {
-            if !wantsBareBinary { reply.text("b") }
+            if !client.wantsBareBinary { reply.text("b") }
             reply.binary(bytes[...])
         } else {
             reply.hex(bytes[...])
@@ -66,7 +66,7 @@ extension Session {
 
     /// Where an address leads, and for how many bytes on, at least 1, physical addresses go on with virtual ones.
     private func run(at address: VirtualAddress) throws(Refusal) -> (physical: PhysicalAddress, count: UInt64) {
-        if physicalMemory { return (PhysicalAddress(address.rawValue), max(1, 0 &- address.rawValue)) }
+        if client.readsPhysicalMemory { return (PhysicalAddress(address.rawValue), max(1, 0 &- address.rawValue)) }
         do throws(TranslationFault) {
             let found = try target.translate(address, on: selected)
             return (found.physical, found.pageSize - address.rawValue & (found.pageSize - 1))
@@ -93,7 +93,7 @@ extension Session {
             var part = part
             if let instruction = target.traits.breakpointInstruction {
                 let isDiverted = breakpoints.planted.divert(&part, writtenTo: physical, planting: instruction)
-                isArrangementStale = isArrangementStale || isDiverted
+                breakpoints.isArrangementStale = breakpoints.isArrangementStale || isDiverted
             }
             guard target.memory.write(physical, part[...]) else {
                 throw Refusal("physical \(physical) is not memory")
@@ -102,7 +102,7 @@ extension Session {
     }
 
     func physical(_ address: VirtualAddress) throws(Refusal) -> PhysicalAddress {
-        if physicalMemory { return PhysicalAddress(address.rawValue) }
+        if client.readsPhysicalMemory { return PhysicalAddress(address.rawValue) }
         do throws(TranslationFault) {
             return try target.translate(address, on: selected).physical
         } catch {

@@ -30,7 +30,7 @@ extension Session {
             return true
         }
         let count = processorCount
-        let processor = selectedToResume ?? selected
+        let processor = client.selectedToResume ?? selected
         if let address {
             var file = target.registers(of: processor, having: RegisterBlocks())
             file.set(layout.registers[layout.programCounter], to: address.rawValue)
@@ -41,7 +41,7 @@ extension Session {
         }
         if nonStop != nil { return resume([ThreadAction(action, threadID(processor))]) }
         var plan = ResumePlan(actions: [ResumePlan.Action](repeating: .stay, count: count))
-        if planned(action) == .run && selectedToResume == nil { plan = .run(count) }
+        if planned(action) == .run && client.selectedToResume == nil { plan = .run(count) }
         plan.actions[processor] = planned(action)
         return go(plan)
     }
@@ -51,7 +51,7 @@ extension Session {
             reply.error(.invalid, "vCont resumes no thread")
             return true
         }
-        if isInterruptPending { return answerPendingInterrupt(plan) }
+        if early.isInterruptPending { return answerPendingInterrupt(plan) }
         // It places the image anew: what is planted comes after. Where it fails, the machine reports it at the resume.
         try? target.completeReset()
         // Someone who only steps cannot run into what is not planted under it.
@@ -63,7 +63,7 @@ extension Session {
 
     /// Reports the Ctrl-C that came before this resume, on a vCPU that was to step or move, and moves none. As gdbserver does.
     private func answerPendingInterrupt(_ plan: ResumePlan) -> Bool {
-        isInterruptPending = false
+        early.isInterruptPending = false
         let movers = plan.actions.indices.filter { plan.actions[$0] != .stay }
         let stepper = movers.first { plan.actions[$0] != .run }
         let processor = stepper ?? (movers.contains(stop.processor) ? stop.processor : movers[0])
@@ -86,12 +86,12 @@ extension Session {
 
     func stopReply(_ event: StopEvent) -> StopReply {
         if case .ended(let ending) = event.cause {
-            return .exited(status: ending.status, process: features.contains(.multiprocess) ? Self.process : nil)
+            return .exited(status: ending.status, process: client.features.contains(.multiprocess) ? Self.process : nil)
         }
         var stop = Stop(event.cause.signal, thread: threadID(event.processor), core: event.processor)
         stop.reason = reason(event.cause)
         stop.registers = expedited(of: event.processor)
-        if listsThreadsInStops { stop.details = details(of: event.processor, listingThreads: true) }
+        if client.listsThreadsInStops { stop.details = details(of: event.processor, listingThreads: true) }
         return .stopped(stop)
     }
 
@@ -99,9 +99,9 @@ extension Session {
         switch cause {
         case .breakpoint(let address):
             if breakpoints.has(.hardware, at: address) {
-                return features.contains(.hardwareBreakpoints) ? .hardwareBreakpoint : nil
+                return client.features.contains(.hardwareBreakpoints) ? .hardwareBreakpoint : nil
             }
-            return features.contains(.softwareBreakpoints) ? .softwareBreakpoint : nil
+            return client.features.contains(.softwareBreakpoints) ? .softwareBreakpoint : nil
         case .watchpoint(.write, let address): return .writeWatchpoint(address)
         case .watchpoint(.read, let address): return .readWatchpoint(address)
         case .watchpoint(.readWrite, let address): return .accessWatchpoint(address)

@@ -15,7 +15,7 @@ extension Session {
     /// given offsets, which misses most of a kernel's. LLDB takes either for the offset of all. No reply: no such guest.
     func answerSectionOffsets() {
         guard let kernel = try? linuxKernel() else { return }
-        guard listsThreadsInStops else {
+        guard client.listsThreadsInStops else {
             reply.text("TextSeg=")
             return reply.number(kernel.start.rawValue)
         }

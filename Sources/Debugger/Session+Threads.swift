@@ -4,7 +4,7 @@ import RemoteProtocol
 // vCPUs as threads: vCPU n is thread n + 1 of process 1.
 extension Session {
     func threadID(_ processor: Int) -> ThreadID {
-        features.contains(.multiprocess)
+        client.features.contains(.multiprocess)
             ? ThreadID(process: Self.process, thread: processor + 1) : ThreadID(thread: .one(processor + 1))
     }
 
@@ -30,7 +30,7 @@ extension Session {
         let single = if case .one = thread.thread { true } else { false }
         switch operation {
         case .other: if single { selected = first }
-        case .resume: selectedToResume = single ? first : nil
+        case .resume: client.selectedToResume = single ? first : nil
         }
         reply.ok()
     }

@@ -18,40 +18,25 @@ package final class Session {
     package internal(set) var framer = Framer(maximumPacketSize: Session.packetSize)
     var reply = Reply()
     var breakpoints = BreakpointTable()
-    var catches: [Catch] = []
-    /// The machine does not know all that is planted (see `arrangeChanges`).
-    var isArrangementStale = false
-    /// The highest number that a catch has had: none is used again.
-    var lastCatch = 0
-    var features: ClientFeatures = []
-    /// The vCPU that `g`, `m` and their like mean (`Hg`), and the one that `c` and `s` mean (`Hc`); nil for all.
+    var catches = CatchTable()
+    /// What the client has chosen.
+    var client = ClientState()
+    /// The vCPU that `g`, `m` and their like mean (`Hg`).
     var selected = 0
-    var selectedToResume: Int?
     /// Why the machine is stopped now.
     package internal(set) var stop: StopEvent
-    var physicalMemory = false
-    var stepMask = StepMask.all
-    var listsThreadsInStops = false
-    var wantsBareBinary = false
-    var savedRegisters = SavedRegisters()
-    /// The client speaks the extended protocol: it may run the program again.
-    var isExtended = false
     var attachment = Attachment.attached
     /// Nil in all-stop mode, where one stop is the whole machine's.
     var nonStop: NonStop?
     let layout: RegisterLayout
     let processorCount: Int
-    /// A Ctrl-C that no stop has answered: it came while the machine was stopped, or crossed another stop. It answers the
-    /// next resume. All-stop mode only.
-    var isInterruptPending = false
+    var early = EarlyInput()
     private var demand: Demand?
-    /// Packets that came while the machine ran: answered when it has stopped.
-    private var early: [[UInt8]] = []
     /// `next` ended because enough output is pending: send it, and call again before waiting for input.
     package private(set) var isBehind = false
 
     /// Bytes of output that are pending, and packets kept while the machine runs, from which on nothing more is taken.
-    private static let (mostOwed, mostEarly) = (1 << 20, 1 << 12)
+    private static let (mostPending, mostEarly) = (1 << 20, 1 << 12)
 
     /// Bytes of the largest packet, either way.
     static let packetSize = 0x2_0000
@@ -86,7 +71,7 @@ package final class Session {
                 self.demand = nil
                 return demand
             }
-            if framer.outgoing.count >= Self.mostOwed {
+            if framer.outgoing.count >= Self.mostPending {
                 isBehind = true
                 return nil
             }
@@ -95,11 +80,11 @@ package final class Session {
     }
 
     private func nextPacket() -> ArraySlice<UInt8>? {
-        if !early.isEmpty { return early.removeFirst()[...] }
+        if !early.packets.isEmpty { return early.packets.removeFirst()[...] }
         while let event = framer.next() {
             switch event {
             case .packet(let packet): return packet
-            case .interrupt: isInterruptPending = nonStop == nil && !isDetached
+            case .interrupt: early.isInterruptPending = nonStop == nil && !isDetached
             case .ack, .nak, .badChecksum, .oversized: continue
             }
         }
@@ -116,18 +101,18 @@ package final class Session {
                 interruptFirst()
                 sendNotification()
                 return true
-            case .interrupt: isInterruptPending = true
+            case .interrupt: early.isInterruptPending = true
             case .packet(let packet) where nonStop == nil && packet.elementsEqual("vCtrlC".utf8):
                 framer.frame(Array("OK".utf8))
-                isInterruptPending = true
+                early.isInterruptPending = true
             case .packet(let packet):
-                early.append(Array(packet))
+                early.packets.append(Array(packet))
                 // No client asks so much of a machine that runs: it stops and answers.
-                if nonStop != nil || isDetached || early.count >= Self.mostEarly { return true }
+                if nonStop != nil || isDetached || early.packets.count >= Self.mostEarly { return true }
             case .ack, .nak, .badChecksum, .oversized: continue
             }
         }
-        return isInterruptPending
+        return early.isInterruptPending
     }
 
     /// The client has been sent the first `count` bytes of `framer.outgoing`.
@@ -143,7 +128,7 @@ package final class Session {
         }
         // A state that the guest cannot leave by itself is explained once, not at each step in it.
         let isKnown = event == stop && event.cause.persists
-        if event.cause == .interrupted { isInterruptPending = false }
+        if event.cause == .interrupted { early.isInterruptPending = false }
         becomeStopped(by: event)
         if let explanation = event.explanation, !isKnown { console(explanation + "\n") }
         reply.clear()
@@ -155,7 +140,7 @@ package final class Session {
     func becomeStopped(by event: StopEvent) {
         stop = event
         selected = event.processor
-        selectedToResume = nil
+        client.selectedToResume = nil
     }
 
     /// Whether text may be sent to the client while the machine moves: a client in non-stop mode, or without a process,
@@ -164,7 +149,7 @@ package final class Session {
 
     /// The client is gone: nothing of its stays behind.
     package func close() {
-        catches = []
+        catches.all = []
         removeAll()
         arrangeChanges()
     }
@@ -241,9 +226,9 @@ package final class Session {
         case .restoreRegisters(let state, let thread): restoreRegisters(state, thread)
         case .emulatorFeatures: reply.text("sstepbits;sstep;PhyMemMode")
         case .stepMaskBits: reply.text("ENABLE=1,NOIRQ=2,NOTIMER=4")
-        case .stepMask: reply.text(hexadecimal(stepMask.rawValue))
+        case .stepMask: reply.text(hexadecimal(client.stepMask.rawValue))
         case .setStepMask(let mask): answerRefusal { () throws(Refusal) in try setStepMask(mask) }
-        case .physicalMemoryMode: reply.text(physicalMemory ? "1" : "0")
+        case .physicalMemoryMode: reply.text(client.readsPhysicalMemory ? "1" : "0")
         case .setPhysicalMemoryMode(let on): setPhysicalMemory(on)
         }
         return true
@@ -269,11 +254,11 @@ package final class Session {
     /// vCtrlC while the machine is stopped, or in non-stop mode.
     private func answerInterrupt() {
         reply.ok()
-        if nonStop == nil { isInterruptPending = true } else { interruptFirst() }
+        if nonStop == nil { early.isInterruptPending = true } else { interruptFirst() }
     }
 
     private func setPhysicalMemory(_ on: Bool) {
-        physicalMemory = on
+        client.readsPhysicalMemory = on
         reply.ok()
     }
 
@@ -283,7 +268,7 @@ package final class Session {
     }
 
     private func listThreadsInStops() {
-        listsThreadsInStops = true
+        client.listsThreadsInStops = true
         reply.ok()
     }
 }

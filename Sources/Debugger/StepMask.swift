@@ -20,7 +20,7 @@ extension Session {
         guard mask.contains(.withoutInterrupts) || !mask.contains(.withoutTimers) else {
             throw Refusal("timers can be kept away only with all interrupts: 7")
         }
-        stepMask = mask
+        client.stepMask = mask
         rearrange()
     }
 }

@@ -22,7 +22,7 @@ struct StepTests {
             code + [UInt8](repeating: Self.nop, count: 8), steps: steps,
             registers: registers.merging(["rsp": Self.stack]) { old, _ in old }, words: words,
             modelSpecific: modelSpecific, watching: (Self.stack - 64, 128),
-            capabilities: { if byFlag { $0.blocksInterrupts = false } })
+            capabilities: { if byFlag { $0.step.blocksInterrupts = false } })
     }
 
     private func word(_ stepper: Stepper, at address: UInt64) -> UInt64 {
@@ -145,7 +145,7 @@ struct StepTests {
             Self.ticking, mode: .real, steps: start + 60, registers: ["esp": 0x7000],
             holdsInterrupts: holdsInterrupts, watching: (0x600, 1),
             before: { if $0 > start, $0 % 8 == 0 { pause(milliseconds: 5) } },
-            capabilities: { if byFlag { $0.blocksInterrupts = false } })
+            capabilities: { if byFlag { $0.step.blocksInterrupts = false } })
         return (
             stepper.stops.dropFirst(start).map { X86.programCounter($0.registers).rawValue }, stepper.memory[0]
         )

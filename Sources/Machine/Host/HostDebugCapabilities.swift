@@ -44,6 +44,28 @@ package struct HostDebugCapabilities: Equatable, Sendable {
         package var dataBreakpoint = false
     }
 
+    /// How a step is made.
+    package struct Step: Equatable, Sendable {
+        /// It stays asked for until it is taken back, even past an instruction that loads the flags. Elsewhere
+        /// KVM_SET_GUEST_DEBUG must be repeated before each step.
+        package var persists = false
+        /// It is made by the trap flag, which shows wherever an instruction stores the flags.
+        package var showsTrapFlag = false
+        /// KVM_GUESTDBG_BLOCKIRQ: interrupts can be held off meanwhile.
+        package var blocksInterrupts = false
+    }
+
+    /// What only arm64 hosts have.
+    package struct ARM64: Equatable, Sendable {
+        /// KVM_CAP_GUEST_DEBUG_HW_BPS and _WPS.
+        package var breakpointCount = 0
+        package var watchpointCount = 0
+        /// KVM_CAP_ARM_USER_IRQ.
+        package var reportsDeviceInterrupts = false
+        /// Those that the kernel can make.
+        package var interruptControllers: [VGIC.Version] = []
+    }
+
     package var kernel = Level()
     package var user = Level()
     package var real = Level()
@@ -55,19 +77,13 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     package var filtersRegisters = false
     /// The same for writes to IA32_TSC_DEADLINE, without which the built-in local APICs have no deadline timer.
     package var filtersDeadline = false
-    /// A step stays asked for until it is taken back, even past an instruction that loads the flags. Elsewhere
-    /// KVM_SET_GUEST_DEBUG must be repeated before each step.
-    package var stepPersists = false
-    /// A step is made by the trap flag, which shows wherever an instruction stores the flags.
-    package var showsTrapFlag = false
+    package var step = Step()
     /// A write to a read-only slot exits with its data.
     package var readOnlyMemoryExits = false
     /// An access to a page without a slot exits, with its data or for it.
     package var removedMemoryExits = false
     /// Whether watchpoints on writes can do without debug registers.
     var trapsWrites: Bool { readOnlyMemoryExits || removedMemoryExits }
-    /// KVM_GUESTDBG_BLOCKIRQ: interrupts can be held off while stepping.
-    package var blocksInterrupts = false
     /// KVM_CAP_SYNC_REGS: registers come with the exit.
     package var synchronisesRegisters = false
     /// KVM_CAP_TSC_DEADLINE_TIMER: the kernel's local APICs have that mode.
@@ -75,13 +91,7 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     /// KVM_CAP_SPLIT_IRQCHIP: the kernel has the local APICs, and only those.
     package var hasLocalAPICsAlone = false
     package var maximumProcessors = 1
-    /// arm64: KVM_CAP_GUEST_DEBUG_HW_BPS and _WPS.
-    package var breakpointCount = 0
-    package var watchpointCount = 0
-    /// arm64: KVM_CAP_ARM_USER_IRQ.
-    package var reportsDeviceInterrupts = false
-    /// arm64: those that the kernel can make.
-    package var interruptControllers: [VGIC.Version] = []
+    package var arm64 = ARM64()
     /// Kernel-mode code is emulated by software, instruction by instruction.
     package var emulatesKernelMode: Bool { kernel.breakpoint == .emulationFailure }
 
@@ -167,10 +177,10 @@ extension HostDebugCapabilities {
                 "filters_deadline", "writes of the TSC deadline can be caught", yes(filtersDeadline),
                 filtersDeadline ? nil : "--irqchip apic has no TSC deadline timer"
             ),
-            ("step_persists", "a step stays armed", yes(stepPersists), nil),
+            ("step_persists", "a step stays armed", yes(step.persists), nil),
             (
-                "shows_trap_flag", "a step shows in the flags that the guest stores", yes(showsTrapFlag),
-                showsTrapFlag ? "it is taken out again" : nil
+                "shows_trap_flag", "a step shows in the flags that the guest stores", yes(step.showsTrapFlag),
+                step.showsTrapFlag ? "it is taken out again" : nil
             ),
             (
                 "read_only_memory_exits", "writes to read-only memory exit", yes(readOnlyMemoryExits),
@@ -181,8 +191,8 @@ extension HostDebugCapabilities {
                 removedMemoryExits ? nil : "watchpoints on reads are limited to the debug registers"
             ),
             (
-                "blocks_interrupts", "interrupts can be held off while stepping", yes(blocksInterrupts),
-                blocksInterrupts ? nil : "a step may land in an interrupt handler; Linux 5.15 or later helps"
+                "blocks_interrupts", "interrupts can be held off while stepping", yes(step.blocksInterrupts),
+                step.blocksInterrupts ? nil : "a step may land in an interrupt handler; Linux 5.15 or later helps"
             ),
             (
                 "synchronises_registers", "registers come with the exit", yes(synchronisesRegisters),

@@ -33,7 +33,7 @@ final class Probe {
     /// Runs all the experiments, on the calling thread.
     static func run(_ system: borrowing System) throws(KVMError) -> HostDebugCapabilities {
         var found = HostDebugCapabilities()
-        found.blocksInterrupts = system.blocksInterrupts
+        found.step.blocksInterrupts = system.blocksInterrupts
         found.synchronisesRegisters = system.synchronisesRegisters
         found.filtersRegisters = system.filtersRegisters
         found.hasDeadlineTimer = system.hasDeadlineTimer
@@ -42,8 +42,8 @@ final class Probe {
         let probe = try Probe(system)
         found.kernel = try probe.examine(.kernel)
         found.real = try probe.examine(.real)
-        found.stepPersists = try probe.stepPersists()
-        found.showsTrapFlag = try probe.showsTrapFlag()
+        found.step.persists = try probe.stepPersists()
+        found.step.showsTrapFlag = try probe.showsTrapFlag()
         found.removedMemoryExits = try probe.removedMemoryExits()
         if system.hasReadOnlyMemory { found.readOnlyMemoryExits = try probe.readOnlyMemoryExits() }
         if system.filtersRegisters { found.filtersDeadline = try probe.deadlineExits() }

@@ -14,6 +14,8 @@ final class SharedState: Sendable {
     let clockDue = Atomic<UInt64>(.max)
     /// Where breakpoints are planted besides, and for which addresses (see BreakpointCopies).
     let copies = Mutex<[PhysicalAddress: VirtualAddress]>([:])
+    /// Caught inputs by their vectors (see `applyLineCatches`).
+    let lineVectors = Mutex<[UInt8: Int]>([:])
 
     init(_ configuration: MachineConfiguration) {
         let size = configuration.memory.size

@@ -6,7 +6,6 @@ import Host
 import Interrupts
 import KVM
 import Primitives
-import Synchronization
 
 /// The machine: memory, vCPUs with their threads, devices, and the debugger's view of all of it.
 ///
@@ -16,30 +15,21 @@ package final class VirtualMachine: @unchecked Sendable {
     let configuration: MachineConfiguration
     package let capabilities: HostDebugCapabilities
     let vm: VM
-    let guestMemory: GuestMemory
     private(set) var interruptController: (any InterruptController)!
-    /// Its built-in part; nil where all of it is the kernel's.
-    private(set) var model: InterruptModel?
     package let console: Console
     let server: any DebugServer
     /// The registers that clients see.
     let layout: RegisterLayout
     /// Breakpoints that no client knows of, and guest memory without them.
     let hidden: HiddenBreakpoints
+    var guestMemory: GuestMemory { hidden.memory }
     var processors: [Processor] = []
     package var processorCount: Int { processors.count }
     private(set) var gate: Gate!
     let shared: SharedState
     var runState: RunState
-    /// Where the console shows the text screen.
-    private let screenWatch: ScreenWatch?
-    /// Caught inputs by their vectors (see `applyLineCatches`); read and changed by vCPU threads.
-    let lineVectors = Mutex<[UInt8: Int]>([:])
-
-    // What is armed: replaced by `arrange`, read by vCPU threads while they run.
+    /// What clients have armed: replaced by `arrange`, read by vCPU threads while they run.
     var arrangement = Arrangement()
-    var pageTraps = PageTraps()
-    var copies = BreakpointCopies()
     var x86 = X86Board()
     var arm64 = ARM64Board()
 
@@ -50,12 +40,11 @@ package final class VirtualMachine: @unchecked Sendable {
     ) throws(MachineError) {
         self.configuration = configuration
         self.console = console
-        screenWatch = configuration.showsScreen ? ScreenWatch() : nil
         self.server = server
-        let memory = configuration.memory
+        let memory: GuestMemory
         shared = SharedState(configuration)
-        do throws(Errno) { guestMemory = try GuestMemory(memory) } catch {
-            throw .host("\(memory.size >> 20) MiB of guest memory", error)
+        do throws(Errno) { memory = try GuestMemory(configuration.memory) } catch {
+            throw .host("\(configuration.memory.size >> 20) MiB of guest memory", error)
         }
         do throws(KVMError) {
             let system = try System()
@@ -63,7 +52,7 @@ package final class VirtualMachine: @unchecked Sendable {
             if let known { capabilities = known } else { capabilities = try Probe.host(system) }
             let guest = try Self.guest(of: configuration, on: system)
             layout = guest.layout
-            hidden = HiddenBreakpoints(guestMemory, planting: Self.plantedInstruction(configuration, capabilities))
+            hidden = HiddenBreakpoints(memory, planting: Self.plantedInstruction(configuration, capabilities))
             vm = try system.makeVM()
             try assemble(guest, system)
         } catch {
@@ -72,11 +61,8 @@ package final class VirtualMachine: @unchecked Sendable {
         gate = Gate(processors: processors.count) { [unowned self] in processors[$0].kick() }
     }
 
-    /// All vCPUs are made.
-    func connectInterrupts() throws(KVMError) {
-        try interruptController.connect()
-        model = interruptController.model
-    }
+    /// The built-in part of the interrupt controllers; nil where all of them are the kernel's.
+    var model: InterruptModel? { interruptController.model }
 
     /// Puts interrupt controllers in place. x86: before the vCPUs are made; arm64: afterwards.
     func makeInterrupts() throws(KVMError) {
@@ -88,6 +74,7 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Runs the machine to its end, on threads of its own, and says how it ended.
     package func run() throws(MachineError) -> Ending {
         let ready = Condition(0)
+        let screenWatch = configuration.showsScreen ? ScreenWatch() : nil
         do throws(Errno) {
             for processor in processors {
                 _ = try Host.Thread.start("vCPU \(processor.index)") { [self] in
@@ -168,7 +155,7 @@ package final class VirtualMachine: @unchecked Sendable {
     /// Before the machine is resumed: gives KVM what is armed and is not the vCPUs' own.
     private func applyArrangement() {
         let movesHandlers = applyArmed()
-        let follows = movesHandlers || !copies.followed.isEmpty
+        let follows = movesHandlers || !x86.copies.followed.isEmpty
         runState.haltWatch.look(every: catchesHalts ? .close : follows ? .following : .ordinary)
     }
 }

@@ -89,7 +89,7 @@ extension Processor {
         }
         guard
             !debugControl.isArmed || debug != debugControl.armed
-                || (debug.singleStep && !machine.capabilities.stepPersists)
+                || (debug.singleStep && !machine.capabilities.step.persists)
         else { return }
         // KVM takes the guest's trap flag away with its own.
         let dropsTrapFlag = debugControl.armed.singleStep && !debug.singleStep && sync.isCurrent && hasTrapFlag

@@ -14,7 +14,7 @@ extension Processor {
     func keep(_ event: StopEvent) {
         if recurs(event), !machine.runState.reportsEachStop { return }
         if event.cause.happensOnce || machine.runState.reportsEachStop {
-            return pendingStops.insert(PendingStop(event: event), at: 0)
+            return loop.pendingStops.insert(PendingStop(event: event), at: 0)
         }
         if case .breakpoint(let address) = event.cause { counts.hits.breakpoints[address]?.hits -= 1 }
     }

@@ -19,8 +19,6 @@ final class Processor: @unchecked Sendable {
     var sync = RegisterSync()
     var debugControl = DebugControl()
     var loop = RunLoop()
-    /// Reported at this vCPU's next turns, without running.
-    var pendingStops: [PendingStop] = []
     /// What the entry under way is for.
     var stepping = Stepping.run
     var breakpoints = BreakpointState()
@@ -77,8 +75,8 @@ final class Processor: @unchecked Sendable {
     /// the others are still stopped.
     private func serve(_ stop: StopEvent) {
         guard let plan = machine.serve(stop) else { return }
-        if plan.actions[index] == .run, pendingStops.isEmpty, let event = passReported() {
-            pendingStops = [PendingStop(event: event)]
+        if plan.actions[index] == .run, loop.pendingStops.isEmpty, let event = passReported() {
+            loop.pendingStops = [PendingStop(event: event)]
         }
         machine.gate.release(plan, by: index)
     }
@@ -87,12 +85,12 @@ final class Processor: @unchecked Sendable {
     private func begin(_ action: ResumePlan.Action) {
         loop.action = action
         x86.pausedRun = nil
-        pendingStops.removeAll { !$0.event.cause.happensOnce }
+        loop.pendingStops.removeAll { !$0.event.cause.happensOnce }
     }
 
     private func move() -> StopEvent? {
-        while !pendingStops.isEmpty {
-            let next = pendingStops.removeFirst()
+        while !loop.pendingStops.isEmpty {
+            let next = loop.pendingStops.removeFirst()
             if let watchpoint = next.watchpoint, !machine.arrangement.watchpoints.contains(watchpoint) { continue }
             return next.event
         }

@@ -11,7 +11,7 @@ extension Processor {
         registers.changed = []
         registers.present = []
         registers.forgetMissing(.all)
-        pendingStops = []
+        loop.pendingStops = []
         accesses.pendingHits = []
         forgetReported()
         distrustDebugControl()

@@ -87,7 +87,7 @@ extension VirtualMachine {
         }
         runState.isResetPending = false
         // Another kernel's code may be elsewhere.
-        pageTraps.codePages = []
+        x86.pageTraps.codePages = []
     }
 
     package func completeReset() throws(Refusal) {

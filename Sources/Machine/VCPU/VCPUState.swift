@@ -27,6 +27,8 @@ struct DebugControl {
 struct RunLoop: ~Copyable {
     /// The last order.
     var action = ResumePlan.Action.stay
+    /// Reported at this vCPU's next turns, without running.
+    var pendingStops: [PendingStop] = []
     /// Of the vCPUs that run, this one is interrupted by the debugger's socket.
     var isListening = false
     /// The kernel's id of the thread.

@@ -27,10 +27,10 @@ extension VirtualMachine {
             !wanted.software.isEmpty, !guestUsesDebugRegisters
         else { return }
         // First those that lead elsewhere now and then, as far as is known.
-        if copies.unsteady.count > 1024 { copies.unsteady = [] }
-        copies.unsteady.formUnion(wanted.software.filter { !wanted.planted.contains($0) })
-        let first = wanted.software.intersection(copies.unsteady).sorted()
-        let rest = wanted.planted.all.lazy.map(\.address).filter { !self.copies.unsteady.contains($0) }
+        if x86.copies.unsteady.count > 1024 { x86.copies.unsteady = [] }
+        x86.copies.unsteady.formUnion(wanted.software.filter { !wanted.planted.contains($0) })
+        let first = wanted.software.intersection(x86.copies.unsteady).sorted()
+        let rest = wanted.planted.all.lazy.map(\.address).filter { !self.x86.copies.unsteady.contains($0) }
         for address in (first + rest).prefix(max(0, registers.free - 1)) {
             _ = registers.add(X86DebugRegisters.Slot(address, .execute, length: 1))
         }
@@ -51,7 +51,7 @@ extension VirtualMachine {
 
     /// Addresses that the running vCPUs must look after. Debug registers see nothing of user mode on some hosts.
     func findFollowed() {
-        copies.followed = arrangement.software.filter {
+        x86.copies.followed = arrangement.software.filter {
             !capabilities.user.executionBreakpoint || !hasRegister(for: $0)
         }
         shared.copies.withLock { copies in
@@ -63,7 +63,7 @@ extension VirtualMachine {
 
     /// Plants what `paging` leads to and is not planted.
     func plantCopies(_ paging: X86Paging) {
-        for address in copies.followed {
+        for address in x86.copies.followed {
             guard let place = try? paging.translate(address, in: guestMemory).physical, hidden.plantCopy(at: place)
             else { continue }
             shared.copies.withLock { $0[place] = address }
@@ -72,7 +72,7 @@ extension VirtualMachine {
 
     /// Before the machine runs.
     func plantCopies() {
-        guard !copies.followed.isEmpty, processors.count > 1 || !shared.copies.withLock(\.isEmpty) else { return }
+        guard !x86.copies.followed.isEmpty, processors.count > 1 || !shared.copies.withLock(\.isEmpty) else { return }
         for processor in processors where X86.paging(processor.registers).isOn {
             plantCopies(X86.paging(processor.registers))
         }
@@ -89,7 +89,7 @@ extension VirtualMachine {
     package func keep(_ place: PhysicalAddress, original: [UInt8], for address: VirtualAddress) -> Bool {
         guard canAdoptCopies, arrangement.planted.original(at: place) != nil else { return false }
         hidden.adoptCopy(at: place, original: original[0])
-        copies.unsteady.insert(address)
+        x86.copies.unsteady.insert(address)
         shared.copies.withLock { $0[place] = address }
         return true
     }
@@ -98,7 +98,7 @@ extension VirtualMachine {
 extension Processor {
     /// After an exit that the guest continues from: plants breakpoints that may be missing.
     func followBreakpoints(after exit: Exit) throws(KVMError) {
-        guard !machine.copies.followed.isEmpty, breakpoints.lifted == nil else { return }
+        guard !machine.x86.copies.followed.isEmpty, breakpoints.lifted == nil else { return }
         try fetchRegisters()
         let paging = X86.paging(registers)
         guard exit == .interrupted || paging != breakpoints.followedPaging else { return }

@@ -23,7 +23,7 @@ final class HiddenBreakpoints: PhysicalMemory, Sendable {
     /// What is planted for breakpoints, the clients' too.
     let instruction: [UInt8]
     private let planted: UInt8
-    private let memory: GuestMemory
+    let memory: GuestMemory
     private let entries = Mutex<[PhysicalAddress: Entry]>([:])
 
     init(_ memory: GuestMemory, planting instruction: [UInt8] = [X86Instruction.breakpointOpcode]) {

@@ -7,19 +7,19 @@ import Primitives
 // others of the same vector as well. With the kernel's I/O APIC the entry is that of the last resume.
 extension VirtualMachine {
     /// Caught inputs by the vectors of their handlers; empty where the model has the local APICs.
-    var caughtLines: [UInt8: Int] { arrangement.catches.isEmpty ? [:] : lineVectors.withLock { $0 } }
+    var caughtLines: [UInt8: Int] { arrangement.catches.isEmpty ? [:] : shared.lineVectors.withLock { $0 } }
 
     /// Before the machine resumes: finds the vectors of caught inputs.
     func applyLineCatches() {
         let vectors = interruptController.vectors(ofCaught: wantedLines)
-        lineVectors.withLock { $0 = vectors }
+        shared.lineVectors.withLock { $0 = vectors }
     }
 
     /// The guest has changed a redirection entry: other handlers may have to be watched, by every vCPU.
     func follow(_ controllers: PCInterruptController) {
         guard catchesLines else { return }
         let vectors = controllers.vectors(of: wantedLines)
-        let isNew = lineVectors.withLock { old in
+        let isNew = shared.lineVectors.withLock { old in
             defer { old = vectors }
             return old != vectors
         }

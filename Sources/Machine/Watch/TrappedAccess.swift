@@ -70,10 +70,10 @@ extension Processor {
 
     private func note(_ address: PhysicalAddress, _ size: Int, isWrite: Bool) {
         counts.hits.pages[MemorySlots.page(of: address.rawValue), default: 0] += 1
-        let found = machine.pageTraps.watch.hits(of: size, at: address, isWrite: isWrite)
+        let found = machine.x86.pageTraps.watch.hits(of: size, at: address, isWrite: isWrite)
         guard !found.isEmpty else { return }
         let origins = accessOrigins(of: size, at: address, isWrite: isWrite)
-        recordHits(machine.pageTraps.watch.hits(of: size, at: address, isWrite: isWrite, through: origins))
+        recordHits(machine.x86.pageTraps.watch.hits(of: size, at: address, isWrite: isWrite, through: origins))
     }
 
     /// Adds to the instruction's hits. A watchpoint counts once; one that contains an address which is reported anyway
@@ -138,7 +138,7 @@ extension Processor {
         accesses.pendingHits = []
         if let other, other.cause.happensOnce { events.append(PendingStop(event: other)) }
         let first = events.removeFirst()
-        pendingStops += events
+        loop.pendingStops += events
         return .stop(first.event)
     }
 

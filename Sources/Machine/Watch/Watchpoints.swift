@@ -49,36 +49,36 @@ extension VirtualMachine {
 
     /// Before the machine runs: finds out where the watchpoints lie now, and traps their pages.
     func applyTraps() {
-        guard !pageTraps.watchpoints.isEmpty || !pageTraps.slots.trapped.isEmpty else { return }
-        pageTraps.relaxedPages = []
-        pageTraps.releasedPages = []
+        guard !x86.pageTraps.watchpoints.isEmpty || !x86.pageTraps.slots.trapped.isEmpty else { return }
+        x86.pageTraps.relaxedPages = []
+        x86.pageTraps.releasedPages = []
         // KVM emulates accesses to trapped pages, which debug registers do not see: their watchpoints are looked for, too.
-        pageTraps.watch = PageWatch(
+        x86.pageTraps.watch = PageWatch(
             arrangement.watchpoints.map { watchpoint in
                 let (found, parts) = resolve(watchpoint)
                 return (watchpoint, found, parts)
-            }, trapping: Set(pageTraps.watchpoints))
-        pageTraps.structural = pageTraps.watch.pages.contains { needsRemoval($0.value) } ? structuralPages() : []
+            }, trapping: Set(x86.pageTraps.watchpoints))
+        x86.pageTraps.structural = x86.pageTraps.watch.pages.contains { needsRemoval($0.value) } ? structuralPages() : []
         trapPages()
     }
 
     /// Makes KVM's slots what the watched pages need, but for those `without`. Only while no vCPU runs.
     func trapPages(without open: Set<UInt64> = []) {
         var pages: [UInt64: PageTrap] = [:]
-        for (page, wanted) in pageTraps.watch.pages where !open.contains(page) { pages[page] = trap(page, wanted) }
-        guard pages != pageTraps.slots.trapped else { return }
-        do throws(KVMError) { try pageTraps.slots.set(trapping: pages, of: guestMemory, in: vm) } catch {
+        for (page, wanted) in x86.pageTraps.watch.pages where !open.contains(page) { pages[page] = trap(page, wanted) }
+        guard pages != x86.pageTraps.slots.trapped else { return }
+        do throws(KVMError) { try x86.pageTraps.slots.set(trapping: pages, of: guestMemory, in: vm) } catch {
             diagnose(.watchpoint, "watchpoints may not work: \(error)")
         }
     }
 
     /// How a watched page is to be trapped now.
     private func trap(_ page: UInt64, _ wanted: (reads: Bool, writes: Bool)) -> PageTrap? {
-        if pageTraps.releasedPages.contains(page) { return nil }
+        if x86.pageTraps.releasedPages.contains(page) { return nil }
         let removed =
-            needsRemoval(wanted) && !pageTraps.structural.contains(page) && !pageTraps.relaxedPages.contains(page)
+            needsRemoval(wanted) && !x86.pageTraps.structural.contains(page) && !x86.pageTraps.relaxedPages.contains(page)
         // Writes to a page that holds code are trapped without taking the code away.
-        if removed, wanted.reads || !pageTraps.codePages.contains(page) { return .removed }
+        if removed, wanted.reads || !x86.pageTraps.codePages.contains(page) { return .removed }
         return wanted.writes && capabilities.readOnlyMemoryExits ? .readOnly : nil
     }
 
@@ -170,11 +170,11 @@ extension VirtualMachine {
         if let numbers = watchpointRegisters(of: watchpoint) {
             return "watchpoint register \(numbers.map { "\($0)" }.joined(separator: ", ")), hit \(hits)"
         }
-        guard let found = pageTraps.watch.found[watchpoint], pageTraps.watchpoints.contains(watchpoint) else {
+        guard let found = x86.pageTraps.watch.found[watchpoint], x86.pageTraps.watchpoints.contains(watchpoint) else {
             let numbers = x86.debugRegisters.slots.indices.filter {
                 watchpoint.contains(x86.debugRegisters.slots[$0].address)
             }
-            if !numbers.isEmpty, !pageTraps.watchpoints.contains(watchpoint) {
+            if !numbers.isEmpty, !x86.pageTraps.watchpoints.contains(watchpoint) {
                 let list = numbers.map { "\($0)" }.joined(separator: ", ")
                 return "debug register \(list), hit \(hits)"
             }
@@ -184,7 +184,7 @@ extension VirtualMachine {
         let exits = processors.reduce(0) { sum, processor in
             sum + pages.reduce(0) { $0 + (processor.counts.hits.pages[$1] ?? 0) }
         }
-        let kinds = Dictionary(grouping: pages) { pageTraps.slots.trapped[$0] }
+        let kinds = Dictionary(grouping: pages) { x86.pageTraps.slots.trapped[$0] }
         let names: [(PageTrap?, String)] = [(.readOnly, "read-only"), (.removed, "removed"), (nil, "open")]
         var means = names.compactMap { kind, name in kinds[kind].map { count(name, $0.count) } }
         if found.isWaiting { means.append("waiting for \(pages.isEmpty ? "it" : "the rest") to be mapped") }
@@ -216,7 +216,7 @@ extension VirtualMachine {
         let other = shared.copies.withLock { $0.values.count { $0 == address } }
         var words = register.map { ", also in debug register \($0)" } ?? ""
         if other > 0 { words += ", also planted in \(other) more place\(other == 1 ? "" : "s") for other page tables" }
-        if copies.followed.contains(address) {
+        if x86.copies.followed.contains(address) {
             words += ", looked after every \(HaltWatch.Interval.following.rawValue) ms"
             if register != nil { words += " for user mode" }
         }

@@ -21,12 +21,13 @@ extension VirtualMachine {
         for index in 0..<configuration.processorCount {
             processors.append(Processor(index, try vm.makeVCPU(index), of: self))
         }
-        try pageTraps.slots.set(trapping: [:], of: guestMemory, in: vm)
+        var slots = MemorySlots()
+        try slots.set(trapping: [:], of: guestMemory, in: vm)
         guestMemory.place(configuration.placements)
         let kind = try vm.hostProcessor()
         for processor in processors { try processor.prepareArm(kind) }
         try makeInterrupts()
-        try connectInterrupts()
+        try interruptController.connect()
         arm64.debugRegisters = Arm64DebugRegisters(capabilities)
     }
 
@@ -139,7 +140,8 @@ extension VirtualMachine {
 extension Arm64DebugRegisters {
     /// As many as the host has.
     fileprivate init(_ capabilities: HostDebugCapabilities) {
-        self.init(breakpointCount: capabilities.breakpointCount, watchpointCount: capabilities.watchpointCount)
+        self.init(
+            breakpointCount: capabilities.arm64.breakpointCount, watchpointCount: capabilities.arm64.watchpointCount)
     }
 }
 

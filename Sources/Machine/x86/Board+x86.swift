@@ -13,6 +13,9 @@ struct X86Board {
 
     /// The machine's; a vCPU's are these and its own (see `slots`).
     var debugRegisters = X86DebugRegisters()
+    /// Watchpoints by pages, and what is planted besides: replaced by `arrange`, read by vCPU threads while they run.
+    var pageTraps = PageTraps()
+    var copies = BreakpointCopies()
     /// What a reset brings back.
     var snapshot: MachineSnapshot!
     /// The model-specific registers among that.
@@ -43,8 +46,8 @@ extension VirtualMachine {
             try vcpu.setProcessor(interruptController.answers(answers))
             processors.append(Processor(index, vcpu, of: self))
         }
-        try connectInterrupts()
-        try pageTraps.slots.set(trapping: [:], of: guestMemory, in: vm)
+        try interruptController.connect()
+        try x86.pageTraps.slots.set(trapping: [:], of: guestMemory, in: vm)
         guestMemory.place(configuration.placements)
         guard case .x86(let start) = configuration.start else { fatalError("this machine's image is no PC's") }
         for processor in processors { try processor.prepare(start) }
@@ -84,10 +87,10 @@ extension VirtualMachine {
             byPages.append(watchpoint)
         }
         addCopies(of: wanted, to: &registers)
-        let old = Set(pageTraps.watchpoints)
+        let old = Set(x86.pageTraps.watchpoints)
         for watchpoint in byPages where !old.contains(watchpoint) { try admit(watchpoint) }
         x86.debugRegisters = registers
-        pageTraps.watchpoints = byPages
+        x86.pageTraps.watchpoints = byPages
     }
 
     /// Device memory without what a read does to it.

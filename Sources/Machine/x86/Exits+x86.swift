@@ -284,7 +284,7 @@ extension Processor {
     private func watched(_ slot: X86DebugRegisters.Slot) -> PageWatch.Hit? {
         machine.arrangement.watchpoints.first {
             $0.contains(slot.address) && ($0.access == .write) == (slot.access == .write)
-                && !machine.pageTraps.watchpoints.contains($0)
+                && !machine.x86.pageTraps.watchpoints.contains($0)
         }.map { PageWatch.Hit(watchpoint: $0, address: slot.address) }
     }
 

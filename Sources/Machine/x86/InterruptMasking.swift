@@ -15,7 +15,7 @@ struct InterruptHold {
 extension Processor {
     /// Clears IF where it is set and is to be; nil where there is nothing to do.
     func holdInterrupts() throws(KVMError) -> InterruptHold? {
-        guard machine.arrangement.stepsHoldInterrupts, !machine.capabilities.blocksInterrupts,
+        guard machine.arrangement.stepsHoldInterrupts, !machine.capabilities.step.blocksInterrupts,
             X86.takesInterrupts(registers)
         else { return nil }
         let bytes = machine.instruction(at: programCounter, seenBy: self)

@@ -11,7 +11,7 @@ import Primitives
 extension Processor {
     /// Tries again without the traps that may have made the guest fail; nil where they cannot have.
     func retry(_ exit: Exit) throws(KVMError) -> Outcome? {
-        guard !stepping.isRetry, !machine.pageTraps.slots.trapped.isEmpty else { return nil }
+        guard !stepping.isRetry, !machine.x86.pageTraps.slots.trapped.isEmpty else { return nil }
         try fetchRegisters()
         let place = programCounter
         let bytes = machine.instruction(at: place, seenBy: self)
@@ -46,7 +46,7 @@ extension Processor {
 
     /// Whether an event that is delivered on the stack in use would fail for a trapped page.
     func hasTrappedStack() -> Bool {
-        guard !machine.pageTraps.slots.trapped.isEmpty else { return false }
+        guard !machine.x86.pageTraps.slots.trapped.isEmpty else { return false }
         let top = X86.stackTop(registers)
         // Five or six words of 8 bytes, and 15 more to align them: Intel SDM volume 3, section 6.14.2.
         return !trappedPages([top + -1, top + -64]).isEmpty
@@ -57,15 +57,15 @@ extension Processor {
         let paging = X86.paging(registers)
         let places = addresses.compactMap { try? paging.translate($0, in: machine.guestMemory).physical }
         return Set(
-            places.filter { machine.pageTraps.slots.trap(at: $0) != nil }.map { MemorySlots.page(of: $0.rawValue) })
+            places.filter { machine.x86.pageTraps.slots.trap(at: $0) != nil }.map { MemorySlots.page(of: $0.rawValue) })
     }
 
     /// Makes pages that only writes are watched on read-only, so that code runs there; false where that is no help.
     private func keepsCode(_ pages: Set<UInt64>) -> Bool {
-        let before = machine.pageTraps.slots.trapped
-        machine.pageTraps.codePages.formUnion(pages)
+        let before = machine.x86.pageTraps.slots.trapped
+        machine.x86.pageTraps.codePages.formUnion(pages)
         machine.trapPages()
-        return machine.pageTraps.slots.trapped != before
+        return machine.x86.pageTraps.slots.trapped != before
     }
 
     /// Steps once with `pages` in place, or with all of them where none is known to be in the way.
@@ -73,7 +73,7 @@ extension Processor {
         _ pages: Set<UInt64>, instruction: [UInt8], after exit: Exit
     ) throws(KVMError) -> Outcome {
         let failedDelivery = exit == .shutdown || exit.isFailedDelivery
-        let all = Set(machine.pageTraps.slots.trapped.keys)
+        let all = Set(machine.x86.pageTraps.slots.trapped.keys)
         guard X86.privilege(registers) < 3 || machine.capabilities.user.singleStep else {
             return release(pages.isEmpty ? all : pages)
         }
@@ -107,9 +107,9 @@ extension Processor {
 
     /// Where this host cannot step, reads of the pages go unseen until the next resume, or all accesses do.
     private func release(_ pages: Set<UInt64>) -> Outcome {
-        let removed = pages.filter { machine.pageTraps.slots.trapped[$0] == .removed }
-        machine.pageTraps.relaxedPages.formUnion(removed)
-        if removed.isEmpty { machine.pageTraps.releasedPages.formUnion(pages) }
+        let removed = pages.filter { machine.x86.pageTraps.slots.trapped[$0] == .removed }
+        machine.x86.pageTraps.relaxedPages.formUnion(removed)
+        if removed.isEmpty { machine.x86.pageTraps.releasedPages.formUnion(pages) }
         machine.trapPages()
         let what = removed.isEmpty ? "accesses to" : "reads of"
         let text =
@@ -146,7 +146,7 @@ extension Processor {
         let distance = old.rawValue &- top.rawValue
         let size = distance < 128 ? Int(distance) : 40
         guard let there = try? X86.paging(registers).translate(top, in: machine.guestMemory).physical else { return [] }
-        return machine.pageTraps.watch.hits(of: size, at: there, isWrite: true, through: [top])
+        return machine.x86.pageTraps.watch.hits(of: size, at: there, isWrite: true, through: [top])
     }
 
     /// What an instruction that was stepped over accessed on the pages that were open for it, as far as its operand
@@ -157,7 +157,7 @@ extension Processor {
             guard let there = try? X86.paging(start).translate(access.address, in: machine.guestMemory).physical,
                 open.contains(MemorySlots.page(of: there.rawValue))
             else { return [] }
-            return machine.pageTraps.watch.hits(
+            return machine.x86.pageTraps.watch.hits(
                 of: access.size, at: there, isWrite: access.isWrite, through: [access.address])
         }
     }
@@ -190,7 +190,7 @@ extension VirtualMachine {
         zip(before, watchedBytes(on: Set(before.map(\.place.rawValue)))).flatMap { old, new -> [PageWatch.Hit] in
             guard old.bytes != new.bytes else { return [] }
             let changed = old.bytes.indices.filter { old.bytes[$0] != new.bytes[$0] && isWanted(new.place + $0) }
-            return changed.flatMap { pageTraps.watch.hits(of: 1, at: new.place + $0, isWrite: true) }
+            return changed.flatMap { x86.pageTraps.watch.hits(of: 1, at: new.place + $0, isWrite: true) }
         }
     }
 }

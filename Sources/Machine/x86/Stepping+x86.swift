@@ -193,7 +193,7 @@ extension Processor {
         let holds =
             stepping.endsInHandler
             ? machine.arrangement.stepsHoldInterrupts : stepping.trapStep?.passes == true
-        debug.blockInterrupts = holds && machine.capabilities.blocksInterrupts
+        debug.blockInterrupts = holds && machine.capabilities.step.blocksInterrupts
         return debug
     }
 }

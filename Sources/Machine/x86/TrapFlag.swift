@@ -39,7 +39,7 @@ extension Processor {
     /// where the flag asks for a debug exception behind the instruction.
     func keepTrapFlag(_ start: StepStart, _ event: StopEvent?, endsInHandler: Bool) throws(KVMError) -> Bool {
         let had = start.hadTrapFlag
-        let shows = machine.capabilities.showsTrapFlag
+        let shows = machine.capabilities.step.showsTrapFlag
         guard had || start.loadsTrapFlag || shows && (start.instruction.storesFlags || endsInHandler) else {
             return false
         }

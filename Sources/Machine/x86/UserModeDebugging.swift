@@ -248,7 +248,7 @@ extension Processor {
     /// asks for a debug exception then. Nil where the next instruction is none.
     func returnToUserMode(by instruction: X86StepInstruction) throws(KVMError) -> Bool? {
         // A processor that steps by the trap flag looks for it behind SYSRET, which has just loaded it.
-        let (isUnseen, isFlag) = (!machine.capabilities.user.singleStep, machine.capabilities.showsTrapFlag)
+        let (isUnseen, isFlag) = (!machine.capabilities.user.singleStep, machine.capabilities.step.showsTrapFlag)
         guard isUnseen || isFlag, X86.mode(registers) != .real, X86.privilege(registers) == 0 else { return nil }
         let isTrapDue: Bool
         let isLong = X86.mode(registers) == .long
