@@ -34,6 +34,18 @@ package struct LineChange: Hashable, Sendable {
         self.line = line
         self.action = action
     }
+
+    /// What brings an input up to date where the line is at `level` by now: another thread's access may have changed it
+    /// since. One that dropped and has risen again leaves its edge.
+    package func updated(to level: Bool) -> LineChange {
+        let action: Action =
+            switch (self.action, level) {
+            case (_, false): .lower
+            case (.raise, true): .raise
+            case (.lower, true), (.pulseLow, true): .pulseLow
+            }
+        return LineChange(line: line, action: action)
+    }
 }
 
 /// The outcome of one access on a bus.

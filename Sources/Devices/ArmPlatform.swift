@@ -19,6 +19,9 @@ package struct ArmPlatform: Equatable, Sendable {
     /// The level of the PL011's interrupt output.
     package var consoleLevel: Bool { memory.device(console).interruptLevel }
 
+    /// The level of an interrupt line as it was last reported.
+    package func level(ofLine line: UInt32) -> Bool { memory.level(ofLine: line) }
+
     /// Brings every device to its power-on state.
     @discardableResult
     package mutating func reset() -> [LineChange] { memory.reset() }

@@ -127,6 +127,9 @@ package struct Bus<Address: BusAddress>: Equatable, Sendable {
         map.signal(event, to: device)
     }
 
+    /// The level of an interrupt line as it was last reported; false where no device here drives it.
+    package func level(ofLine line: UInt32) -> Bool { map.level(ofLine: line) }
+
     /// Brings every device to its power-on state but for what survives a reset (CMOS memory and clock); each device's line
     /// as it is then.
     @discardableResult

@@ -116,6 +116,11 @@ struct DeviceMap: Equatable, Sendable {
         }
     }
 
+    /// The level of an interrupt line as it was last reported; false where no device drives it.
+    func level(ofLine line: UInt32) -> Bool {
+        slots.indices.contains { slots[$0].line == line && slots[$0].level }
+    }
+
     // MARK: Parts
 
     /// The device at `address`, its register there, and how many of `size` bytes lie in the claim.

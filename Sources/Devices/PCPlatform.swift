@@ -57,6 +57,9 @@ package struct PCPlatform: Equatable, Sendable {
         return device.due(at: now)
     }
 
+    /// The level of an interrupt line as it was last reported.
+    package func level(ofLine line: UInt32) -> Bool { ports.level(ofLine: line) || memory.level(ofLine: line) }
+
     /// Brings every device to its power-on state but for what survives a reset; each device's line as it is then.
     @discardableResult
     package mutating func reset() -> [LineChange] { ports.reset() + memory.reset() }

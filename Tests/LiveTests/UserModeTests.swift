@@ -44,6 +44,21 @@ extension Live {
             #expect(gdb["info breakpoints"].contains("breakpoint already hit 2 times"))
         }
 
+        @Test("hbreak set before its page is the user's stops there once it is", .needs(.kvm, .gdb))
+        func hardwareBreakpointBeforePaging() throws {
+            // Where debug registers see nothing of user mode, the page is looked after now and then.
+            let gdb = try user([
+                "set var rounds = 1000000", "hbreak mix", "continue", "print $cs", "print breakpoints",
+                "info breakpoints", "continue", "print $pc == mix", "delete", "set var rounds = 0", "continue",
+            ])
+            #expect(gdb["continue"].contains("Breakpoint 1, mix (a="))
+            #expect(gdb["print $cs"].hasSuffix("= 35"))
+            #expect(gdb["print breakpoints"].hasSuffix("= 0"))
+            #expect(gdb["info breakpoints"].contains("breakpoint already hit 1 time"))
+            #expect(gdb["continue", 2].contains("Breakpoint 1, mix (a="))
+            #expect(gdb["continue", 3].contains("exited normally"))
+        }
+
         @Test(
             "two breakpoints and a condition are hit exactly as often as they are reached", .needs(.kvm, .gdb),
             arguments: ["1", "2"])

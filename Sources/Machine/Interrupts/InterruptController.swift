@@ -116,7 +116,7 @@ extension VirtualMachine {
     /// Changes an input as its device would, from any thread while the machine runs: for measurements.
     package func drive(_ line: Int, _ level: Bool) throws(Refusal) {
         do throws(KVMError) {
-            try change(LineChange(line: UInt32(line), action: level ? .raise : .lower))
+            try interruptController.raise(LineChange(line: UInt32(line), action: level ? .raise : .lower), by: nil)
         } catch {
             throw .refused(error)
         }

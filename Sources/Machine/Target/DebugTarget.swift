@@ -36,7 +36,9 @@ extension VirtualMachine: DebugTarget {
 // What vCPU threads ask about what is armed.
 extension VirtualMachine {
     /// Whether anything is planted for a client.
-    var plants: Bool { !arrangement.planted.isEmpty || !arrangement.software.isEmpty }
+    var plants: Bool {
+        !arrangement.planted.isEmpty || !arrangement.software.isEmpty || !x86.copies.followed.isEmpty
+    }
 
     /// Whether vCPUs must know where the guest's exception handlers are.
     var watchesHandlers: Bool {

@@ -96,6 +96,14 @@ extension VirtualMachine {
         }
     }
 
+    /// The level of a device's interrupt line.
+    func deviceLevel(ofLine line: UInt32) -> Bool {
+        switch architecture {
+        case .x86_64: bus { $0.level(ofLine: line) }
+        case .arm64: armBus { $0.level(ofLine: line) }
+        }
+    }
+
     /// What the text screen shows; nil where there is none, or it begins outside of memory.
     var screen: ScreenText? {
         switch architecture {

@@ -12,6 +12,8 @@ final class SharedState: Sendable {
     private let arm = Mutex(ArmPlatform())
     /// When the real-time clock next raises its line, in nanoseconds of model time.
     let clockDue = Atomic<UInt64>(.max)
+    /// Held while a device's line is passed on.
+    let lineOrder = Mutex(())
     /// Where breakpoints are planted besides, and for which addresses (see BreakpointCopies).
     let copies = Mutex<[PhysicalAddress: VirtualAddress]>([:])
     /// Caught inputs by their vectors (see `applyLineCatches`).

@@ -147,9 +147,12 @@ package final class VirtualMachine: @unchecked Sendable {
         }
     }
 
-    /// Passes a device's interrupt line on. `processor` is the caller's own, where its guest made the device do that.
+    /// Passes a device's interrupt line on, as it is by now: the newest level is the last that the controllers get,
+    /// whichever threads access the device. `processor` is the caller's own, where its guest made the device do that.
     func change(_ line: LineChange, by processor: Processor? = nil) throws(KVMError) {
-        try interruptController.raise(line, by: processor)
+        try shared.lineOrder.withLock { _ throws(KVMError) in
+            try interruptController.raise(line.updated(to: deviceLevel(ofLine: line.line)), by: processor)
+        }
     }
 
     /// Before the machine is resumed: gives KVM what is armed and is not the vCPUs' own.

@@ -7,6 +7,8 @@ import Primitives
 // tables may lead elsewhere, the guest may map the address later, and it may write over what is planted. So a free debug
 // register serves it as well, and the running vCPUs look whenever they come out of the guest for something else, at the
 // latest when HaltWatch calls: what is missing is planted, in addition, as a hidden breakpoint of the machine's own.
+// Where debug registers see nothing of user mode, a hardware breakpoint is planted in the same way once its page is the
+// user's.
 // Left out: no host here exits for a load of CR3 or for a write to a page that holds code, so that what is planted only
 // may be missed once between two looks.
 
@@ -51,11 +53,11 @@ extension VirtualMachine {
 
     /// Addresses that the running vCPUs must look after. Debug registers see nothing of user mode on some hosts.
     func findFollowed() {
-        x86.copies.followed = arrangement.software.filter {
-            !capabilities.user.executionBreakpoint || !hasRegister(for: $0)
-        }
+        let seesUserMode = capabilities.user.executionBreakpoint
+        x86.copies.followed = arrangement.software.filter { !seesUserMode || !hasRegister(for: $0) }
+        if !seesUserMode { x86.copies.followed.formUnion(arrangement.execution) }
         shared.copies.withLock { copies in
-            let stale = copies.filter { !arrangement.software.contains($0.value) }.map(\.key)
+            let stale = copies.filter { !hasBreakpoint(at: $0.value) }.map(\.key)
             hidden.liftCopies(at: stale)
             for place in stale { copies[place] = nil }
         }
@@ -64,9 +66,11 @@ extension VirtualMachine {
     /// Plants what `paging` leads to and is not planted.
     func plantCopies(_ paging: X86Paging) {
         for address in x86.copies.followed {
-            guard let place = try? paging.translate(address, in: guestMemory).physical, hidden.plantCopy(at: place)
+            guard let found = try? paging.translate(address, in: guestMemory),
+                found.isPaged && found.isUser || arrangement.software.contains(address),
+                hidden.plantCopy(at: found.physical)
             else { continue }
-            shared.copies.withLock { $0[place] = address }
+            shared.copies.withLock { $0[found.physical] = address }
         }
     }
 

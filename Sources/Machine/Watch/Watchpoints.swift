@@ -58,7 +58,8 @@ extension VirtualMachine {
                 let (found, parts) = resolve(watchpoint)
                 return (watchpoint, found, parts)
             }, trapping: Set(x86.pageTraps.watchpoints))
-        x86.pageTraps.structural = x86.pageTraps.watch.pages.contains { needsRemoval($0.value) } ? structuralPages() : []
+        x86.pageTraps.structural =
+            x86.pageTraps.watch.pages.contains { needsRemoval($0.value) } ? structuralPages() : []
         trapPages()
     }
 
@@ -76,7 +77,8 @@ extension VirtualMachine {
     private func trap(_ page: UInt64, _ wanted: (reads: Bool, writes: Bool)) -> PageTrap? {
         if x86.pageTraps.releasedPages.contains(page) { return nil }
         let removed =
-            needsRemoval(wanted) && !x86.pageTraps.structural.contains(page) && !x86.pageTraps.relaxedPages.contains(page)
+            needsRemoval(wanted) && !x86.pageTraps.structural.contains(page)
+            && !x86.pageTraps.relaxedPages.contains(page)
         // Writes to a page that holds code are trapped without taking the code away.
         if removed, wanted.reads || !x86.pageTraps.codePages.contains(page) { return .removed }
         return wanted.writes && capabilities.readOnlyMemoryExits ? .readOnly : nil
@@ -211,10 +213,11 @@ extension VirtualMachine {
 
     /// What makes a planted breakpoint hold where the guest writes over it, or maps the address elsewhere.
     private func care(for address: VirtualAddress) -> String {
-        guard canAdoptCopies, arrangement.software.contains(address) else { return "" }
+        guard canAdoptCopies, hasBreakpoint(at: address) else { return "" }
+        let isSoftware = arrangement.software.contains(address)
         let register = x86.debugRegisters.slots.firstIndex { $0.access == .execute && $0.address == address }
         let other = shared.copies.withLock { $0.values.count { $0 == address } }
-        var words = register.map { ", also in debug register \($0)" } ?? ""
+        var words = isSoftware ? register.map { ", also in debug register \($0)" } ?? "" : ""
         if other > 0 { words += ", also planted in \(other) more place\(other == 1 ? "" : "s") for other page tables" }
         if x86.copies.followed.contains(address) {
             words += ", looked after every \(HaltWatch.Interval.following.rawValue) ms"
