@@ -43,8 +43,8 @@ package struct ModelledControllers: Sendable {
         pc?.acknowledge(cpu, at: now) ?? gic!.acknowledge(cpu, at: now)
     }
 
-    /// What CR8 of processor `cpu` is to the controllers; 0 where they know nothing of it.
-    package func cr8(_ cpu: Int) -> UInt8 { pc != nil ? pc!.cr8(cpu) : 0 }
+    /// What CR8 of processor `cpu` is to its local APIC; nil where there is none, or the kernel has it.
+    package func cr8(_ cpu: Int) -> UInt8? { pc?.configuration.hasLocalAPICs == true ? pc!.cr8(cpu) : nil }
 
     // MARK: Accesses and lines
 
@@ -74,10 +74,12 @@ package struct ModelledControllers: Sendable {
         pc?.pulseLine(line, at: now) ?? gic!.pulseLine(line, cpu: cpu, at: now)
     }
 
-    /// The input that a PC's device of this GSI has.
-    package func input(ofGSI line: Int) -> Int? { gic == nil ? line : Self.inputOfGIC(GSI: line) }
+    /// The input that a device's line leads to; nil where it is not connected.
+    package func input(of line: Int) -> Int? {
+        gic?.configuration.hasPCDevices == true ? Self.inputOfGIC(GSI: line) : line
+    }
 
-    /// The same on the board with a GIC; nil for a device that it does not connect.
+    /// On the board with a GIC: the input that a PC's device of this GSI has; nil for a device that it does not connect.
     package static func inputOfGIC(GSI line: Int) -> Int? {
         switch line {
         case 4: GICBoard.consoleLine

@@ -11,14 +11,7 @@ final class BuiltInGICv2: InterruptController {
 
     init(of machine: VirtualMachine) {
         self.machine = machine
-        let count = machine.configuration.processorCount
-        switch machine.architecture {
-        case .x86_64:
-            var board = GICBoard.Configuration.x86(processors: count)
-            board.gic.traceCapacity = InterruptModel.traceCapacity
-            configuration = board
-        case .arm64: configuration = .arm64(processors: count)
-        }
+        configuration = machine.gicBoard
         model = InterruptModel(ModelledControllers(GICBoard(configuration)), of: machine)
     }
 
@@ -27,6 +20,9 @@ final class BuiltInGICv2: InterruptController {
     func signalledInterrupt(on processor: Processor) throws(KVMError) -> Int? {
         model!.look { $0.gic!.gic.signalledInterrupt(processor.index) }
     }
+
+    /// x86: its one vector.
+    func isInService(_ vector: UInt8, on processor: Processor) throws(KVMError) -> Bool { vector == GICBoard.vector }
 
     // MARK: - The debugger
 

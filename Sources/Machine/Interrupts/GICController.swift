@@ -52,24 +52,6 @@ extension Refusal {
     }
 }
 
-extension VirtualMachine {
-    /// What drives the inputs of a machine with a GIC.
-    var gicDevices: [Int: String] {
-        switch architecture {
-        case .x86_64:
-            [
-                GICBoard.timerLine: "virtual timer", GICBoard.consoleLine: "serial port",
-                GICBoard.clockLine: "real-time clock",
-            ]
-        case .arm64:
-            [
-                Int(ArmBoard.performanceMonitor): "performance monitor", Int(ArmBoard.virtualTimer): "virtual timer",
-                Int(ArmBoard.physicalTimer): "physical timer", Int(ArmBoard.uartInterrupt): "PL011",
-            ]
-        }
-    }
-}
-
 extension GICv2 {
     /// Up to `count` bytes of what `processor` would read at `address`, without a read's side effects.
     func inspect(_ placement: Placement, _ address: PhysicalAddress, count: Int, by processor: Int) -> [UInt8]? {

@@ -6,25 +6,22 @@ import KVM
 import Primitives
 
 /// The interrupt controllers of a machine, of one kind: built in, the kernel's, or some of each. Each kind is a class in a
-/// file of its own. What a guest accesses goes to the built-in part, `model`; KVM answers for its own.
-protocol InterruptController: InterruptMonitor {
+/// file of its own.
+protocol InterruptController: InterruptMonitor, InterruptAccess, ProcessorInterrupts {
     /// The built-in part; nil where all of it is the kernel's.
     var model: InterruptModel? { get }
 
     /// x86: a vCPU's CPUID answers as these controllers need them.
     func answers(_ entries: [CPUIDEntry]) -> [CPUIDEntry]
 
+    /// x86: model-specific registers whose accesses are to exit.
+    var filteredRegisters: [UInt32] { get }
+
     /// All vCPUs are made, and none runs.
     func connect() throws(KVMError)
 
     /// A device's line changes. `processor` is the caller's own, where its guest made the device do that.
     func raise(_ change: LineChange, by processor: Processor?) throws(KVMError)
-
-    /// Whether something wakes `processor`, which halts with interrupts off, or a device still may: on its own thread.
-    func mayWakeUnmaskably(_ processor: Processor) throws(KVMError) -> Bool
-
-    /// arm64: the interrupt that a vCPU is asked to take.
-    func signalledInterrupt(on processor: Processor) throws(KVMError) -> Int?
 
     /// A machine reset: `lines` are those that devices hold up.
     func reset(_ lines: [LineChange]) throws(KVMError)
@@ -47,6 +44,9 @@ protocol InterruptMonitor: AnyObject {
     /// that is not theirs.
     func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8]?
 
+    /// A model-specific register of `processor`'s local APIC, or `value` in it; nil where that is KVM's to answer.
+    func register(_ number: UInt32, writing value: UInt64?, of processor: Processor) throws(Refusal) -> UInt64?
+
     /// Refuses an event of interrupt `line` that is not reported here.
     func checkCatch(_ line: Int, _ kind: InterruptEvent.Kind) throws(Refusal)
 
@@ -60,9 +60,9 @@ extension InterruptController {
     var gicInterrupts: Int? { nil }
 
     func answers(_ entries: [CPUIDEntry]) -> [CPUIDEntry] { entries }
+    var filteredRegisters: [UInt32] { [] }
     func connect() throws(KVMError) {}
-    func mayWakeUnmaskably(_ processor: Processor) throws(KVMError) -> Bool { false }
-    func signalledInterrupt(on processor: Processor) throws(KVMError) -> Int? { nil }
+    func register(_ number: UInt32, writing value: UInt64?, of processor: Processor) throws(Refusal) -> UInt64? { nil }
     func checkCatch(_ line: Int, _ kind: InterruptEvent.Kind) throws(Refusal) {}
     func vectors(ofCaught lines: [Int]) -> [UInt8: Int] { [:] }
 
@@ -130,23 +130,10 @@ extension VirtualMachine {
     /// The model, which records events.
     private func recording() throws(Refusal) -> InterruptModel {
         if let model { return model }
-        let other: InterruptControllerKind = architecture == .arm64 ? .gicv2 : .apic
+        let other = InterruptControllerKind.all(of: architecture).first { $0.isBuiltIn }!
         throw Refusal("the kernel's interrupt controllers record nothing; --irqchip \(other.rawValue) does")
     }
 
     /// What only the processors know.
-    var processorFacts: [ProcessorFacts] {
-        processors.map { processor in
-            var facts = ProcessorFacts()
-            facts.place = "pc=\(processor.programCounter)"
-            facts.interruptsEnabled = architecture.takesInterrupts(processor.registers)
-            switch architecture {
-            case .x86_64: facts.isHalted = (try? processor.activity()) == .halted
-            case .arm64:
-                facts.isArm = true
-                facts.fastInterruptsEnabled = !Arm64.state(processor.registers).masksFIQ
-            }
-            return facts
-        }
-    }
+    var processorFacts: [ProcessorFacts] { processors.map(\.facts) }
 }

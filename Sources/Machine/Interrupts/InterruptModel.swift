@@ -16,7 +16,6 @@ final class InterruptModel: Sendable {
     /// Nanoseconds that the machine has been stopped, and since when it is now.
     private let pause = Mutex<(total: UInt64, since: UInt64?)>((0, Clock.monotonic))
     unowned let machine: VirtualMachine
-    private var processors: [Processor] { machine.processors }
     /// The kernel's routes for level-triggered pins; changed only with `state` locked.
     let routes = Mutex<[GSIRoute]>([])
     /// An event that `monitor catch irq` waits for has happened, and no vCPU has reported it yet.
@@ -82,35 +81,36 @@ final class InterruptModel: Sendable {
         _ body: (inout sending ModelledControllers, ModelTime) -> InterruptOutcome?
     ) -> InterruptOutcome? {
         let now = moment(on: processor, timeStamp: timeStamp)
-        let (outcome, moved, isHit) = state.withLock { controller -> (InterruptOutcome?, Bool, Bool) in
+        let (outcome, deadline, moved, isHit) = state.withLock {
+            controller -> (InterruptOutcome?, UInt64?, Bool, Bool) in
             let before = controller.nextDeadline
             var outcome = body(&controller, now)
             if outcome != nil, controller.pc != nil { dispatch(&outcome!, of: &controller.pc!, at: now) }
             if let outcome, !outcome.changed.isEmpty { inputs.withLock { $0 = (outcome.irq, outcome.fiq) } }
-            return (outcome, controller.nextDeadline != before, controller.journal.hit != nil)
+            let deadline = controller.nextDeadline
+            return (outcome, deadline, deadline != before, controller.journal.hit != nil)
         }
         guard let outcome else { return nil }
-        switch machine.architecture {
-        case .x86_64: signal(outcome, by: processor)
-        case .arm64: drive(outcome, by: processor)
+        machine.signal(outcome, by: processor)
+        if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil {
+            machine.processors[0].kick()
         }
-        if isHit, !hasHit.exchange(true, ordering: .acquiringAndReleasing), processor == nil { processors[0].kick() }
-        if moved, let processor { machine.setAlarm(of: processor) }
+        if moved, let processor { machine.setAlarm(of: processor, for: deadline) }
         return outcome
     }
 
     /// An interrupt that a processor takes, and the controllers' state afterwards.
     struct Acknowledgement {
         let vector: UInt8
-        /// The processor's CR8 as its local APIC has it.
-        let taskPriority: UInt8
+        /// The processor's CR8 as its local APIC has it; nil where that is not built in.
+        let taskPriority: UInt8?
         let isMorePending: Bool
         /// A caught interrupt that is being delivered to its handler.
         var caught: InterruptEvent?
     }
 
     /// `processor` takes its interrupt, or one that it took before and that KVM had no room for: `queued`. Nil where none
-    /// is left.
+    /// is pending.
     func acknowledge(_ queued: UInt8?, by processor: Processor) -> Acknowledgement? {
         let index = processor.index
         func state(_ controllers: inout ModelledControllers, _ vector: UInt8) -> Acknowledgement {
@@ -120,6 +120,7 @@ final class InterruptModel: Sendable {
         if let queued { return look { state(&$0, queued) } }
         var taken: Acknowledgement?
         change(by: processor) { controllers, now in
+            guard controllers.pending(index) != nil else { return nil }
             let (vector, outcome) = controllers.acknowledge(index, at: now)
             taken = vector.map { state(&controllers, $0) }
             if controllers.journal.hit == nil { taken?.caught = controllers.takeArrival() }
@@ -130,10 +131,8 @@ final class InterruptModel: Sendable {
 
     /// A device's line changes. `processor` is the caller's own, where its guest made the device do that.
     func raise(_ line: LineChange, by processor: Processor?) {
-        let isArm = machine.architecture == .arm64
         change(by: processor) { controllers, now in
-            let number = Int(line.line)
-            guard let input = isArm ? number : controllers.input(ofGSI: number) else { return nil }
+            guard let input = controllers.input(of: Int(line.line)) else { return nil }
             return switch line.action {
             case .raise: controllers.setLine(input, true, at: now)
             case .lower: controllers.setLine(input, false, at: now)
@@ -181,20 +180,6 @@ final class InterruptModel: Sendable {
         }
     }
 
-    /// arm64: the IRQ and FIQ inputs of the vCPUs that `outcome` has changed follow, each on its own thread.
-    private func drive(_ outcome: InterruptOutcome, by caller: Processor?) {
-        let processors = processors
-        for index in outcome.changed {
-            let processor = processors[index]
-            if processor === caller {
-                processor.driveInputs()
-            } else {
-                processor.signals.interruptsChanged.store(true, ordering: .releasing)
-                processor.kick()
-            }
-        }
-    }
-
     /// arm64: what a vCPU's IRQ and FIQ inputs are now.
     func inputs(of index: Int) -> ArmInputs {
         inputs.withLock { inputs in
@@ -202,24 +187,6 @@ final class InterruptModel: Sendable {
             if inputs.irq.contains(index) { now.insert(.irq) }
             if inputs.fiq.contains(index) { now.insert(.fiq) }
             return now
-        }
-    }
-
-    private func signal(_ outcome: InterruptOutcome, by caller: Processor?) {
-        var concerned = outcome.wake.rawValue | outcome.nonMaskable.rawValue | outcome.management.rawValue
-        concerned |= outcome.initialize.rawValue | outcome.startUp.rawValue
-        guard concerned != 0 else { return }
-        let processors = processors
-        for index in ProcessorSet(rawValue: concerned) {
-            let processor = processors[index]
-            processor.signals.interruptCalls.withLock { calls in
-                // One is delivered and one is pending; more are the same as two.
-                if outcome.nonMaskable.contains(index) { calls.nonMaskable = min(calls.nonMaskable + 1, 2) }
-                if outcome.initialize.contains(index) { calls = InterruptCalls(isInitialized: true) }
-                if outcome.startUp.contains(index) { calls.startUpVector = outcome.startUpVector }
-            }
-            processor.signals.interruptsChanged.store(true, ordering: .releasing)
-            if processor !== caller { processor.kick() }
         }
     }
 }

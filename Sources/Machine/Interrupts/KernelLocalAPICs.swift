@@ -4,6 +4,23 @@ import Interrupts
 import KVM
 import Primitives
 
+/// A PC's controllers of which the local APICs are the kernel's.
+protocol KernelLocalAPICs: PCController {}
+
+extension KernelLocalAPICs {
+    var hasKernelAPICs: Bool { true }
+
+    func answers(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
+        machine.capabilities.hasDeadlineTimer ? offerDeadlineTimer(entries) : entries
+    }
+
+    func activity(of processor: Processor) throws(KVMError) -> VCPU.Activity { try processor.vcpu.activity() }
+
+    func setActivity(_ activity: VCPU.Activity, of processor: Processor) throws(KVMError) {
+        try processor.vcpu.setActivity(activity)
+    }
+}
+
 // The kernel's local APICs in the shape of the built-in ones, and what the debugger does to them.
 extension VirtualMachine {
     /// The local APICs, and their pages of registers.
@@ -44,6 +61,10 @@ extension Processor {
     func hasKernelNonMaskable() throws(KVMError) -> Bool {
         let event = try vcpu.nonMaskable()
         return event.isPending && !event.isBlocked
+    }
+
+    func isInServiceInKernel(_ vector: UInt8) -> Bool {
+        (try? LocalAPICRegisters(vcpu.get(.localAPIC)))?.inService.contains(vector) == true
     }
 
     /// Removes a vector that the kernel's local APIC has accepted; false where it has not.

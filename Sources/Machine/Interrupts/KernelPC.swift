@@ -6,7 +6,7 @@ import Primitives
 import Synchronization
 
 /// A PC's interrupt controllers, all the kernel's: `--irqchip kernel`.
-final class KernelPC: PCController {
+final class KernelPC: KernelLocalAPICs {
     unowned let machine: VirtualMachine
     /// Who holds up the inputs: KVM knows one source for all of this program.
     private let levels = Mutex(LineLevels())
@@ -18,10 +18,6 @@ final class KernelPC: PCController {
         try machine.vm.makeInterruptControllers()
         try machine.vm.makeTimer()
         try machine.vm.setRoutes(Self.routes)
-    }
-
-    func answers(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
-        machine.capabilities.hasDeadlineTimer ? offerDeadlineTimer(entries) : entries
     }
 
     func connect() throws(KVMError) { initialState = try machine.vm.interruptControllerState() }
@@ -93,6 +89,11 @@ final class KernelPC: PCController {
             let slave = PIC8259(kernelState: state.bytes(of: .slavePIC), isMaster: false)
         else { throw KVMError(request: "KVM_GET_IRQCHIP", errno: .invalid) }
         return PCInterruptController(locals: locals, ioapic: ioapic, pics: PICPair(master: master, slave: slave))
+    }
+
+    func isInService(_ vector: UInt8, on processor: Processor) throws(KVMError) -> Bool {
+        if processor.isInServiceInKernel(vector) { return true }
+        return (try? machine.vm.interruptControllerState())?.isInService(vector) == true
     }
 
     func mayWakeUnmaskably(_ processor: Processor) throws(KVMError) -> Bool {

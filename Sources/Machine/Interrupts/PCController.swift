@@ -23,6 +23,18 @@ extension PCController {
         ]
     }
 
+    // The ports of the 8259 pair and the 8254, where they are the model's.
+
+    func claims(_ port: UInt16) -> Bool { model != nil && PCInterruptController.isPort(port) }
+
+    func access(port: UInt16, writing value: UInt8?, by processor: Processor) -> UInt8? {
+        let outcome = model?.change(by: processor) {
+            if let value { return $0.pc!.writePort(port, value, at: $1) }
+            return $0.pc!.readPort(port, at: $1)
+        }
+        return outcome.map { UInt8(truncatingIfNeeded: $0.value) }
+    }
+
     func perform(_ request: InterruptRequest) throws(Refusal) -> String {
         let changes = try granted(try state()) { pc throws(PCInterruptController.Objection) in
             try pc.changes(for: request)

@@ -3,17 +3,13 @@ import Interrupts
 import KVM
 
 /// The kernel's local APICs with the built-in I/O APIC, 8259 pair and 8254: `--irqchip split`. See InterruptModel+Split.
-final class SplitPC: PCController {
+final class SplitPC: KernelLocalAPICs {
     unowned let machine: VirtualMachine
     private(set) var model: InterruptModel?
 
     init(of machine: VirtualMachine) throws(KVMError) {
         self.machine = machine
         try machine.vm.makeLocalAPICs(pins: IOAPIC.pins)
-    }
-
-    func answers(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
-        machine.capabilities.hasDeadlineTimer ? offerDeadlineTimer(entries) : entries
     }
 
     func connect() throws(KVMError) { model = try .pc(of: machine, hasLocalAPICs: false) }
@@ -47,6 +43,15 @@ final class SplitPC: PCController {
         } catch {
             throw .refused(error)
         }
+    }
+
+    func endOfInterrupt(_ vector: UInt8, by processor: Processor) {
+        model!.change(by: processor) { $0.pc!.endOfInterrupt(vector, processor.index, at: $1) }
+    }
+
+    func isInService(_ vector: UInt8, on processor: Processor) throws(KVMError) -> Bool {
+        if model!.look({ $0.pc!.pics.isInService(vector) }) { return true }
+        return processor.isInServiceInKernel(vector)
     }
 
     func mayWakeUnmaskably(_ processor: Processor) throws(KVMError) -> Bool {

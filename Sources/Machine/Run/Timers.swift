@@ -14,8 +14,11 @@ extension VirtualMachine {
     private var uptime: UInt64 { model?.moment(on: nil).nanoseconds ?? Clock.monotonic }
 
     /// Sets the calling vCPU's alarm for the next timer.
-    func setAlarm(of processor: Processor) {
-        let due = min(model?.nextDeadline ?? .max, shared.clockDue.load(ordering: .relaxed))
+    func setAlarm(of processor: Processor) { setAlarm(of: processor, for: model?.nextDeadline) }
+
+    /// The same where the next timer of the interrupt controllers is known: in model time.
+    func setAlarm(of processor: Processor, for deadline: UInt64?) {
+        let due = min(deadline ?? .max, shared.clockDue.load(ordering: .relaxed))
         guard due != .max else { return }
         // A guest may ask for the last nanosecond there is.
         let (moment, isBeyond) = due.addingReportingOverflow(model?.pausedTime ?? 0)

@@ -17,20 +17,11 @@ package enum InterruptControllerKind: String, CaseIterable, Sendable {
     /// The built-in GICv2 (see GICBoard).
     case gicv2
 
-    /// Which part of this program has a PC's local APICs.
-    enum LocalAPICs {
-        case builtIn
-        /// Then halts, start-up messages and local timers are the kernel's as well.
-        case kernel
-        /// The machine has a GIC.
-        case none
-    }
-
-    var localAPICs: LocalAPICs {
+    /// None of it is the kernel's.
+    var isBuiltIn: Bool {
         switch self {
-        case .apic: .builtIn
-        case .kernel, .split: .kernel
-        case .vgic, .gicv2: .none
+        case .apic, .gicv2: true
+        case .kernel, .split, .vgic: false
         }
     }
 }

@@ -112,6 +112,43 @@ extension VirtualMachine {
         }
     }
 
+    // MARK: - Interrupts
+
+    /// The built-in GICv2 and what goes with it.
+    var gicBoard: GICBoard.Configuration {
+        switch architecture {
+        case .x86_64:
+            var board = GICBoard.Configuration.x86(processors: configuration.processorCount)
+            board.gic.traceCapacity = InterruptModel.traceCapacity
+            return board
+        case .arm64: return .arm64(processors: configuration.processorCount)
+        }
+    }
+
+    /// What drives the inputs of a machine with a GIC.
+    var gicDevices: [Int: String] {
+        switch architecture {
+        case .x86_64:
+            [
+                GICBoard.timerLine: "virtual timer", GICBoard.consoleLine: "serial port",
+                GICBoard.clockLine: "real-time clock",
+            ]
+        case .arm64:
+            [
+                Int(ArmBoard.performanceMonitor): "performance monitor", Int(ArmBoard.virtualTimer): "virtual timer",
+                Int(ArmBoard.physicalTimer): "physical timer", Int(ArmBoard.uartInterrupt): "PL011",
+            ]
+        }
+    }
+
+    /// Passes on to vCPUs what the built-in interrupt controllers ask of them. `caller` is the vCPU whose thread this is.
+    func signal(_ outcome: InterruptOutcome, by caller: Processor?) {
+        switch architecture {
+        case .x86_64: signalX86(outcome, by: caller)
+        case .arm64: signalArm(outcome, by: caller)
+        }
+    }
+
     // MARK: - For the debugger
 
     package var traits: TargetTraits {

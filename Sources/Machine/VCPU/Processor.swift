@@ -162,6 +162,6 @@ final class Processor: @unchecked Sendable {
     /// The run page has the registers and CR8 of now.
     private func noteExit() {
         (sync.isPageStale, sync.isCurrent) = (false, false)
-        adoptTaskPriority()
+        machine.interruptController.adoptTaskPriority(of: self)
     }
 }

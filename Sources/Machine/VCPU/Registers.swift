@@ -81,7 +81,7 @@ extension Processor {
             throw error
         }
         if machine.architecture.programCounter(old) != programCounter { forgetReported() }
-        adoptTaskPriority()
+        machine.interruptController.adoptTaskPriority(of: self)
         registers.changed = old.changed.union(file.changed).intersection(.general)
     }
 

@@ -1,5 +1,6 @@
 import Architecture
 import Debugger
+import Interrupts
 import KVM
 import Primitives
 
@@ -77,7 +78,7 @@ extension Processor {
     /// Whether the vCPU runs, sleeps or is off.
     func activity() throws(KVMError) -> VCPU.Activity {
         switch machine.architecture {
-        case .x86_64: try activityX86()
+        case .x86_64: try machine.interruptController.activity(of: self)
         case .arm64: try vcpu.activity()
         }
     }
@@ -106,6 +107,20 @@ extension Processor {
         case .x86_64: false
         case .arm64: event.cause == .caught && isHandler(programCounter)
         }
+    }
+
+    /// What the interrupt controllers do not know of the vCPU.
+    var facts: ProcessorFacts {
+        var facts = ProcessorFacts()
+        facts.place = "pc=\(programCounter)"
+        facts.interruptsEnabled = machine.architecture.takesInterrupts(registers)
+        switch machine.architecture {
+        case .x86_64: facts.isHalted = (try? activity()) == .halted
+        case .arm64:
+            facts.isArm = true
+            facts.fastInterruptsEnabled = !Arm64.state(registers).masksFIQ
+        }
+        return facts
     }
 
     // MARK: - Registers (see VCPU/Registers.swift)

@@ -50,11 +50,7 @@ extension VirtualMachine {
         if watchesSystemCalls, !caughtRegisters.contains(entry) {
             wanted.append(FilteredRegister(index: entry, reads: false))
         }
-        if configuration.interruptController.localAPICs == .builtIn {
-            wanted += [LocalAPIC.baseRegister, LocalAPIC.deadlineRegister].map {
-                FilteredRegister(index: $0, reads: true)
-            }
-        }
+        wanted += interruptController.filteredRegisters.map { FilteredRegister(index: $0, reads: true) }
         guard wanted != x86.filter.registers else { return }
         do throws(KVMError) {
             try vm.filter(wanted)

@@ -18,13 +18,13 @@ extension Processor {
         switch exit {
         case .mmioRead(let address, let size):
             let result =
-                readController(address, size: size)
+                machine.interruptController.read(address, size: size, by: self)
                 ?? machine.armBus { $0.memory.read(at: address, size: size, now: machine.now) }
             vcpu.answerMMIO(result.value)
             return try finish(result, size, at: address, isWrite: false)
         case .mmioWrite(let address, let data, let size):
             var result =
-                writeController(address, data, size: size)
+                machine.interruptController.write(data, address, size: size, by: self)
                 ?? machine.armBus { $0.memory.write(data, at: address, size: size, now: machine.now) }
             result.value = data
             return try finish(result, size, at: address, isWrite: true)

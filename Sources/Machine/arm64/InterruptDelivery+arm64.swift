@@ -1,4 +1,5 @@
 import Host
+import Interrupts
 import KVM
 import Primitives
 
@@ -55,6 +56,21 @@ extension Processor {
         for (device, number) in Self.deviceInterrupts where changed.contains(device) {
             model.change(by: self) {
                 $0.setLine(Int(number), cpu: index, levels.contains(device), at: $1)
+            }
+        }
+    }
+}
+
+extension VirtualMachine {
+    /// arm64: the IRQ and FIQ inputs of the vCPUs that `outcome` has changed follow, each on its own thread.
+    func signalArm(_ outcome: InterruptOutcome, by caller: Processor?) {
+        for index in outcome.changed {
+            let processor = processors[index]
+            if processor === caller {
+                processor.driveInputs()
+            } else {
+                processor.signals.interruptsChanged.store(true, ordering: .releasing)
+                processor.kick()
             }
         }
     }

@@ -26,6 +26,8 @@ struct X86Board {
     struct RegisterFilter {
         /// Those that KVM's filter holds back now.
         var registers: [FilteredRegister] = []
+        /// Accesses to registers that KVM does not know exit, too: those of local APICs that it does not have.
+        var exitsOnUnknown = false
         /// What is caught has changed since.
         var isStale = true
     }
@@ -37,8 +39,9 @@ extension VirtualMachine {
     func assembleX86(_ features: [CPUIDEntry], _ system: borrowing System) throws(KVMError) {
         try vm.reserveIntelPages(at: X86Board.intelPages)
         try makeInterrupts()
+        x86.filter.exitsOnUnknown = !interruptController.hasKernelAPICs
         if capabilities.filtersRegisters {
-            try vm.exitOnFilteredRegisters(andUnknown: configuration.interruptController.localAPICs != .kernel)
+            try vm.exitOnFilteredRegisters(andUnknown: x86.filter.exitsOnUnknown)
         }
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
@@ -56,9 +59,6 @@ extension VirtualMachine {
             + MachineSnapshot.memoryTypes
         x86.snapshot = try MachineSnapshot(of: self)
     }
-
-    /// The ports of the 8259 pair and the 8254 are the model's.
-    var hasModelledPorts: Bool { model != nil && configuration.interruptController.localAPICs != .none }
 
     // MARK: - For the debugger
 

@@ -16,7 +16,7 @@ extension Processor {
         case .mmioRead where isTrapped(exit), .mmioWrite where isTrapped(exit): return try trapped(exit)
         case .mmioRead(let address, let size):
             let result =
-                readController(address, size: size)
+                machine.interruptController.read(address, size: size, by: self)
                 ?? machine.bus { $0.memory.read(at: address, size: size, now: machine.now) }
             vcpu.answerMMIO(result.value)
             let outcome = caught(result, size, at: address, isWrite: false, try apply(result))
@@ -44,24 +44,20 @@ extension Processor {
             return .stop(failure(exit))
         case .registerRead(let index, let isRefused): return try access(index, writing: nil, isRefused)
         case .registerWrite(let index, let value, let isRefused): return try access(index, writing: value, isRefused)
-        // The model has CR8 already (see `adoptTaskPriority`).
+        // The local APIC has CR8 already (see `adoptTaskPriority`).
         case .taskPriorityLowered, .taskPriorityAccess: return .goOn
         case .hypercall:
             vcpu.refuseHypercall()
             return .goOn
         case .busLock, .notify(isContextLost: false): return .goOn
-        case .halt where !hasKernelAPIC:
-            delivery.activity = .halted
+        case .halt:
+            try machine.interruptController.setActivity(.halted, of: self)
             guard machine.catchesHalts else { return .goOn }
             try fetchRegisters()
             return .stop(haltEvent)
-        case .halt:
-            if machine.catchesHalts { return .stop(haltEvent) }
-            return .stop(
-                StopEvent(.haltedForGood, on: index, explanation: "vCPU \(index) halted, and nothing can wake it"))
         case .interruptWindowOpen: return .goOn
         case .endOfInterrupt(let vector):
-            machine.model?.change(by: self) { $0.pc?.endOfInterrupt(vector, index, at: $1) }
+            machine.interruptController.endOfInterrupt(vector, by: self)
             return .goOn
         case .undecodedAccess, .failEntry, .systemEvent, .notify, .exception, .hyperV, .xen, .trustDomain, .resetHold,
             .certificateRequest, .dirtyRingFull, .memoryFault, .externalAbort, .hardwareUnknown, .unknown:
@@ -80,7 +76,7 @@ extension Processor {
 
     /// Answers a port access, unit by unit.
     private func perform(_ access: Exit.PortAccess) throws(KVMError) -> Outcome {
-        if machine.hasModelledPorts, PCInterruptController.isPort(access.port) { return performOnController(access) }
+        if machine.interruptController.claims(access.port) { return performOnController(access) }
         var outcome = Outcome.goOn
         let port = IOPort(access.port)
         for unit in 0..<access.count {
@@ -111,8 +107,9 @@ extension Processor {
             let written = vcpu.value(access, unit: unit)
             for byte in 0..<access.size {
                 let out = access.isWrite ? UInt8(truncatingIfNeeded: written >> UInt32(byte * 8)) : nil
-                let answer = accessController(port: access.port &+ UInt16(byte), writing: out) ?? 0xff
-                value |= UInt32(answer) << UInt32(byte * 8)
+                let answer = machine.interruptController.access(
+                    port: access.port &+ UInt16(byte), writing: out, by: self)
+                value |= UInt32(answer ?? 0xff) << UInt32(byte * 8)
             }
             if !access.isWrite { vcpu.answer(access, unit: unit, with: value) }
             if case .goOn = outcome { outcome = caught(access, access.isWrite ? written : value) }
@@ -168,7 +165,7 @@ extension Processor {
 
     private func write(_ data: UInt64, _ size: Int, at address: PhysicalAddress) throws(KVMError) -> Outcome {
         let result =
-            writeController(address, data, size: size)
+            machine.interruptController.write(data, address, size: size, by: self)
             ?? machine.bus { $0.memory.write(data, at: address, size: size, now: machine.now) }
         var written = result
         written.value = data
@@ -184,7 +181,7 @@ extension Processor {
         let isCaught = !isRefused && machine.caughtRegisters.contains(register)
         let place: VirtualAddress
         let result: UInt64?
-        if let answer = accessController(register: register, writing: value) {
+        if let answer = machine.interruptController.access(register: register, writing: value, by: self) {
             guard isCaught else { return .goOn }
             try fetchRegisters()
             (place, result) = (programCounter, answer.isFault ? nil : answer.value)
@@ -224,13 +221,14 @@ extension Processor {
             registers = before
             registers.changed = .general
             // A refusal exits too, and is answered without a step.
-            if hasKernelAPIC { try machine.vm.exitOnFilteredRegisters(andUnknown: true) }
+            let exitsOnUnknown = machine.x86.filter.exitsOnUnknown
+            if !exitsOnUnknown { try machine.vm.exitOnFilteredRegisters(andUnknown: true) }
             try machine.vm.filter(machine.x86.filter.registers.filter { $0.index != register })
             x86.isUnfiltered = true
             defer { x86.isUnfiltered = false }
             let event = try pass()
             try machine.vm.filter(machine.x86.filter.registers)
-            if hasKernelAPIC { try machine.vm.exitOnFilteredRegisters(andUnknown: false) }
+            if !exitsOnUnknown { try machine.vm.exitOnFilteredRegisters(andUnknown: false) }
             try fetchRegisters()
             guard event == nil, programCounter == end else { return nil }
             return X86.modelSpecificResult(registers)

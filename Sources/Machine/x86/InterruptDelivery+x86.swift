@@ -11,26 +11,13 @@ import Primitives
 // that lets it through.
 extension Processor {
     /// Whether its local APIC is the kernel's.
-    var hasKernelAPIC: Bool { machine.configuration.interruptController.localAPICs == .kernel }
-
-    /// Whether it is the model's. With a GIC it has none.
-    var hasModelledAPIC: Bool { machine.configuration.interruptController.localAPICs == .builtIn }
-
-    /// What the vCPU does, by KVM, or by this program where it has the local APIC.
-    func activityX86() throws(KVMError) -> VCPU.Activity { hasKernelAPIC ? try vcpu.activity() : delivery.activity }
-
-    func setActivity(_ activity: VCPU.Activity) throws(KVMError) {
-        if hasKernelAPIC { return try vcpu.setActivity(activity) }
-        delivery.activity = activity
-    }
+    var hasKernelAPIC: Bool { machine.interruptController.hasKernelAPICs }
 
     /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
     func makeReadyX86(_ stepping: Stepping) throws(KVMError) -> Outcome? {
         guard let model = machine.model else { return nil }
         while true {
-            if !hasKernelAPIC {
-                if let outcome = try takeCalls() { return outcome }
-            }
+            if let outcome = try takeCalls() { return outcome }
             if let hit = model.takeHit() { return .stop(stop(for: hit)) }
             if delivery.activity == .runnable || delivery.activity == .halted { try takeInterrupt(model, stepping) }
             if delivery.activity == .runnable { return nil }
@@ -49,7 +36,7 @@ extension Processor {
             case .pend: "became pending"
             case .endOfInterrupt: "was ended by the guest"
             // A PC's processor takes the vector then; on a GIC the handler runs already.
-            case .acknowledge where machine.configuration.interruptController.localAPICs == .none: "was acknowledged"
+            case .acknowledge where machine.interruptController.gicInterrupts != nil: "was acknowledged"
             case .deliver, .acknowledge: "reached its handler"
             default: event.kind.name
             }
@@ -59,17 +46,6 @@ extension Processor {
             .caught, on: index,
             explanation:
                 "vCPU \(event.processor ?? index): interrupt \(event.number)\(vector) \(what)\(cause)")
-    }
-
-    /// Gives the model the CR8 that the guest has written without an exit: after every exit, so that each read of TPR and
-    /// PPR, each write of TPR and each choice of an interrupt finds it.
-    func adoptTaskPriority() {
-        guard hasModelledAPIC else { return }
-        let priority = vcpu.taskPriority
-        guard priority != delivery.taskPriority else { return }
-        delivery.taskPriority = priority
-        machine.model?.change(by: self) { $0.pc?.setCR8(priority, index, at: $1) }
-        signals.interruptsChanged.store(true, ordering: .relaxed)
     }
 
     /// What is not an interrupt: INIT, start-up, NMI. INIT sends the boot processor to its firmware, which begins anew:
@@ -111,7 +87,7 @@ extension Processor {
 
     /// CPUID.1:EDX.APIC follows the enable bit of IA32_APIC_BASE (Intel SDM volume 3, section 11.4.3): KVM does that by its
     /// own copy, and the guest's accesses do not reach it.
-    private func offerLocalAPIC() {
+    func offerLocalAPIC() {
         guard let base = machine.model?.look({ $0.pc?.locals[index].base }) else { return }
         _ = try? vcpu.setModelSpecific(LocalAPIC.baseRegister, to: base)
     }
@@ -142,23 +118,24 @@ extension Processor {
         let followsPriority = missesLoweredPriority && !stepping.isSingle && !isPassing
         guard delivery.mayHavePending else { return vcpu.requestInterruptWindow(followsPriority) }
         let holds = isPassing || stepping.isSingle && machine.arrangement.stepsHoldInterrupts
-        guard !holds, delivery.queuedVector != nil || model.look({ $0.pending(index) }) != nil else {
-            if !holds { delivery.mayHavePending = false }
-            return vcpu.requestInterruptWindow(followsPriority)
-        }
+        guard !holds else { return vcpu.requestInterruptWindow(followsPriority) }
         // Halted it can always take one: HLT shadows nothing. Registers or events that were replaced since the exit
         // make the page's answer old: the window's exit has a new one.
         let accepts = delivery.activity == .halted ? takesInterrupts : vcpu.acceptsInterrupt && !sync.isPageStale
-        guard accepts, !delivery.isInjected else { return vcpu.requestInterruptWindow(delivery.activity == .runnable) }
-        guard let taken = model.acknowledge(delivery.queuedVector, by: self) else { return }
+        guard accepts, !delivery.isInjected else {
+            let isPending = delivery.queuedVector != nil || model.look { $0.pending(index) } != nil
+            if !isPending { delivery.mayHavePending = false }
+            return vcpu.requestInterruptWindow(isPending ? delivery.activity == .runnable : followsPriority)
+        }
+        guard let taken = model.acknowledge(delivery.queuedVector, by: self) else {
+            delivery.mayHavePending = false
+            return vcpu.requestInterruptWindow(followsPriority)
+        }
         if let hit = model.takeHit() ?? taken.caught { delivery.caught = hit }
         delivery.queuedVector = try vcpu.interrupt(taken.vector) ? nil : taken.vector
         delivery.isInjected = true
         delivery.activity = .runnable
-        if hasModelledAPIC {
-            delivery.taskPriority = taken.taskPriority
-            vcpu.taskPriority = taken.taskPriority
-        }
+        if let priority = taken.taskPriority { (delivery.taskPriority, vcpu.taskPriority) = (priority, priority) }
         let more = delivery.queuedVector != nil || taken.isMorePending
         delivery.mayHavePending = more
         vcpu.requestInterruptWindow(more || followsPriority)
@@ -167,7 +144,7 @@ extension Processor {
     /// A KVM that emulates kernel mode does not exit when the guest lowers CR8 (KVM_EXIT_SET_TPR). While CR8 holds
     /// interrupts back, the window's exits, one for each of its batches of instructions, show what it is now.
     private var missesLoweredPriority: Bool {
-        delivery.taskPriority != 0 && hasModelledAPIC && machine.capabilities.emulatesKernelMode
+        delivery.taskPriority != 0 && machine.capabilities.emulatesKernelMode
     }
 
     /// RFLAGS.IF.
@@ -175,73 +152,31 @@ extension Processor {
         sync.isPageStale ? X86.takesInterrupts(registers) : vcpu.interruptsEnabled
     }
 
-    // MARK: - Accesses
-
-    /// A read of an interrupt controller's page; nil where there is none.
-    func readController(_ address: PhysicalAddress, size: Int) -> Access? {
-        machine.model?.change(by: self) { $0.readMemory(address, size: size, index, at: $1) }.map {
-            Access(value: $0.value)
-        }
-    }
-
-    func writeController(_ address: PhysicalAddress, _ value: UInt64, size: Int) -> Access? {
-        guard let model = machine.model,
-            model.change(by: self, { $0.writeMemory(value, address, size: size, index, at: $1) }) != nil
-        else { return nil }
-        if hasModelledAPIC { followPriority(model) }
-        return Access()
-    }
-
-    /// The guest wrote the task priority register, or something that may have.
-    private func followPriority(_ model: InterruptModel) {
-        let priority = model.look { $0.cr8(index) }
+    /// The local APIC has another task priority than the vCPU's CR8.
+    func followTaskPriority(_ priority: UInt8) {
         guard priority != delivery.taskPriority else { return }
         delivery.taskPriority = priority
         vcpu.taskPriority = priority
         signals.interruptsChanged.store(true, ordering: .relaxed)
     }
+}
 
-    /// A port of the 8259 pair or the 8254: the value of a read.
-    func accessController(port: UInt16, writing value: UInt8?) -> UInt8? {
-        let outcome = machine.model?.change(by: self) {
-            if let value { return $0.pc?.writePort(port, value, at: $1) }
-            return $0.pc?.readPort(port, at: $1)
+extension VirtualMachine {
+    /// What `outcome` asks of vCPUs: each on its own thread, which is called.
+    func signalX86(_ outcome: InterruptOutcome, by caller: Processor?) {
+        var concerned = outcome.wake.rawValue | outcome.nonMaskable.rawValue | outcome.management.rawValue
+        concerned |= outcome.initialize.rawValue | outcome.startUp.rawValue
+        guard concerned != 0 else { return }
+        for index in ProcessorSet(rawValue: concerned) {
+            let processor = processors[index]
+            processor.signals.interruptCalls.withLock { calls in
+                // One is delivered and one is pending; more are the same as two.
+                if outcome.nonMaskable.contains(index) { calls.nonMaskable = min(calls.nonMaskable + 1, 2) }
+                if outcome.initialize.contains(index) { calls = InterruptCalls(isInitialized: true) }
+                if outcome.startUp.contains(index) { calls.startUpVector = outcome.startUpVector }
+            }
+            processor.signals.interruptsChanged.store(true, ordering: .releasing)
+            if processor !== caller { processor.kick() }
         }
-        return outcome.map { UInt8(truncatingIfNeeded: $0.value) }
-    }
-
-    /// The same for the debugger: nil for what is no register of the local APIC's.
-    func controllerRegister(_ register: UInt32, writing value: UInt64?) throws(Refusal) -> UInt64? {
-        guard hasModelledAPIC, let model = machine.model else { return nil }
-        let outcome = model.change(timeStamp: true) { controllers, now in
-            // What is refused here is no mistake of the guest's.
-            let warnings = controllers.journal.warnings
-            defer { controllers.journal.warnings = warnings }
-            if let value { return controllers.pc?.writeRegister(register, value, index, at: now) }
-            return controllers.pc?.readRegister(register, index, at: now)
-        }
-        guard let outcome else { return nil }
-        guard !outcome.isFault else { throw Refusal("the local APIC does not accept this in its present mode") }
-        if value != nil {
-            followPriority(model)
-            showTaskPriority()
-            if register == LocalAPIC.baseRegister { offerLocalAPIC() }
-        }
-        return outcome.value
-    }
-
-    /// A model-specific register of the local APIC: answers the access, where it is one.
-    func accessController(register: UInt32, writing value: UInt64?) -> InterruptOutcome? {
-        guard hasModelledAPIC, let model = machine.model, PCInterruptController.isRegister(register) else { return nil }
-        let isDeadline = register == LocalAPIC.deadlineRegister
-        let outcome = model.change(by: self, timeStamp: isDeadline && value != nil) {
-            if let value { return $0.pc?.writeRegister(register, value, index, at: $1) }
-            return $0.pc?.readRegister(register, index, at: $1)
-        }
-        guard let outcome else { return nil }
-        vcpu.answerRegister(outcome.isFault ? nil : outcome.value)
-        if value != nil { followPriority(model) }
-        if value != nil, register == LocalAPIC.baseRegister, !outcome.isFault { offerLocalAPIC() }
-        return outcome
     }
 }

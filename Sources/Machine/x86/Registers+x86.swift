@@ -82,8 +82,8 @@ extension Processor {
         for place in Self.places where blocks.contains(place.blocks) {
             try vcpu.set(place.block, from: file.storage, at: place.offset)
         }
-        // Without the kernel's local APIC KVM loads CR8 from the run page.
-        if !hasKernelAPIC, blocks.contains(.system) { vcpu.taskPriority = X86.taskPriority(file) }
+        // From there KVM loads CR8, where it has no local APIC.
+        if blocks.contains(.system) { vcpu.taskPriority = X86.taskPriority(file) }
         if blocks.contains(.extendedControl) {
             try vcpu.setExtendedControl(file.storage.number(at: X86.Storage.extendedControl, count: 8))
         }
@@ -117,7 +117,7 @@ extension Processor {
     // MARK: - Model-specific registers by number
 
     func modelSpecific(_ index: UInt32) throws(Refusal) -> UInt64 {
-        if let value = try controllerRegister(index, writing: nil) { return value }
+        if let value = try machine.interruptController.register(index, writing: nil, of: self) { return value }
         let found: UInt64?
         do throws(KVMError) { found = try vcpu.modelSpecific(index) } catch { throw Refusal("\(error)") }
         guard let found else { throw Refusal("this host's KVM knows no MSR \(hexadecimal(index))") }
@@ -125,7 +125,7 @@ extension Processor {
     }
 
     func setModelSpecific(_ index: UInt32, to value: UInt64) throws(Refusal) {
-        if try controllerRegister(index, writing: value) != nil { return }
+        if try machine.interruptController.register(index, writing: value, of: self) != nil { return }
         let old = try modelSpecific(index)
         let isTaken: Bool
         do throws(KVMError) { isTaken = try vcpu.setModelSpecific(index, to: value) } catch {

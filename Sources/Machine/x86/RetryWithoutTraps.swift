@@ -124,19 +124,7 @@ extension Processor {
     private func interruptInDelivery() throws(KVMError) -> UInt8? {
         guard X86.takesInterrupts(registers) else { return nil }
         let vector = try vcpu.lastInterrupt()
-        if let model = machine.model {
-            let isInService = model.look { controllers in
-                guard let pc = controllers.pc else { return vector == GICBoard.vector }
-                return pc.pics.isInService(vector)
-                    || pc.configuration.hasLocalAPICs && pc.locals[index].inService.contains(vector)
-            }
-            if isInService { return vector }
-            if !hasKernelAPIC { return nil }
-        }
-        let local = try? LocalAPICRegisters(vcpu.get(.localAPIC))
-        if let local, local.inService.contains(vector) { return vector }
-        guard machine.model == nil else { return nil }
-        return (try? machine.vm.interruptControllerState())?.isInService(vector) == true ? vector : nil
+        return try machine.interruptController.isInService(vector, on: self) ? vector : nil
     }
 
     /// What the delivery of an event pushed: from where the stack's top is now to where it was, or, on a stack of its

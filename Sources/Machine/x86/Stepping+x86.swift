@@ -89,7 +89,7 @@ extension Processor {
     private func sleepBehindHalt() throws(KVMError) {
         X86.advance(&registers, by: X86Instruction.halt.length)
         try storeChangedRegisters()
-        try setActivity(.halted)
+        try machine.interruptController.setActivity(.halted, of: self)
     }
 
     /// Where the IRET that is next goes, as far as its frame and the descriptor table say.

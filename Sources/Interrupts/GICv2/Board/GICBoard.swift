@@ -15,6 +15,8 @@ package struct GICBoard: Sendable {
         package var timers: PhysicalAddress?
         /// Where processors are started; nil where firmware does it.
         package var starter: PhysicalAddress?
+        /// Devices are a PC's, and their lines are GSIs; else their lines are inputs of the GIC.
+        package var hasPCDevices = true
 
         package init() {}
 
@@ -31,6 +33,7 @@ package struct GICBoard: Sendable {
             configuration.gic.processors = processors
             configuration.gic.interrupts = Int(ArmBoard.interruptCount)
             configuration.placement = .arm64
+            configuration.hasPCDevices = false
             return configuration
         }
     }
