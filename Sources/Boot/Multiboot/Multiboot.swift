@@ -47,17 +47,12 @@ struct Multiboot {
         guard unmet == 0 else { throw .multibootFlags(unmet, offset: offset) }
         var layout = Layout(memory: memory)
         let kernel = try place(file, in: &layout)
-        guard kernel.entry <= UInt64(UInt32.max) else { throw .entryOutOfReach(entry: kernel.entry, .protected) }
-        _ = layout.placePlatform(options.machine, for: .protected)
-        let information = try MultibootInformation(
-            options: options, memory: memory, sections: kernel.sections, wantsScreen: flags[bit: Flag.videoMode]
-        ).place(in: &layout)
-        var start = try StartState.protected(entry: kernel.entry, layout: &layout)
-        start.rax = Self.bootloaderMagic
-        start.rbx = information.rawValue
-        return BootImage(
-            format: .multiboot, placements: layout.placements, start: start,
-            summary: "multiboot \(kernel.summary), starts at \(hexadecimal(kernel.entry)) in protected mode")
+        return try kernel.image(.multiboot, magic: Self.bootloaderMagic, for: options.machine, in: &layout) {
+            layout, _ throws(BootError) in
+            try MultibootInformation(
+                options: options, memory: memory, sections: kernel.sections, wantsScreen: flags[bit: Flag.videoMode]
+            ).place(in: &layout)
+        }
     }
 
     private func place(_ file: [UInt8], in layout: inout Layout) throws(BootError) -> MultibootKernel {

@@ -52,18 +52,13 @@ struct Multiboot2 {
         let wishes = try Wishes(tags(file), file)
         var layout = Layout(memory: memory)
         let kernel = try place(file, wishes, in: &layout)
-        guard kernel.entry <= UInt64(UInt32.max) else { throw .entryOutOfReach(entry: kernel.entry, .protected) }
-        let rootPointer = layout.placePlatform(options.machine, for: .protected)
-        let information = try Multiboot2Information(
-            options: options, memory: memory, sections: kernel.sections, rootPointer: rootPointer,
-            wantsScreen: wishes.screen
-        ).place(in: &layout)
-        var start = try StartState.protected(entry: kernel.entry, layout: &layout)
-        start.rax = Self.bootloaderMagic
-        start.rbx = information.rawValue
-        return BootImage(
-            format: .multiboot2, placements: layout.placements, start: start,
-            summary: "multiboot2 \(kernel.summary), starts at \(hexadecimal(kernel.entry)) in protected mode")
+        return try kernel.image(.multiboot2, magic: Self.bootloaderMagic, for: options.machine, in: &layout) {
+            layout, rootPointer throws(BootError) in
+            try Multiboot2Information(
+                options: options, memory: memory, sections: kernel.sections, rootPointer: rootPointer,
+                wantsScreen: wishes.screen
+            ).place(in: &layout)
+        }
     }
 
     private func place(

@@ -1,4 +1,4 @@
-// How both versions of multiboot place a kernel: by the addresses in its header, else as an ELF file.
+// How both versions of multiboot place a kernel, by the addresses in its header, else as an ELF file, and start it.
 
 import Primitives
 
@@ -35,6 +35,23 @@ struct MultibootKernel {
         layout.placeImage(file[data], at: start, length: length)
         entry = fields.entry
         summary = "raw image in \(rangeText(range))"
+    }
+
+    /// The image, which starts in protected mode without a stack: `magic` is in EAX, and in EBX the boot information that
+    /// `inform` places. It is given where the ACPI root pointer is.
+    func image(
+        _ format: ImageFormat, magic: UInt64, for machine: PCMachine?, in layout: inout Layout,
+        informing inform: (inout Layout, PhysicalAddress?) throws(BootError) -> PhysicalAddress
+    ) throws(BootError) -> BootImage {
+        guard entry <= UInt64(UInt32.max) else { throw .entryOutOfReach(entry: entry, .protected) }
+        let rootPointer = layout.placePlatform(machine, for: .protected)
+        let information = try inform(&layout, rootPointer)
+        var start = try StartState.protected(entry: entry, layout: &layout)
+        start.rax = magic
+        start.rbx = information.rawValue
+        return BootImage(
+            format: format, placements: layout.placements, start: start,
+            summary: "\(format.rawValue) \(summary), starts at \(hexadecimal(entry)) in protected mode")
     }
 }
 
