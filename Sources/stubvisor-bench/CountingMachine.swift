@@ -35,7 +35,8 @@ final class CountingMachine {
             let memory = try MachineMemory(size: 16 << 20)
             let image = try Boot.load(file, options: LoadOptions(), into: memory)
             let configuration = MachineConfiguration(
-                memory: memory, processorCount: 1, interruptController: kind, image: image, file: file, name: name,
+                memory: memory, processorCount: 1, interruptController: kind, image: MachineImage(image, from: file),
+                name: name,
                 isRunning: true)
             machine = try VirtualMachine(configuration, console: Console(.unix(path: path)), server: NoDebugger())
             console = try Socket.connect(to: .unix(path: path))

@@ -64,7 +64,7 @@ struct Setup {
             }
         }
         configuration.showsScreen = options.console == .screen
-        if options.gdb != nil, let note = configuration.note { diagnose("\(options.kernel) is \(note)") }
+        if options.gdb != nil, let note = configuration.image.note { diagnose("\(options.kernel) is \(note)") }
         let console: Console
         do throws(Errno) { console = try Console(options.console.place) } catch {
             throw .host("cannot open the console \(options.console.text): \(reason(error))")
@@ -137,23 +137,20 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
             size: options.memory, board: MachineConfiguration.architecture == .arm64 ? .arm : .pc,
             firmwareSize: load.format == .firmware ? UInt64(file.count) : 0)
         let isRunning = options.isRunning || options.gdb == nil
+        let image: MachineImage
         switch MachineConfiguration.architecture {
         case .x86_64:
             load.machine = PCMachine(processorCount: options.processorCount, hasAPICs: options.irqchip != .gicv2)
-            return MachineConfiguration(
-                memory: memory, processorCount: options.processorCount,
-                interruptController: options.interruptController,
-                image: try Boot.load(file, options: load, into: memory), file: file, name: options.kernel,
-                isRunning: isRunning, gdbArchitecture: options.gdbArchitecture)
+            image = MachineImage(
+                try Boot.load(file, options: load, into: memory), from: file, gdbArchitecture: options.gdbArchitecture)
         case .arm64:
             let machine = Arm64Machine(
                 processorCount: options.processorCount, interruptController: options.treeController)
-            return MachineConfiguration(
-                memory: memory, processorCount: options.processorCount,
-                interruptController: options.interruptController,
-                image: try loadArm64(file, options: load, into: memory, of: machine), name: options.kernel,
-                isRunning: isRunning)
+            image = MachineImage(try loadArm64(file, options: load, into: memory, of: machine))
         }
+        return MachineConfiguration(
+            memory: memory, processorCount: options.processorCount, interruptController: options.interruptController,
+            image: image, name: options.kernel, isRunning: isRunning)
     } catch {
         throw Failure(error, path: options.kernel)
     }

@@ -100,7 +100,8 @@ private final class OpenMachine: DebugServer, @unchecked Sendable {
             code, options: LoadOptions(format: .flat, loadAddress: PhysicalAddress(0x8000), mode: kind.mode),
             into: memory)
         let configuration = MachineConfiguration(
-            memory: memory, processorCount: 2, interruptController: kind.controller, image: image, file: code,
+            memory: memory, processorCount: 2, interruptController: kind.controller,
+            image: MachineImage(image, from: code),
             name: "registers", isRunning: false)
         var file = RegisterFile(size: X86.Storage.size)
         file.present = []

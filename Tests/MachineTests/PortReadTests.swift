@@ -61,7 +61,8 @@ final class Runner: DebugServer, @unchecked Sendable {
         let memory = try MachineMemory(size: 16 << 20)
         let image = try Boot.load(code, options: LoadOptions(format: .flat, mode: mode), into: memory)
         let configuration = MachineConfiguration(
-            memory: memory, processorCount: 1, interruptController: .apic, image: image, file: code, name: "runs",
+            memory: memory, processorCount: 1, interruptController: .apic, image: MachineImage(image, from: code),
+            name: "runs",
             isRunning: false)
         let runner = Runner(offsets.map { PhysicalAddress(origin(mode)) + $0 }, count, registers)
         let machine = try VirtualMachine(

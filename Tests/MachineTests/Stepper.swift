@@ -63,7 +63,8 @@ final class Stepper: DebugServer, @unchecked Sendable {
         let memory = try MachineMemory(size: 16 << 20)
         let image = try Boot.load(code, options: LoadOptions(format: .flat, mode: mode), into: memory)
         let configuration = MachineConfiguration(
-            memory: memory, processorCount: 1, interruptController: .kernel, image: image, file: code, name: "steps",
+            memory: memory, processorCount: 1, interruptController: .kernel, image: MachineImage(image, from: code),
+            name: "steps",
             isRunning: false)
         let stepper = Stepper(steps, watching: (PhysicalAddress(watching.0), watching.1), before: before) {
             machine throws(Refusal) in

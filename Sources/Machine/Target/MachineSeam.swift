@@ -9,7 +9,7 @@ import Primitives
 // What a machine does in its guest architecture's own way (see VCPUSeam for vCPUs): the rest of the sources does not ask
 // which one it is.
 extension VirtualMachine {
-    var architecture: Architecture { configuration.architecture }
+    var architecture: Architecture { configuration.image.architecture }
 
     /// What clients and guests see of the host's processor.
     struct Guest {
@@ -19,10 +19,10 @@ extension VirtualMachine {
     }
 
     static func guest(of configuration: MachineConfiguration, on system: borrowing System) throws(KVMError) -> Guest {
-        switch configuration.architecture {
+        switch configuration.image.architecture {
         case .x86_64:
             let features = try system.supportedProcessor()
-            return Guest(layout: X86.layout(configuration.width, X86ExtendedState(features)), features: features)
+            return Guest(layout: X86.layout(configuration.image.width, X86ExtendedState(features)), features: features)
         case .arm64: return Guest(layout: Arm64.layout)
         }
     }
@@ -31,9 +31,9 @@ extension VirtualMachine {
     static func plantedInstruction(
         _ configuration: MachineConfiguration, _ capabilities: HostDebugCapabilities
     ) -> [UInt8] {
-        switch configuration.architecture {
+        switch configuration.image.architecture {
         case .x86_64: [(capabilities.trap ?? .breakpoint).opcode]
-        case .arm64: configuration.architecture.breakpointInstruction
+        case .arm64: configuration.image.architecture.breakpointInstruction
         }
     }
 

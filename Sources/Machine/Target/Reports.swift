@@ -43,7 +43,7 @@ extension VirtualMachine {
         let seconds = (Clock.monotonic - runState.started) / 1_000_000_000
         let count = processors.count
         return "\(configuration.name): \(configuration.memory.size >> 20) MiB, \(count) vCPU\(count == 1 ? "" : "s"), "
-            + "irqchip \(configuration.interruptController.rawValue), up \(seconds) s\n\(configuration.summary)"
+            + "irqchip \(configuration.interruptController.rawValue), up \(seconds) s\n\(configuration.image.summary)"
             + (console.dropped > 0 ? "\nconsole: \(console.dropped) bytes of output dropped" : "")
     }
 

@@ -73,7 +73,7 @@ struct MachineSnapshot {
         }
         for processor in machine.processors { processor.forgetHandlers() }
         machine.forgetCopies()
-        machine.guestMemory.place(machine.configuration.placements)
+        machine.guestMemory.place(machine.configuration.image.placements)
         for (processor, snapshot) in zip(machine.processors, processors) { try snapshot.restore(to: processor) }
     }
 }

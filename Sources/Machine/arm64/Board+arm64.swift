@@ -23,7 +23,7 @@ extension VirtualMachine {
         }
         var slots = MemorySlots()
         try slots.set(trapping: [:], of: guestMemory, in: vm)
-        guestMemory.place(configuration.placements)
+        guestMemory.place(configuration.image.placements)
         let kind = try vm.hostProcessor()
         for processor in processors { try processor.prepareArm(kind) }
         try makeInterrupts()
@@ -34,7 +34,7 @@ extension VirtualMachine {
     /// Back to the image's first instruction.
     func resetArm() throws(KVMError) {
         let kind = try vm.hostProcessor()
-        guestMemory.place(configuration.placements)
+        guestMemory.place(configuration.image.placements)
         try interruptController.reset(armBus { $0.reset() })
         for processor in processors {
             processor.breakpoints.handlers = HandlerWatch()
@@ -70,7 +70,7 @@ extension VirtualMachine {
     var armTraits: TargetTraits {
         var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
-            breakpointInstruction: architecture.breakpointInstruction, linkAddress: configuration.linkAddress)
+            breakpointInstruction: architecture.breakpointInstruction, linkAddress: configuration.image.linkAddress)
         traits.gicInterrupts = interruptController.gicInterrupts
         return traits
     }

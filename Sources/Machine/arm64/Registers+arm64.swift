@@ -58,7 +58,7 @@ extension Processor {
         signals.interruptsChanged.store(true, ordering: .releasing)
         fetch(.ofEveryExit)
         guard index == 0 else { return }
-        guard case .arm64(let start) = machine.configuration.start else {
+        guard case .arm64(let start) = machine.configuration.image.start else {
             fatalError("this machine's image is no arm64 machine's")
         }
         Arm64.setProgramCounter(&registers, to: VirtualAddress(start.programCounter.rawValue))

@@ -51,8 +51,8 @@ extension VirtualMachine {
         }
         try interruptController.connect()
         try x86.pageTraps.slots.set(trapping: [:], of: guestMemory, in: vm)
-        guestMemory.place(configuration.placements)
-        guard case .x86(let start) = configuration.start else { fatalError("this machine's image is no PC's") }
+        guestMemory.place(configuration.image.placements)
+        guard case .x86(let start) = configuration.image.start else { fatalError("this machine's image is no PC's") }
         for processor in processors { try processor.prepare(start) }
         x86.resettableRegisters =
             try system.modelSpecificRegisters().filter { !MachineSnapshot.time.contains($0) }
@@ -67,7 +67,7 @@ extension VirtualMachine {
         var traits = TargetTraits(
             layout: layout, processorCount: processors.count,
             breakpointInstruction: capabilities.trap(in: level).map { [$0.opcode] },
-            linkAddress: configuration.linkAddress)
+            linkAddress: configuration.image.linkAddress)
         traits.gicInterrupts = interruptController.gicInterrupts
         traits.plantsInUserPages = !capabilities.user.executionBreakpoint
         return traits
