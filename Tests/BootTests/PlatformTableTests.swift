@@ -156,7 +156,7 @@ import Testing
         #expect(memory.bytes(0xF_FE00, count: 3) == [0xE6, 0xEF, 0xCF])
     }
 
-    @Test("iasl disassembles every table without a complaint", .enabled("acpica-tools is not installed") { hasIASL })
+    @Test("iasl disassembles every table without a complaint", .enabled(if: hasIASL, "acpica-tools is not installed"))
     func disassembled() throws {
         let (_, memory) = try boot()
         let folder = NSTemporaryDirectory() + "stubvisor-acpi-\(getpid())"

@@ -185,7 +185,8 @@ extension Live {
         func fault() throws {
             let symbols = try Symbols(guest: "user")
             let (guest, from, to) = try step(over: [0x48, 0x8b, 0x00], in: "touch", setting: ["touches_wanted"])
-            #expect(to == (try symbols["on_page_fault"]))
+            let handler = try symbols["on_page_fault"]
+            #expect(to == handler)
             #expect(try guest.word(at: symbols["faults"]) == 0)
             // The handler mends it, and the trap flag of the step is nowhere.
             #expect(try guest.remove(0, at: from) == "OK")

@@ -97,7 +97,7 @@ struct FaultStepTests {
         arguments: [0, 0x80] as [UInt64])
     func badGate(type: UInt64) throws {
         let bad = try run([0xcd, 0x42], handling: [13], gates: [0x42: type << 40])
-        let beyond = try run([0xcd, 0x42], handling: [13, 0x42], ["idtr_limit": 0x42 * 16 - 1])
+        let beyond = try run([0xcd, 0x42], handling: [13, 0x42], ["idtr_limit": 0x41f])
         for stepper in [bad, beyond] {
             #expect(stepper.offsets == [Self.handler])
             #expect(pushed(stepper, 40) == Stepper.origin)
