@@ -27,6 +27,9 @@ package struct RegisterBlocks: OptionSet, Sendable {
     package static var all: Self { Self(rawValue: .max) }
     /// What a stop brings along.
     package static var ofEveryExit: Self { Self(rawValue: 3) }
+
+    /// Its blocks, one by one.
+    package var each: [Self] { (0..<8).map { Self(rawValue: 1 << $0) }.filter(contains) }
 }
 
 /// One register as a client sees it.

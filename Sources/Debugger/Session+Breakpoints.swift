@@ -59,7 +59,7 @@ extension Session {
     /// Gives the machine what changed since the last time. Planting alone need not be reported before the machine runs, so
     /// that a thousand breakpoints are not a thousand reports.
     package func arrangeChanges() {
-        if breakpoints.isArrangementStale { rearrange() }
+        if breakpoints.isArrangementStale { try? arrange() }
     }
 
     /// Before the machine runs: plants what could not be planted before, and what the guest has overwritten since.

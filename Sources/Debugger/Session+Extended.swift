@@ -62,7 +62,7 @@ extension Session {
             beStopped()
         }
         attachment = .attached
-        if nonStop != nil { reply.ok() } else { writeStop(stop) }
+        if nonStop != nil { reply.ok() } else { reply.stop(stopReply(stop)) }
     }
 
     /// Every vCPU is stopped, for nothing that the client has been waiting for.
@@ -108,7 +108,7 @@ extension Session {
             try reset()
             if attachment != .attached { beStopped() }
             attachment = .attached
-            writeStop(stop)
+            reply.stop(stopReply(stop))
         } catch {
             reply.error(.invalid, error.reason)
         }
@@ -137,7 +137,7 @@ extension Session {
 
     /// `?` without a process: how the last one ended, as far as it did.
     func answerNoProcess() {
-        if case .ended = stop.cause { return writeStop(stop) }
+        if case .ended = stop.cause { return reply.stop(stopReply(stop)) }
         reply.stop(.exited(status: 0, process: nil))
     }
 

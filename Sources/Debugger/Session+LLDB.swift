@@ -64,7 +64,7 @@ extension Session {
     /// qThreadStopInfo: the stop itself, or that of a vCPU that only stands because another stopped.
     func answerThreadStopInfo(_ thread: ThreadID) {
         guard let processor = processors(thread).first else { return reply.error(.noThread, "no such thread") }
-        guard processor != stop.processor else { return writeStop(stop) }
+        guard processor != stop.processor else { return reply.stop(stopReply(stop)) }
         var quiet = Stop(.none, thread: threadID(processor), core: processor)
         quiet.registers = expedited(of: processor)
         quiet.details = details(of: processor, listingThreads: false)

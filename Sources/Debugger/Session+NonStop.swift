@@ -180,7 +180,7 @@ extension Session {
     /// `?`: in non-stop mode the first of all stopped vCPUs; vStopped asks for the others.
     func answerStopReason() {
         guard attachment == .attached else { return answerNoProcess() }
-        guard nonStop != nil else { return writeStop(stop) }
+        guard nonStop != nil else { return reply.stop(stopReply(stop)) }
         guard let event = nonStop?.tellAgain() else { return reply.ok() }
         reply.stop(stopReply(event))
     }

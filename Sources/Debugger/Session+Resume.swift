@@ -68,7 +68,7 @@ extension Session {
         let stepper = movers.first { plan.actions[$0] != .run }
         let processor = stepper ?? (movers.contains(stop.processor) ? stop.processor : movers[0])
         becomeStopped(by: StopEvent(.interrupted, on: processor))
-        writeStop(stop)
+        reply.stop(stopReply(stop))
         return true
     }
 
@@ -81,8 +81,6 @@ extension Session {
         case .stop: .stay
         }
     }
-
-    func writeStop(_ event: StopEvent) { reply.stop(stopReply(event)) }
 
     func stopReply(_ event: StopEvent) -> StopReply {
         if case .ended(let ending) = event.cause {

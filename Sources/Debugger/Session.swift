@@ -132,7 +132,7 @@ package final class Session {
         becomeStopped(by: event)
         if let explanation = event.explanation, !isKnown { console(explanation + "\n") }
         reply.clear()
-        writeStop(event)
+        reply.stop(stopReply(event))
         framer.frame(reply.bytes)
     }
 

@@ -118,20 +118,17 @@ package final class VirtualMachine: @unchecked Sendable {
             restoreGuestTime()
         }
         console.flush()
-        if stop.cause == .held, configuration.isRunning, !runState.hasStarted {
-            runState.hasStarted = true
-            applyArrangement()
-            return .run(processors.count)
-        }
+        let startsAlone = stop.cause == .held && configuration.isRunning && !runState.hasStarted
         runState.hasStarted = true
         runState.isResetPending = stop.cause == .reset
-        guard let plan = server.serve(stop, on: self) else { return nil }
+        guard let plan = startsAlone ? .run(processors.count) : server.serve(stop, on: self) else { return nil }
         runState.reportsEachStop = plan.reportsEach
         do throws(Refusal) { try completeReset() } catch {
             end(.died(error.reason))
             return nil
         }
-        applyArrangement()
+        let follows = applyArmed() || !x86.copies.followed.isEmpty
+        runState.haltWatch.look(every: catchesHalts ? .close : follows ? .following : .ordinary)
         markPause(at: Clock.monotonic)
         return plan
     }
@@ -153,12 +150,5 @@ package final class VirtualMachine: @unchecked Sendable {
         try shared.lineOrder.withLock { _ throws(KVMError) in
             try interruptController.raise(line.updated(to: deviceLevel(ofLine: line.line)), by: processor)
         }
-    }
-
-    /// Before the machine is resumed: gives KVM what is armed and is not the vCPUs' own.
-    private func applyArrangement() {
-        let movesHandlers = applyArmed()
-        let follows = movesHandlers || !x86.copies.followed.isEmpty
-        runState.haltWatch.look(every: catchesHalts ? .close : follows ? .following : .ordinary)
     }
 }

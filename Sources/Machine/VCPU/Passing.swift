@@ -17,19 +17,11 @@ extension Processor {
     /// Passes the breakpoint that the last stop here was for, while the others are still stopped.
     func passReported() -> StopEvent? {
         guard isAtReported else { return nil }
-        return whileMoving { () throws(KVMError) in try passUndisturbed() }
+        return whileMoving { () throws(KVMError) in try deferringKicks { () throws(KVMError) in try pass() } }
     }
 
-    /// Passes it while no other vCPU runs.
-    func passAlone() throws(KVMError) -> StopEvent? {
-        if isPassing { return try pass() }
-        return try machine.gate.exclusively(index) { () throws(KVMError) in try passUndisturbed() }
-    }
-
-    /// Passes the breakpoint at the program counter; an event where that was more than a step.
-    private func passUndisturbed() throws(KVMError) -> StopEvent? {
-        try deferringKicks { () throws(KVMError) in try pass() }
-    }
+    /// Passes the breakpoint at the program counter while no other vCPU runs; an event where that was more than a step.
+    func passAlone() throws(KVMError) -> StopEvent? { try whileOthersWait { () throws(KVMError) in try pass() } }
 
     /// Runs `body` and defers kicks until it is done.
     private func deferringKicks<R>(_ body: () throws(KVMError) -> R) throws(KVMError) -> R {

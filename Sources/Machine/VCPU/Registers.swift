@@ -4,7 +4,7 @@ import Debugger
 import KVM
 import Primitives
 
-// A parked vCPU's registers: fetched block by block when asked for, stored when changed.
+// What becomes of a parked vCPU's registers that are changed, and of those that KVM has been given. Fetching is in VCPUSeam.
 extension Processor {
     /// Takes everything anew from KVM, and drops what was to be reported of the state before.
     func forgetRegisters() {
@@ -19,49 +19,8 @@ extension Processor {
         fetch(.ofEveryExit)
     }
 
-    /// Makes `blocks` present, but for what KVM refuses to give: that is missing in `registers`, and asked for again.
-    func fetch(_ blocks: RegisterBlocks) {
-        let missing = blocks.subtracting(registers.present)
-        guard !missing.isEmpty else { return }
-        registers.forgetMissing(missing)
-        get(missing)
-    }
-
-    /// Fetches `blocks` by `body`: they are present then, or missing with the reason.
-    func demand(_ blocks: RegisterBlocks, _ body: () throws(KVMError) -> Void) {
-        do throws(KVMError) {
-            try body()
-            registers.present.formUnion(blocks)
-        } catch {
-            registers.noteMissing(blocks, "\(error)")
-        }
-    }
-
-    // MARK: - Those of every exit
-
     /// KVM was given other registers than `registers` and the run page have.
     func noteReplacement() { (sync.isPageStale, sync.isCurrent) = (true, false) }
-
-    /// General and system registers, without a request where they came with the exit, and once for each exit.
-    func fetchRegisters() throws(KVMError) {
-        if sync.isCurrent { return }
-        registers.changed = RegisterBlocks()
-        registers.present = RegisterBlocks()
-        registers.forgetMissing(.all)
-        do throws(KVMError) { try getExitRegisters() } catch {
-            registers.noteMissing(.ofEveryExit, "\(error)")
-            throw error
-        }
-        registers.present = .ofEveryExit
-        sync.isCurrent = true
-    }
-
-    /// Gives KVM the general registers that were changed while parked; the others went at once (see `take`).
-    func storeChangedRegisters() throws(KVMError) {
-        guard !registers.changed.isEmpty else { return }
-        try setChanged()
-        registers.changed = RegisterBlocks()
-    }
 
     /// Takes changed registers. All but the general ones go to KVM now, so that a value it refuses, or does not keep, is
     /// the user's to know; KVM never refuses general ones, which go with the next resume.

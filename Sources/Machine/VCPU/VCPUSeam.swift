@@ -123,30 +123,53 @@ extension Processor {
         return facts
     }
 
-    // MARK: - Registers (see VCPU/Registers.swift)
+    // MARK: - Registers: fetched block by block when asked for, stored when changed (see VCPU/Registers.swift)
 
-    /// Makes `blocks` present in `registers`, or missing with the reason.
-    func get(_ blocks: RegisterBlocks) {
-        switch machine.architecture {
-        case .x86_64: getX86(blocks)
-        case .arm64: demand(blocks) { () throws(KVMError) in try getArm(blocks) }
+    /// Makes `blocks` present, but for what KVM refuses to give: that is missing in `registers`, and asked for again.
+    func fetch(_ blocks: RegisterBlocks) {
+        let missing = blocks.subtracting(registers.present)
+        guard !missing.isEmpty else { return }
+        registers.forgetMissing(missing)
+        for block in missing.each {
+            do throws(KVMError) {
+                switch machine.architecture {
+                case .x86_64: try getX86(block)
+                case .arm64: try getArm(block)
+                }
+                registers.present.formUnion(block)
+            } catch {
+                registers.noteMissing(block, "\(error)")
+            }
         }
     }
 
-    /// Those of every exit.
-    func getExitRegisters() throws(KVMError) {
-        switch machine.architecture {
-        case .x86_64: try getExitRegistersX86()
-        case .arm64: try getArm(.ofEveryExit)
+    /// General and system registers, without a request where they came with the exit, and once for each exit.
+    func fetchRegisters() throws(KVMError) {
+        if sync.isCurrent { return }
+        registers.changed = RegisterBlocks()
+        registers.present = RegisterBlocks()
+        registers.forgetMissing(.all)
+        do throws(KVMError) {
+            switch machine.architecture {
+            case .x86_64: try getExitRegistersX86()
+            case .arm64: try getArm(.ofEveryExit)
+            }
+        } catch {
+            registers.noteMissing(.ofEveryExit, "\(error)")
+            throw error
         }
+        registers.present = .ofEveryExit
+        sync.isCurrent = true
     }
 
-    /// Gives KVM the registers that were changed while the vCPU was parked.
-    func setChanged() throws(KVMError) {
+    /// Gives KVM the general registers that were changed while parked; the others went at once (see `take`).
+    func storeChangedRegisters() throws(KVMError) {
+        guard !registers.changed.isEmpty else { return }
         switch machine.architecture {
         case .x86_64: try setChangedX86()
         case .arm64: try setArm(registers.changed, of: registers)
         }
+        registers.changed = RegisterBlocks()
     }
 
     /// Gives KVM the `blocks` of `file`, but for x86's model-specific registers.

@@ -13,20 +13,15 @@ extension Processor {
 
     private static let modelSpecific = X86.modelSpecificRegisters.map(\.index)
 
-    func getX86(_ blocks: RegisterBlocks) {
-        for place in Self.places where blocks.contains(place.blocks) {
-            demand(place.blocks) { () throws(KVMError) in
-                try vcpu.get(place.block, into: &registers.storage, at: place.offset)
-            }
+    /// Reads one block from KVM; x86 has nothing of those that are arm64's.
+    func getX86(_ block: RegisterBlocks) throws(KVMError) {
+        if let place = Self.places.first(where: { $0.blocks == block }) {
+            try vcpu.get(place.block, into: &registers.storage, at: place.offset)
         }
-        if blocks.contains(.system) { showTaskPriority() }
-        if blocks.contains(.modelSpecific) {
-            demand(.modelSpecific) { () throws(KVMError) in try getModelSpecific() }
-        }
-        if blocks.contains(.extendedControl) {
-            demand(.extendedControl) { () throws(KVMError) in
-                registers.storage.store(try vcpu.extendedControl(), at: X86.Storage.extendedControl, count: 8)
-            }
+        if block == .system { showTaskPriority() }
+        if block == .modelSpecific { try getModelSpecific() }
+        if block == .extendedControl {
+            registers.storage.store(try vcpu.extendedControl(), at: X86.Storage.extendedControl, count: 8)
         }
     }
 
