@@ -49,7 +49,8 @@ let tests: [(name: String, of: [String])] = [
     (
         "FuzzTests",
         [
-            "RemoteProtocol", "Debugger", "Boot", "Architecture", "Interrupts", "KVM", "Machine", "Primitives",
+            "RemoteProtocol", "Debugger", "Devices", "Boot", "Architecture", "Interrupts", "KVM", "Machine",
+            "Primitives",
             "TestSupport",
         ]
     ),

@@ -133,8 +133,8 @@ struct LinuxImage {
         guard start.rawValue >= MachineMemory.highMemoryStart, memory.contains(start, size: memorySize) else {
             throw .outsideMemory(part: "the Linux kernel", start: start, size: memorySize, memory: memory)
         }
-        guard options.commandLine.utf8.count <= commandLineLimit else {
-            throw .commandLineSize(options.commandLine.utf8.count, limit: commandLineLimit)
+        guard options.linuxCommandLine.utf8.count <= commandLineLimit else {
+            throw .commandLineSize(options.linuxCommandLine.utf8.count, limit: commandLineLimit)
         }
         var layout = Layout(memory: memory)
         layout.placeImage(file[kernel], at: start, length: UInt64(kernel.count), taking: memorySize)

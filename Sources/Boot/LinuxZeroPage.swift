@@ -44,7 +44,7 @@ struct LinuxZeroPage {
         bytes.store(rootPointer?.rawValue ?? 0, at: Field.rootPointer, count: 8)
         bytes[Int(Header.loaderType)] = Self.undefinedLoader
         bytes.store(loadAddress.rawValue, at: Int(Header.codeStart), count: 4)
-        let commandLine = try layout.placeString(options.commandLine, for: "kernel command line")
+        let commandLine = try layout.placeString(options.linuxCommandLine, for: "kernel command line")
         bytes.store(commandLine.rawValue, at: Int(Header.commandLine), count: 4)
         // The header may name one of its own, which is none.
         var ramdisk: (start: UInt64, size: UInt64) = (0, 0)

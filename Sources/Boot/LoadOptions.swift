@@ -59,6 +59,11 @@ package struct LoadOptions: Equatable, Sendable {
         [imageName, commandLine].filter { !$0.isEmpty }.joined(separator: " ")
     }
 
+    /// The command line as Linux needs it on this machine.
+    var linuxCommandLine: String {
+        ([commandLine] + (machine?.deviceParameters(after: commandLine) ?? [])).joined(separator: " ")
+    }
+
     /// Whether an option was given that only flat images know.
     var describesFlatImage: Bool { loadAddress != nil || entry != nil || mode != nil }
 

@@ -35,7 +35,7 @@ struct PVHStartInfo {
     /// Places the structure, the command line, the memory map and, on page borders above the kernel, the modules.
     func place(in layout: inout Layout) throws(BootError) -> PhysicalAddress {
         let modules = try placeModules(in: &layout)
-        let commandLine = try layout.placeString(options.commandLine, for: "kernel command line")
+        let commandLine = try layout.placeString(options.linuxCommandLine, for: "kernel command line")
         let map = memory.map
         let mapAddress = try layout.allocateAndPlace(bytes(of: map), for: "memory map")
 

@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -64,6 +65,7 @@ static inline int clinux_peer_user(int fd, unsigned *user) {
     if (failure == 0) *user = peer.user;
     return failure;
 }
+static inline long clinux_getrandom(void *bytes, unsigned long count) { return getrandom(bytes, count, 0); }
 static inline int clinux_prctl(int option, unsigned long first, unsigned long second) {
     return prctl(option, first, second, 0ul, 0ul);
 }

@@ -15,6 +15,8 @@ package enum Effect: Hashable, Sendable {
     case panic
     /// The guest called a BIOS, which there is not.
     case biosCall
+    /// A driver has left requests for the device, which the bus serves one by one.
+    case service
 }
 
 /// What becomes of an interrupt line. Only changes are reported.

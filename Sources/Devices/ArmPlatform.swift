@@ -9,15 +9,13 @@ package struct ArmPlatform: Equatable, Sendable {
     /// The PL011's number on the bus.
     package let console: Int
 
-    package init() {
+    package init(virtio: [VirtioDevice.Function] = []) {
         console = memory.attach(
             .pl011(PL011()), line: ArmBoard.uartInterrupt,
             at: [("PL011", ArmBoard.uart, PL011.Register.count, 0)]
         )
+        memory.attach(virtio, at: ArmBoard.virtio)
     }
-
-    /// The level of the PL011's interrupt output.
-    package var consoleLevel: Bool { memory.device(console).interruptLevel }
 
     /// The level of an interrupt line as it was last reported.
     package func level(ofLine line: UInt32) -> Bool { memory.level(ofLine: line) }

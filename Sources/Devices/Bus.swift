@@ -130,8 +130,28 @@ package struct Bus<Address: BusAddress>: Equatable, Sendable {
     /// The level of an interrupt line as it was last reported; false where no device here drives it.
     package func level(ofLine line: UInt32) -> Bool { map.level(ofLine: line) }
 
+    /// Serves one request that a driver left for a device (see `Effect.service`): what that does to the device's line,
+    /// and what is wrong with the request; nil where there is none.
+    package mutating func serve(
+        _ memory: some PhysicalMemory, _ host: some VirtioHost
+    ) -> (line: LineChange?, fault: VirtioFault?, name: String)? {
+        map.serve(memory, host)
+    }
+
     /// Brings every device to its power-on state but for what survives a reset (CMOS memory and clock); each device's line
     /// as it is then.
     @discardableResult
     package mutating func reset() -> [LineChange] { map.reset() }
+}
+
+extension MMIOBus {
+    /// Puts virtio devices into the board's `places`, of which there must be enough.
+    mutating func attach(_ devices: [VirtioDevice.Function], at places: [VirtioPlace]) {
+        precondition(devices.count <= places.count, "a machine has \(places.count) virtio devices at most")
+        for (function, place) in zip(devices, places) {
+            let device = VirtioDevice(function)
+            attach(
+                .virtio(device), line: place.interrupt, at: [(device.name, place.address, VirtioPlace.size, 0)])
+        }
+    }
 }

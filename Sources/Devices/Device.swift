@@ -38,11 +38,12 @@ package enum Device: Equatable, Sendable {
     case display(DisplayController)
     case firmware(FirmwareConfiguration)
     case pci(PCIConfiguration)
+    case virtio(VirtioDevice)
 
     /// A wide access is one for the register that it begins at, whatever lies inside it.
     var takesWholeAccesses: Bool {
         switch self {
-        case .firmware, .pci: true
+        case .firmware, .pci, .virtio: true
         default: false
         }
     }
@@ -77,7 +78,7 @@ package enum Device: Equatable, Sendable {
         case .firmware(var device):
             defer { self = .firmware(device) }
             return device.read(register)
-        case .reset, .power, .debugConsole, .debugExit, .postCode, .panic, .biosCall, .pci:
+        case .reset, .power, .debugConsole, .debugExit, .postCode, .panic, .biosCall, .pci, .virtio:
             return inspect(register: register, size: size, now: now)  // reading these changes nothing
         }
     }
@@ -123,6 +124,10 @@ package enum Device: Equatable, Sendable {
         case .pci(var device):
             device.write(value, to: register, size: size)
             self = .pci(device)
+        case .virtio(var device):
+            let hasRequests = device.write(value, to: register, size: size)
+            self = .virtio(device)
+            return WriteResponse(effect: hasRequests ? .service : nil)
         }
         return WriteResponse()
     }
@@ -142,6 +147,7 @@ package enum Device: Equatable, Sendable {
         case .display(let device): device.inspectBytes(register, size, now)
         case .firmware(let device): device.inspect(register)
         case .pci(let device): device.inspect(register, size: size)
+        case .virtio(let device): device.read(register, size: size)
         case .debugExit, .biosCall: 0
         }
     }
@@ -154,6 +160,7 @@ package enum Device: Equatable, Sendable {
         case .keyboard(let device): device.interruptLevel
         case .power(let device): device.interruptLevel
         case .clock(let device): device.interruptLevel
+        case .virtio(let device): device.interruptLevel
         case .reset, .debugConsole, .debugExit, .postCode, .panic, .biosCall, .display, .firmware, .pci: false
         }
     }
@@ -242,6 +249,9 @@ package enum Device: Equatable, Sendable {
         case .pci(var device):
             device.reset()
             self = .pci(device)
+        case .virtio(var device):
+            device.reset()
+            self = .virtio(device)
         case .debugConsole, .debugExit, .panic, .biosCall:
             break
         }

@@ -7,6 +7,8 @@
 //
 // Not generic over the address, unlike `Bus`, so that an access stays far below the price of the exit that brought it.
 
+import Primitives
+
 /// Devices, their claims and their interrupt lines.
 struct DeviceMap: Equatable, Sendable {
     struct Claim: Equatable, Sendable {
@@ -104,6 +106,19 @@ struct DeviceMap: Equatable, Sendable {
     mutating func signal(_ event: Device.Event, to device: Int) -> LineChange? {
         slots[device].device.handle(event)
         return lineChange(device)
+    }
+
+    /// Serves one request of the first device that has any; nil where there is none.
+    mutating func serve(
+        _ memory: some PhysicalMemory, _ host: some VirtioHost
+    ) -> (line: LineChange?, fault: VirtioFault?, name: String)? {
+        for i in slots.indices {
+            guard case .virtio(var device) = slots[i].device, device.hasWork else { continue }
+            device.serve(memory, host)
+            slots[i].device = .virtio(device)
+            return (lineChange(i), device.fault, device.name)
+        }
+        return nil
     }
 
     /// Every line as it is after the reset: raised or lowered, whatever was reported before.

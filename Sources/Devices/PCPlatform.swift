@@ -3,7 +3,7 @@
 
 import Primitives
 
-/// A PC's devices on its two buses. The memory bus starts empty.
+/// A PC's devices on its two buses. On the memory bus there are virtio devices alone.
 package struct PCPlatform: Equatable, Sendable {
     package typealias Line = PCBoard.Line
 
@@ -23,7 +23,7 @@ package struct PCPlatform: Equatable, Sendable {
     /// Memory sizes in bytes, for CMOS memory: below 4 GiB counted from 0, and what lies above 4 GiB.
     package init(
         memoryBelow4GiB: UInt64 = 0, memoryAbove4GiB: UInt64 = 0,
-        firmware: FirmwareConfiguration = FirmwareConfiguration()
+        firmware: FirmwareConfiguration = FirmwareConfiguration(), virtio: [VirtioDevice.Function] = []
     ) {
         console = ports.attach(.uart(UART16550()), as: PCBoard.com1)
         power = ports.attach(.power(PowerManagement()), as: PCBoard.power)
@@ -40,6 +40,7 @@ package struct PCPlatform: Equatable, Sendable {
         ports.attach(.biosCall(BIOSCall()), as: PCBoard.biosCall)
         ports.attach(.firmware(firmware), as: PCBoard.firmwareConfiguration)
         ports.attach(.pci(PCIConfiguration()), as: PCBoard.pci)
+        memory.attach(virtio, at: PCBoard.virtio)
     }
 
     /// The display's registers.

@@ -53,7 +53,7 @@ package struct RepetitionLimit: Sendable {
 
 /// Messages that a guest, or any sender that reaches a port, can cause as often as it likes.
 package enum RepeatedDiagnostic: CaseIterable, Sendable {
-    case reset, halt, undecodedAccess, message, watchpoint, registerFilter, interruptInput
+    case reset, halt, undecodedAccess, message, watchpoint, registerFilter, interruptInput, disk
     case refusedClient, shortage
 }
 

@@ -20,6 +20,7 @@ package struct Errno: Error, Equatable, Sendable {
     package static let tooBig = Errno(E2BIG)
     package static let outOfMemory = Errno(ENOMEM)
     package static let brokenPipe = Errno(EPIPE)
+    package static let readOnlyFileSystem = Errno(EROFS)
     package static let noReader = Errno(ENXIO)
     package static let fileTooBig = Errno(EFBIG)
     package static let timedOut = Errno(ETIMEDOUT)

@@ -84,7 +84,7 @@ package struct ModelledControllers: Sendable {
         switch line {
         case 4: GICBoard.consoleLine
         case 8: GICBoard.clockLine
-        default: nil
+        default: PCBoard.virtio.firstIndex { $0.interrupt == UInt32(line) }.map { GICBoard.firstVirtioLine + $0 }
         }
     }
 

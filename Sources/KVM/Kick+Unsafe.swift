@@ -37,6 +37,9 @@ package struct Kick: @unchecked Sendable {
         thread.signal(kickSignal)
     }
 
+    /// On the vCPU's own thread: whether KVM_RUN would come back at once.
+    package var isPending: Bool { immediateExit.pointee != 0 }
+
     /// On the vCPU's own thread, instead of KVM_RUN: sleeps until it is kicked. The corresponding C function is
     /// `sigsuspend`, which lets the signal in only while it sleeps, so that none is lost before.
     package func sleep() {

@@ -28,6 +28,11 @@ package enum ArmBoard {
     package static let secureTimer: UInt32 = 29
     package static let physicalTimer: UInt32 = 30
 
+    /// Where virtio devices are, the first device in the first place.
+    package static let virtio = (0..<PCBoard.virtio.count).map {
+        VirtioPlace(address: PhysicalAddress(0x0a00_0000) + $0 * VirtioPlace.size, interrupt: 48 + UInt32($0))
+    }
+
     /// How fast the PL011's clock is said to run, in hertz.
     package static let clockFrequency: UInt32 = 24_000_000
 }

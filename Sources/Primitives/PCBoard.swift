@@ -67,6 +67,11 @@ package enum PCBoard {
         power, pci,
     ]
 
+    /// Where virtio devices are, the first device in the first place: interrupts that no device of ISA has here.
+    package static let virtio = [5, 10, 11, 12, 14, 15, 6, 3].enumerated().map { index, line in
+        VirtioPlace(address: PhysicalAddress(0xFEB0_0000) + index * VirtioPlace.size, interrupt: line)
+    }
+
     /// Each processor's own, 4 KiB, and the I/O APIC's.
     package static let localAPIC = PhysicalAddress(0xFEE0_0000)
     package static let ioAPIC = PhysicalAddress(0xFEC0_0000)
@@ -77,4 +82,13 @@ package enum PCBoard {
     package static let biosStubSegment: UInt16 = 0xF000
     /// Text of 80 by 25 characters, each with its attributes.
     package static let textMemory = PhysicalAddress(0xB_8000)
+}
+
+/// Where a machine has room for a virtio device: its registers, and its interrupt as the machine counts them.
+package struct VirtioPlace: Equatable, Sendable {
+    /// Bytes of registers.
+    package static let size = 0x200
+
+    package let address: PhysicalAddress
+    package let interrupt: UInt32
 }

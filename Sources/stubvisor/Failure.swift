@@ -7,6 +7,8 @@ enum Failure: Error {
     case usage(String)
     case image(path: String, BootError)
     case unreadable(path: String, Errno)
+    /// What is at `path` cannot be a disk.
+    case disk(path: String, String)
     case noKVM(request: String, Errno)
     case host(String)
 
@@ -24,7 +26,7 @@ enum Failure: Error {
     var status: Int32 {
         switch self {
         case .usage: 64
-        case .image, .unreadable: 65
+        case .image, .unreadable, .disk: 65
         case .noKVM: 69
         case .host: 71
         }
@@ -37,6 +39,7 @@ extension Failure: CustomStringConvertible {
         case .usage(let text): "\(text); try: stubvisor help"
         case .image(let path, let error): "\(path): \(error)"
         case .unreadable(let path, let error): "\(path): \(error)"
+        case .disk(let path, let reason): "\(path): \(reason)"
         case .noKVM(let request, let errno): "no usable KVM: \(request): \(errno)" + advice(errno)
         case .host(let text): text
         }

@@ -57,7 +57,8 @@ struct Setup {
 
     init(_ options: RunOptions) throws(Failure) {
         // What is wrong with the kernel is said before anything is taken from the host.
-        var configuration = try configure(options)
+        let virtio = try options.virtio()
+        var configuration = try configure(options, virtioCount: virtio.functions.count)
         if let path = options.output {
             do throws(Errno) { configuration.output = try OutputFolder(path) } catch {
                 throw .host("cannot open the folder of --output, \(path): \(error)")
@@ -65,6 +66,7 @@ struct Setup {
         }
         configuration.showsScreen = options.console == .screen
         if options.gdb != nil, let note = configuration.image.note { diagnose("\(options.kernel) is \(note)") }
+        configuration.virtio = virtio
         let console: Console
         do throws(Errno) { console = try Console(options.console.place) } catch {
             throw .host("cannot open the console \(options.console.text): \(reason(error))")
@@ -115,7 +117,7 @@ private final class TraceFile: Sendable {
     }
 }
 
-private func configure(_ options: RunOptions) throws(Failure) -> MachineConfiguration {
+private func configure(_ options: RunOptions, virtioCount: Int) throws(Failure) -> MachineConfiguration {
     var file = try read(options.kernel)
     if ![.flat, .firmware].contains(options.load.format) { file = try Unpacking.unpack(file, from: options.kernel) }
     var load = options.load
@@ -140,12 +142,14 @@ private func configure(_ options: RunOptions) throws(Failure) -> MachineConfigur
         let image: MachineImage
         switch MachineConfiguration.architecture {
         case .x86_64:
-            load.machine = PCMachine(processorCount: options.processorCount, hasAPICs: options.irqchip != .gicv2)
+            load.machine = PCMachine(
+                processorCount: options.processorCount, hasAPICs: options.irqchip != .gicv2, virtioCount: virtioCount)
             image = MachineImage(
                 try Boot.load(file, options: load, into: memory), from: file, gdbArchitecture: options.gdbArchitecture)
         case .arm64:
             let machine = Arm64Machine(
-                processorCount: options.processorCount, interruptController: options.treeController)
+                processorCount: options.processorCount, interruptController: options.treeController,
+                virtioCount: virtioCount)
             image = MachineImage(try loadArm64(file, options: load, into: memory, of: machine))
         }
         return MachineConfiguration(
@@ -169,6 +173,39 @@ extension RunOptions {
     /// What the device tree names: a GICv3 where that is all that the kernel has.
     fileprivate var treeController: Arm64Machine.InterruptController {
         irqchip == .vgic && HostReport.hasOnlyGICv3 ? .gicv3 : .gicv2
+    }
+}
+
+extension RunOptions {
+    /// Opens what the virtio devices are made of.
+    fileprivate func virtio() throws(Failure) -> VirtioSources {
+        var sources = VirtioSources()
+        sources.hasEntropy = hasEntropy
+        for disk in disks { sources.disks.append(try disk.open()) }
+        return sources
+    }
+}
+
+extension RunOptions.Disk {
+    fileprivate func open() throws(Failure) -> DiskFile {
+        let file: DiskFile
+        do throws(Errno) { file = try DiskFile(path, isReadOnly: isReadOnly) } catch {
+            switch error {
+            case .noSuchFile, .isDirectory: throw .unreadable(path: path, error)
+            case .invalid: throw .disk(path: path, "neither a file nor a block device")
+            case .tryAgain:
+                throw .host("cannot open the disk \(path): another machine has it\(isReadOnly ? " to write it" : "")")
+            case .noPermission, .notPermitted, .readOnlyFileSystem:
+                let advice = isReadOnly ? "" : "; --disk \(path),ro only reads it"
+                throw .host("cannot open the disk \(path): \(error)\(advice)")
+            default: throw .host("cannot open the disk \(path): \(error)")
+            }
+        }
+        let sector = DiskFile.sectorSize
+        guard file.size > 0, file.size % sector == 0 else {
+            throw .disk(path: path, "a disk is one or more sectors of \(sector) bytes, and this has \(file.size) bytes")
+        }
+        return file
     }
 }
 

@@ -23,6 +23,17 @@ struct RunOptions {
         case debugger
     }
 
+    struct Disk: Equatable {
+        let path: String
+        let isReadOnly: Bool
+
+        /// `FILE` or `FILE,ro`.
+        init(_ text: String) {
+            isReadOnly = text.hasSuffix(",ro")
+            path = isReadOnly ? String(text.dropLast(3)) : text
+        }
+    }
+
     var gdb: Endpoint?
     var isRunning = false
     var processorCount = 1
@@ -40,6 +51,10 @@ struct RunOptions {
     var firmware: String?
     /// Each a file, and behind a comma its arguments.
     var modules: [String] = []
+    /// In the order of the guest's devices.
+    var disks: [Disk] = []
+    /// The guest has a virtio entropy device.
+    var hasEntropy = false
     var load = LoadOptions()
     /// Whose registers gdb is given.
     var gdbArchitecture = GDBArchitecture.auto
@@ -85,6 +100,10 @@ struct RunOptions {
         guard let first = kernels.first else { throw .usage("a kernel is missing") }
         guard kernels.count == 1 else { throw .usage("expected one kernel: got \(kernels.joined(separator: ", "))") }
         kernel = first
+        let devices = VirtioSources.maximumCount
+        if disks.count + (hasEntropy ? 1 : 0) > devices {
+            throw .usage("a machine has room for \(devices) virtio devices, --disk and --rng together")
+        }
         if irqchip == .gicv2, processorCount > 8 { throw .usage("--cpus \(processorCount): a GICv2 serves 8 at most") }
         if interruptTrace != nil, irqchip == .kernel || irqchip == .vgic {
             throw .usage(
@@ -181,6 +200,17 @@ extension Option {
             name: "--module", value: "FILE[,ARGUMENTS]",
             help: "another file for the kernel, behind the initrd; may be repeated (multiboot 1 and 2, PVH)"
         ) { options, text throws(Failure) in options.modules.append(text) },
+        Option(
+            name: "--disk", value: "FILE[,ro]",
+            help: "a virtio disk with what the file holds, written in place; ro: only read; may be repeated"
+        ) { options, text throws(Failure) in
+            let disk = RunOptions.Disk(text)
+            guard !disk.path.isEmpty else { throw .usage("--disk \(text): expected FILE or FILE,ro") }
+            options.disks.append(disk)
+        },
+        Option(name: "--rng", value: nil, help: "a virtio device that gives the guest random numbers of the host's") {
+            options, _ throws(Failure) in options.hasEntropy = true
+        },
         Option(
             name: "--firmware", value: "FILE",
             help: "x86-64: a PC's firmware in the place of KERNEL: a ROM that ends at 4 GiB, from its reset vector on"

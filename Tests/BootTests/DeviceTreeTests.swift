@@ -7,9 +7,9 @@ import Testing
 @Suite struct DeviceTreeTests {
     private func blob(
         _ processors: Int = 2, _ controller: Arm64Machine.InterruptController = .gicv2, size: UInt64 = 256 << 20,
-        commandLine: String = "console=ttyAMA0 quiet", initrd: Range<PhysicalAddress>? = nil
+        commandLine: String = "console=ttyAMA0 quiet", initrd: Range<PhysicalAddress>? = nil, virtio: Int = 0
     ) throws -> [UInt8] {
-        Arm64Machine(processorCount: processors, interruptController: controller)
+        Arm64Machine(processorCount: processors, interruptController: controller, virtioCount: virtio)
             .deviceTree(
                 memory: try MachineMemory(size: size, board: .arm), commandLine: commandLine, initrd: initrd
             ).blob
@@ -56,6 +56,17 @@ import Testing
         #expect(bare["chosen"]?.properties.keys.sorted() == ["stdout-path"])
     }
 
+    @Test("Virtio devices are where QEMU's board has them, as many as there are")
+    func virtio() throws {
+        let none = try DeviceTreeReader(blob()).root
+        #expect(!none.children.contains { $0.name.hasPrefix("virtio") })
+        let root = try DeviceTreeReader(blob(virtio: 2)).root
+        #expect(root.children.count { $0.name.hasPrefix("virtio") } == 2)
+        let second = try #require(root["virtio_mmio@a000200"])
+        #expect(second.texts("compatible") == ["virtio,mmio"] && second.properties["dma-coherent"] == [])
+        #expect(second.cells("reg") == [0, 0x0a00_0200, 0, 0x200] && second.cells("interrupts") == [0, 17, 4])
+    }
+
     @Test("Each processor is named by its affinity, 16 to a cluster, and started by PSCI")
     func processors() throws {
         let root = try DeviceTreeReader(blob(18, .gicv3)).root
@@ -97,7 +108,7 @@ import Testing
     func compiled(processors: Int, controller: Arm64Machine.InterruptController) throws {
         let initrd = PhysicalAddress(0x4820_0000)..<PhysicalAddress(0x4820_1234)
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("arm64-\(UUID().uuidString).dtb")
-        try Data(blob(processors, controller, initrd: initrd)).write(to: path)
+        try Data(blob(processors, controller, initrd: initrd, virtio: processors % 9)).write(to: path)
         defer { try? FileManager.default.removeItem(at: path) }
         let process = Process()
         process.executableURL = URL(fileURLWithPath: try #require(Self.compiler))

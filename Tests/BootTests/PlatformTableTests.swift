@@ -91,6 +91,35 @@ import Testing
             ])
     }
 
+    @Test("Virtio devices have level-triggered interrupts in MADT and MP table, as many as there are")
+    func virtioInterrupts() throws {
+        let (_, memory) = try boot(PCMachine(virtioCount: 2))
+        let madt = try #require(tables(memory)["APIC"])
+        for (line, isLevel) in [(5, true), (10, true), (11, false)] as [(UInt8, Bool)] {
+            let entry: [UInt8] = [2, 10, 0, line, line, 0, 0, 0, 13, 0]
+            #expect(madt.indices.contains { madt[$0...].starts(with: entry) } == isLevel, "\(line)")
+            let area = memory.bytes(0xF_0000, count: 0x1_0000)
+            let interrupt: [UInt8] = [3, 0, isLevel ? 13 : 0, 0, 0, line, 0, line]
+            #expect(area.indices.contains { area[$0...].starts(with: interrupt) }, "\(line)")
+        }
+    }
+
+    @Test("Linux is told of virtio devices on its command line where it may not look at the ACPI tables")
+    func virtioParameters() throws {
+        for (given, expected) in [
+            ("quiet", "quiet"),
+            (
+                "acpi=off quiet",
+                "acpi=off quiet virtio_mmio.device=512@0xfeb00000:5 virtio_mmio.device=512@0xfeb00200:10"
+            ),
+        ] {
+            let pvh = TestELF.simple().with(notes: pvhNote(0x10_0000)).file
+            let (image, memory) = try boot(PCMachine(virtioCount: 2), pvh, LoadOptions(commandLine: given))
+            let place = memory.number(image.start.rbx + 24, count: 8)
+            #expect(memory.bytes(place, count: expected.utf8.count + 1) == Array(expected.utf8) + [0])
+        }
+    }
+
     @Test("The MP table is found by its signature and has every processor and ISA interrupt")
     func multiprocessor() throws {
         let (_, memory) = try boot()
@@ -158,7 +187,7 @@ import Testing
 
     @Test("iasl disassembles every table without a complaint", .enabled(if: hasIASL, "acpica-tools is not installed"))
     func disassembled() throws {
-        let (_, memory) = try boot()
+        let (_, memory) = try boot(PCMachine(processorCount: 3, virtioCount: 8))
         let folder = NSTemporaryDirectory() + "stubvisor-acpi-\(getpid())"
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -171,7 +200,7 @@ import Testing
             let text = try String(contentsOfFile: "\(folder)/\(signature).dsl", encoding: .utf8)
             #expect(!text.contains("Error") && !text.contains("Warning") && !text.contains("incorrect"), "\(text)")
             if signature == "DSDT" {
-                for word in ["PNP0501", "PNP0B00", "PNP0303", "QEMU0001", "0x03F8", "_S5_"] {
+                for word in ["PNP0501", "PNP0B00", "PNP0303", "QEMU0001", "0x03F8", "_S5_", "LNRO0005", "0xFEB00E00"] {
                     #expect(text.contains(word), "\(word) in \(text)")
                 }
             }

@@ -4,6 +4,7 @@ import Testing
 @Suite("fuzzing", .serialized) struct FuzzTests {
     static let entries: [FuzzEntry] = [
         .framer, .command, .agentExpression, .breakpointProgram, .bootImage, .pageWalk, .stage1Walk, .session,
+        .virtioQueue,
     ]
 
     @Test("spoiled inputs are survived", arguments: entries)

@@ -11,7 +11,7 @@ struct ACPITables {
     func place(in area: inout TableArea) {
         let pointer = area.add(rootPointer(rsdt: 0, xsdt: 0))
         let control = area.add(firmwareControl, alignment: 64)
-        let differentiated = area.add(DifferentiatedTable().bytes)
+        let differentiated = area.add(DifferentiatedTable(machine: machine).bytes)
         let tables = [area.add(fixed(control: control, differentiated: differentiated)), area.add(interrupts)]
         let rsdt = area.add(Self.table("RSDT", revision: 1, tables.flatMap { Self.bytes(UInt32($0)) }))
         let xsdt = area.add(Self.table("XSDT", revision: 1, tables.flatMap { Self.bytes($0) }))
@@ -84,7 +84,7 @@ struct ACPITables {
         body += [1, 12, 0, 0] + Self.bytes(UInt32(PCBoard.ioAPIC.rawValue)) + Self.bytes(UInt32(0))
         body += [2, 10, 0, 0] + Self.bytes(PCBoard.timerPin) + Self.bytes(UInt16(0))
         // Active high, level-triggered.
-        body += [2, 10, 0, UInt8(PCBoard.Line.sci)] + Self.bytes(PCBoard.Line.sci) + Self.bytes(UInt16(0xD))
+        for line in machine.levels { body += [2, 10, 0, UInt8(line)] + Self.bytes(line) + Self.bytes(UInt16(0xD)) }
         body += [4, 6, 0xFF] + Self.bytes(UInt16(0)) + [1]
         return Self.table("APIC", revision: 4, body)
     }

@@ -4,12 +4,15 @@
 import Primitives
 
 struct DifferentiatedTable {
+    let machine: PCMachine
+
     var bytes: [UInt8] {
         // SLP_TYP of S5, for PM1a and PM1b.
         let off = AML.name("_S5_", AML.package([0, 0, 0, 0].map(AML.integer)))
-        let devices = PCBoard.devices.compactMap { device in
-            device.acpi.map { Self.describe(device, name: $0.name, id: $0.id) }
-        }
+        let devices =
+            PCBoard.devices.compactMap { device in
+                device.acpi.map { Self.describe(device, name: $0.name, id: $0.id) }
+            } + machine.virtio.enumerated().map { Self.describe($1, number: UInt8($0)) }
         return ACPITables.table("DSDT", revision: 2, off + AML.scope("_SB_", devices.flatMap { $0 }))
     }
 
@@ -17,10 +20,24 @@ struct DifferentiatedTable {
         var resources: [UInt8] = []
         for ports in device.ports { resources += AML.ports(ports.first, count: UInt8(ports.count)) }
         if let line = device.line { resources += AML.interrupt(line) }
-        return AML.device(
+        return describe(name, id.hasPrefix("PNP") ? AML.eisaID(id) : AML.string(id), resources)
+    }
+
+    /// The id is the one that drivers of virtio-mmio look for.
+    private static func describe(_ place: VirtioPlace, number: UInt8) -> [UInt8] {
+        let resources =
+            AML.memory(UInt32(place.address.rawValue), count: UInt32(VirtioPlace.size))
+            + AML.levelInterrupt(place.interrupt)
+        return describe("VIO\(number)", AML.string("LNRO0005"), resources, AML.name("_UID", AML.integer(number)))
+    }
+
+    private static func describe(
+        _ name: String, _ id: [UInt8], _ resources: [UInt8], _ more: [UInt8] = []
+    ) -> [UInt8] {
+        AML.device(
             name,
-            AML.name("_HID", id.hasPrefix("PNP") ? AML.eisaID(id) : AML.string(id))
-                + AML.name("_STA", AML.integer(0xF)) + AML.name("_CRS", AML.buffer(resources + AML.endOfResources)))
+            AML.name("_HID", id) + more + AML.name("_STA", AML.integer(0xF))
+                + AML.name("_CRS", AML.buffer(resources + AML.endOfResources)))
     }
 }
 
@@ -55,6 +72,14 @@ private enum AML {
 
     /// An ISA interrupt: edge-triggered, active high.
     static func interrupt(_ line: UInt32) -> [UInt8] { [0x22] + ACPITables.bytes(UInt16(1) << line) }
+
+    /// Memory at a fixed address, written too (6.4.3.4).
+    static func memory(_ first: UInt32, count: UInt32) -> [UInt8] {
+        [0x86, 9, 0, 1] + ACPITables.bytes(first) + ACPITables.bytes(count)
+    }
+
+    /// An interrupt by its global number: a level, active high, of one device (6.4.3.6).
+    static func levelInterrupt(_ number: UInt32) -> [UInt8] { [0x89, 6, 0, 1, 1] + ACPITables.bytes(number) }
 
     static let endOfResources: [UInt8] = [0x79, 0]
 

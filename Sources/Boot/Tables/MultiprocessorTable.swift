@@ -58,10 +58,10 @@ struct MultiprocessorTable {
         [Entry.ioAPIC, 0, 0x11, 1] + ACPITables.bytes(UInt32(PCBoard.ioAPIC.rawValue))
     }
 
-    /// ISA interrupt N at pin N, but for the timer; the ACPI interrupt is a level, active high.
+    /// ISA interrupt N at pin N, but for the timer.
     private var ioInterrupts: [[UInt8]] {
         (0..<16 as Range<UInt8>).filter { $0 != UInt8(PCBoard.timerPin) }.map { line -> [UInt8] in
-            let flags: UInt16 = UInt32(line) == PCBoard.Line.sci ? 0xD : 0
+            let flags: UInt16 = machine.levels.contains(UInt32(line)) ? 0xD : 0
             let pin = line == 0 ? UInt8(PCBoard.timerPin) : line
             var entry: [UInt8] = [Entry.ioInterrupt, Interrupt.vectored]
             entry += ACPITables.bytes(flags)

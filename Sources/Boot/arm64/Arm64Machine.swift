@@ -1,6 +1,6 @@
 // The description of the machine that an arm64 kernel gets: the device tree, after the kernel's bindings in
 // Documentation/devicetree/bindings (arm/cpus, psci, interrupt-controller/arm,gic and arm,gic-v3, timer/arm,arch_timer,
-// serial/pl011, chosen). Leaves out: PCI, real-time clock, performance monitor.
+// serial/pl011, virtio/mmio, chosen). Leaves out: PCI, real-time clock, performance monitor.
 
 import Architecture
 import Primitives
@@ -13,13 +13,16 @@ package struct Arm64Machine: Equatable, Sendable {
 
     package let processorCount: Int
     package let interruptController: InterruptController
+    /// How many of the board's places for virtio devices are taken.
+    package let virtioCount: Int
 
     /// A GICv2 serves 8 processors at most.
-    package init(processorCount: Int, interruptController: InterruptController) {
+    package init(processorCount: Int, interruptController: InterruptController, virtioCount: Int = 0) {
         precondition(processorCount >= 1, "a machine has a processor")
         precondition(interruptController != .gicv2 || processorCount <= 8, "a GICv2 serves 8 processors")
         self.processorCount = processorCount
         self.interruptController = interruptController
+        self.virtioCount = virtioCount
     }
 
     private typealias Node = DeviceTree.Node
@@ -51,7 +54,7 @@ package struct Arm64Machine: Equatable, Sendable {
                     Property("interrupt-parent", cells: [Handle.interrupts]), Property("model", "stubvisor"),
                     Property("compatible", "linux,dummy-virt"),
                 ],
-                [chosen(commandLine, initrd)] + ram + [processors, psci, controller, timer, clock, uart]))
+                [chosen(commandLine, initrd)] + ram + [processors, psci, controller, timer, clock, uart] + virtio))
     }
 
     private func unit(_ name: String, _ address: PhysicalAddress, _ properties: [Property]) -> Node {
@@ -138,6 +141,18 @@ package struct Arm64Machine: Equatable, Sendable {
                 Property("clock-frequency", cells: [ArmBoard.clockFrequency]),
                 Property("clock-output-names", "clk24mhz"), Property("phandle", cells: [Handle.clock]),
             ])
+    }
+
+    private var virtio: [Node] {
+        ArmBoard.virtio.prefix(virtioCount).map { place in
+            unit(
+                "virtio_mmio", place.address,
+                [
+                    Property("compatible", "virtio,mmio"),
+                    Property("reg", wide: [place.address.rawValue, UInt64(VirtioPlace.size)]),
+                    Property("interrupts", cells: interrupt(place.interrupt)), Property("dma-coherent"),
+                ])
+        }
     }
 
     private var uart: Node {

@@ -9,8 +9,8 @@ import Primitives
 /// A GIC of the kernel's, on an arm64 machine: its registers can be accessed while no vCPU runs.
 protocol KernelGIC: InterruptController {
     var machine: VirtualMachine { get }
-    /// The UART's line into it.
-    var wire: InterruptWire { get }
+    /// The devices' lines into it.
+    var wires: InterruptWires { get }
     /// A copy of its state.
     func copy() throws(KVMError) -> any InspectableGIC
 }
@@ -19,7 +19,7 @@ extension KernelGIC {
     var gicInterrupts: Int? { Int(ArmBoard.interruptCount) }
 
     func raise(_ change: LineChange, by processor: Processor?) throws(KVMError) {
-        try wire.follow(pulsed: change.action == .pulseLow)
+        try wires[change.line]?.follow(pulsed: change.action == .pulseLow)
     }
 
     func view() throws(Refusal) -> InterruptView {
@@ -32,7 +32,7 @@ extension KernelGIC {
 
     /// Holds an input high or low, of a private interrupt that of processor `cpu`.
     func setLine(_ id: Int, _ cpu: Int, _ level: Bool) throws(KVMError) {
-        if id == Int(ArmBoard.uartInterrupt) { return try wire.hold(level) }
+        if let wire = wires[UInt32(id)] { return try wire.hold(level) }
         try machine.vm.setInterruptLine(ArmInterruptLine(id, of: cpu).number, level)
     }
 

@@ -8,7 +8,7 @@ import Primitives
 /// (Documentation/virt/kvm/devices/arm-vgic.rst).
 final class KernelGICv2: KernelGIC {
     unowned let machine: VirtualMachine
-    let wire: InterruptWire
+    let wires: InterruptWires
     let vgic: VGIC
 
     /// All vCPUs are made.
@@ -17,7 +17,7 @@ final class KernelGICv2: KernelGIC {
         vgic = try VGIC(.v2, in: machine.vm)
         try vgic.place(distributor: ArmBoard.distributor, processors: ArmBoard.interruptInterface)
         try vgic.initialise(interrupts: ArmBoard.interruptCount)
-        wire = try InterruptWire(of: machine)
+        wires = try InterruptWires(of: machine)
     }
 
     let pages: [(base: PhysicalAddress, size: UInt64, name: String)] = [
@@ -73,7 +73,7 @@ final class KernelGICv2: KernelGIC {
     /// Brings it to its state at the start. There is no request for that: what a guest turns on is turned off. Priorities,
     /// targets and trigger modes stay, which every guest sets before it enables an interrupt.
     func reset(_ lines: [LineChange]) throws(KVMError) {
-        try wire.reset()
+        try wires.reset()
         try vgic.write(.distributor(Block.control, processor: 0), 0)
         for index in machine.processors.indices {
             for word in 0..<ArmBoard.interruptCount / 32 where word == 0 || index == 0 {

@@ -9,7 +9,7 @@ import Primitives
 /// and written.
 final class KernelGICv3: KernelGIC {
     unowned let machine: VirtualMachine
-    let wire: InterruptWire
+    let wires: InterruptWires
     private let vgic: VGIC
 
     /// All vCPUs are made.
@@ -18,7 +18,7 @@ final class KernelGICv3: KernelGIC {
         vgic = try VGIC(.v3, in: machine.vm)
         try vgic.place(distributor: ArmBoard.distributor, processors: ArmBoard.redistributors)
         try vgic.initialise(interrupts: ArmBoard.interruptCount)
-        wire = try InterruptWire(of: machine)
+        wires = try InterruptWires(of: machine)
     }
 
     var pages: [(base: PhysicalAddress, size: UInt64, name: String)] {
@@ -77,7 +77,7 @@ final class KernelGICv3: KernelGIC {
 
     /// As at the start, but for what KernelGICv2 leaves as well.
     func reset(_ lines: [LineChange]) throws(KVMError) {
-        try wire.reset()
+        try wires.reset()
         for change in try state().changesOfReset { try apply(change) }
     }
 

@@ -38,6 +38,8 @@ package struct MachineConfiguration: Sendable {
     package var output: OutputFolder?
     /// x86: the console shows the text screen, and not what the guest writes to its serial port.
     package var showsScreen = false
+    /// Disks and other virtio devices.
+    package var virtio = VirtioSources()
 
     package init(
         memory: MachineMemory, processorCount: Int, interruptController: InterruptControllerKind?, image: MachineImage,

@@ -104,6 +104,17 @@ extension VirtualMachine {
         }
     }
 
+    /// Serves one request of a virtio device's driver: what that does to the device's line, and what is wrong with the
+    /// request. Nil where there is none.
+    func serveDevice() -> (line: LineChange?, fault: VirtioFault?, name: String)? {
+        let memory = DeviceMemory(hidden: hidden, firmware: guestMemory.layout.firmware)
+        let host = configuration.virtio
+        return switch architecture {
+        case .x86_64: bus { $0.memory.serve(memory, host) }
+        case .arm64: armBus { $0.memory.serve(memory, host) }
+        }
+    }
+
     /// What the text screen shows; nil where there is none, or it begins outside of memory.
     var screen: ScreenText? {
         switch architecture {
@@ -127,18 +138,25 @@ extension VirtualMachine {
 
     /// What drives the inputs of a machine with a GIC.
     var gicDevices: [Int: String] {
-        switch architecture {
-        case .x86_64:
-            [
-                GICBoard.timerLine: "virtual timer", GICBoard.consoleLine: "serial port",
-                GICBoard.clockLine: "real-time clock",
-            ]
-        case .arm64:
-            [
-                Int(ArmBoard.performanceMonitor): "performance monitor", Int(ArmBoard.virtualTimer): "virtual timer",
-                Int(ArmBoard.physicalTimer): "physical timer", Int(ArmBoard.uartInterrupt): "PL011",
-            ]
+        var devices: [Int: String] =
+            switch architecture {
+            case .x86_64:
+                [
+                    GICBoard.timerLine: "virtual timer", GICBoard.consoleLine: "serial port",
+                    GICBoard.clockLine: "real-time clock",
+                ]
+            case .arm64:
+                [
+                    Int(ArmBoard.performanceMonitor): "performance monitor",
+                    Int(ArmBoard.virtualTimer): "virtual timer", Int(ArmBoard.physicalTimer): "physical timer",
+                    Int(ArmBoard.uartInterrupt): "PL011",
+                ]
+            }
+        // Both boards have them at the same interrupts.
+        for (number, function) in configuration.virtio.functions.enumerated() {
+            devices[GICBoard.firstVirtioLine + number] = VirtioDevice(function).name
         }
+        return devices
     }
 
     /// Passes on to vCPUs what the built-in interrupt controllers ask of them. `caller` is the vCPU whose thread this is.
@@ -195,7 +213,7 @@ extension VirtualMachine {
     }
 
     /// Device memory as a debugger reads it: the interrupt controllers answer with what a vCPU would read, and nothing
-    /// happens to them, since a copy is asked. Other devices of a PC have ports only.
+    /// happens to them, since a copy is asked.
     package func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
         switch architecture {
         case .x86_64: try inspectX86(address, count: count, by: processor)

@@ -9,9 +9,11 @@ import Synchronization
 /// structure of these in the release configuration.
 final class SharedState: Sendable {
     private let pc: Mutex<PCPlatform>
-    private let arm = Mutex(ArmPlatform())
+    private let arm: Mutex<ArmPlatform>
     /// When the real-time clock next raises its line, in nanoseconds of model time.
     let clockDue = Atomic<UInt64>(.max)
+    /// Drivers may have left requests that no vCPU has served yet.
+    let hasDeviceWork = Atomic<Bool>(false)
     /// Held while a device's line is passed on.
     let lineOrder = Mutex(())
     /// Where breakpoints are planted besides, and for which addresses (see BreakpointCopies).
@@ -25,7 +27,9 @@ final class SharedState: Sendable {
         pc = Mutex(
             PCPlatform(
                 memoryBelow4GiB: below, memoryAbove4GiB: size - below,
-                firmware: FirmwareConfiguration(processorCount: configuration.processorCount, memorySize: size)))
+                firmware: FirmwareConfiguration(processorCount: configuration.processorCount, memorySize: size),
+                virtio: configuration.virtio.functions))
+        arm = Mutex(ArmPlatform(virtio: configuration.virtio.functions))
     }
 
     func bus<R>(_ body: (inout sending PCPlatform) -> R) -> R { pc.withLock { body(&$0) } }

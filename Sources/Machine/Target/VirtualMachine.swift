@@ -84,7 +84,7 @@ package final class VirtualMachine: @unchecked Sendable {
             }
             _ = try Host.Thread.start("halt watch") { self.runState.haltWatch.live(self) }
             if let screenWatch { _ = try Host.Thread.start("screen") { screenWatch.live(self) } }
-            if let wire = kernelGIC?.wire { _ = try Host.Thread.start("interrupt ends") { wire.live() } }
+            try kernelGIC?.wires.start()
             try console.start(arrived: { self.passInput() }, quit: { self.end(.killed) })
         } catch {
             throw .host("a thread for each vCPU", error)
@@ -94,7 +94,7 @@ package final class VirtualMachine: @unchecked Sendable {
         let result = runState.ending.wait { $0 }
         // The threads keep the machine until each has seen this; one may be waiting for a debugger forever.
         runState.haltWatch.quit()
-        kernelGIC?.wire.quit()
+        kernelGIC?.wires.quit()
         for processor in processors {
             gate.post(.quit, to: processor.index)
             processor.kick()

@@ -42,6 +42,9 @@ final class Processor: @unchecked Sendable {
     /// Calls this vCPU's thread out of the guest; from any thread.
     func kick() { signals.kick.withLock { $0?() } }
 
+    /// Whether this vCPU was called out of the guest, and has not come out yet.
+    var isKicked: Bool { signals.kick.withLock { $0?.isPending ?? false } }
+
     /// The thread's whole life. `ready` is called once it can be kicked.
     func live(ready: () -> Void) {
         signals.kick.withLock { $0 = vcpu.adoptCurrentThread() }

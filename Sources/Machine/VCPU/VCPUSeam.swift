@@ -29,7 +29,8 @@ extension Processor {
 
     /// Makes the vCPU ready to run, however long that takes; an outcome where the machine wants something else first.
     func prepareToRun(_ stepping: Stepping) throws(KVMError) -> Outcome? {
-        switch machine.architecture {
+        if machine.shared.hasDeviceWork.load(ordering: .relaxed) { try machine.serveDevices(by: self) }
+        return switch machine.architecture {
         case .x86_64: try makeReadyX86(stepping)
         case .arm64: try makeReadyArm()
         }

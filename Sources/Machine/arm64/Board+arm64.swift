@@ -43,9 +43,6 @@ extension VirtualMachine {
         }
     }
 
-    /// The UART's interrupt output as it is now.
-    var consoleLevel: Bool { armBus { $0.consoleLevel } }
-
     /// CNTVCT_EL0, which all vCPUs share: while the machine is stopped, so is the guest's time.
     var virtualCount: UInt64? {
         get {

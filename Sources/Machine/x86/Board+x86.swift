@@ -96,6 +96,10 @@ extension VirtualMachine {
     /// Device memory without what a read does to it.
     func inspectX86(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8] {
         if let bytes = try interruptController.inspect(address, count: count, by: processor) { return bytes }
+        let size = min(8, count)
+        if let value = bus({ $0.memory.inspect(at: address, size: size, now: now) }) {
+            return (0..<size).map { UInt8(truncatingIfNeeded: value >> UInt64(8 * $0)) }
+        }
         throw Refusal("physical \(address) is neither memory nor a device that can be read without side effects")
     }
 
@@ -111,14 +115,21 @@ extension VirtualMachine {
             let base = page.base.rawValue
             return line(hexadecimal(base, digits: 16), hexadecimal(base + page.size - 1, digits: 16), page.name)
         }
-        lines.append("ports")
         let isGIC = interruptController.gicInterrupts != nil
+        func interrupt(_ line: UInt32?) -> String {
+            let input = line.flatMap { isGIC ? ModelledControllers.inputOfGIC(GSI: Int($0)) : Int($0) }
+            return input.map { ", interrupt \($0)" } ?? ""
+        }
+        lines += bus { $0.memory.regions }.map { region in
+            let last = region.base.rawValue + UInt64(region.count) - 1
+            return line(
+                hexadecimal(region.base.rawValue, digits: 16), hexadecimal(last, digits: 16),
+                region.name + interrupt(region.line))
+        }
+        lines.append("ports")
         lines += bus { $0.ports.regions }.map { region in
             let last = region.base.rawValue + UInt16(region.count - 1)
-            let input = region.line.flatMap { line in isGIC ? ModelledControllers.inputOfGIC(GSI: Int(line)) : Int(line)
-            }
-            let interrupt = input.map { ", interrupt \($0)" } ?? ""
-            return line("\(region.base)", hexadecimal(last, digits: 4), region.name + interrupt)
+            return line("\(region.base)", hexadecimal(last, digits: 4), region.name + interrupt(region.line))
         }
         return lines.joined(separator: "\n")
     }

@@ -160,6 +160,9 @@ extension Processor {
             let text = "vCPU \(index): the guest reports that it has crashed (pvpanic)"
             return .stop(StopEvent(.panicked, on: index, explanation: text))
         case .biosCall: return .stop(try biosCall())
+        case .service:
+            try machine.serveDevices(by: self)
+            return .goOn
         }
     }
 

@@ -45,6 +45,8 @@ package struct GICBoard: Sendable {
     /// The console UART's SPI, and the real-time clock's.
     package static let consoleLine = 33
     package static let clockLine = 34
+    /// Those of virtio devices, in the order of `PCBoard.virtio`.
+    package static let firstVirtioLine = 48
 
     package let configuration: Configuration
     package var gic: GICv2
