@@ -11,6 +11,9 @@ extension Live {
             for variable in ["divides_wanted", "touches_wanted", "traps_wanted"] {
                 #expect(try guest.write([1, 0, 0, 0], at: symbols[variable]) == "OK")
             }
+            // The table must be there: where nothing exits between it and the exception, nobody has seen it.
+            #expect(try guest.insert(1, at: symbols["enter_user"]) == "OK")
+            #expect(try guest.resume().kind == "T05")
             #expect(try guest.monitor("catch exception divide-error") == "1: exception #DE (0, divide error)\n")
             #expect(try guest.resume().kind == "T05")
             #expect(try guest.register("rip") == symbols["on_divide"])

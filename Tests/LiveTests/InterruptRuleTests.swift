@@ -4,10 +4,14 @@ extension Live.Interrupts {
     /// The guest `irqrules`, which checks rules of the manuals by itself, under each interrupt controller of a PC.
     @Suite("rules that a guest checks") struct Rules {
         /// Rules that this host's own KVM does not keep, by what it says under `--irqchip kernel`.
-        private func failures(_ controller: String) throws -> [String] {
+        private func failures(_ controller: String, of guest: String = "irqrules", processors: Int = 1) throws
+            -> [String]
+        {
             let end = try Program.run(
-                [Places.stubvisor, "run", "--gdb", "none", "--irqchip", controller, Guest.path("irqrules")],
-                within: 120)
+                [
+                    Places.stubvisor, "run", "--gdb", "none", "--irqchip", controller, "--cpus", "\(processors)",
+                    Guest.path(guest),
+                ], within: 120)
             #expect(end.status == 0 && end.output.hasSuffix("done\n"), "\(end.output)\(end.errors)")
             return end.output.split(separator: "\n").map(String.init).filter { $0.hasPrefix("FAIL") }
         }
@@ -21,6 +25,20 @@ extension Live.Interrupts {
         func kernels(controller: String) throws {
             // A KVM that emulates kernel mode does not give its local APIC the CR8, or serves it late.
             let own = try failures(controller).filter { !$0.contains("CR8") && !$0.contains("an interrupt comes") }
+            #expect(own == [])
+        }
+
+        @Test(
+            "the local APIC, its base, timer, identity and messages, and registers keep the rules", .needs(.kvm),
+            arguments: [1, 2])
+        func localAPIC(processors: Int) throws {
+            #expect(try failures("apic", of: "apicrules", processors: processors) == [])
+        }
+
+        @Test("the kernel's keep them too", .needs(.kvm), arguments: ["kernel", "split"])
+        func kernelLocalAPIC(controller: String) throws {
+            // Some KVMs keep two NMIs while one is handled.
+            let own = try failures(controller, of: "apicrules", processors: 2).filter { !$0.contains("NMI's handler") }
             #expect(own == [])
         }
 

@@ -1,6 +1,7 @@
 // Rules of interrupts, timers and model-specific registers that a guest can check by itself. Each line of output is one
 // rule, "ok" or "FAIL" with what came; a debugger may call out the functions that say so.
 
+#include "../common/check.h"
 #include "../common/console.h"
 #include "../common/idt.h"
 #include "../common/ports.h"
@@ -25,18 +26,6 @@ enum {
 volatile u64 nmis, clocks, selves, faults;
 volatile int send_init; // `set var send_init = 1` before main
 static volatile u8 flags; // of register C, all together
-
-static void check(const char *rule, u64 got, u64 wanted) {
-    print(got == wanted ? "ok " : "FAIL ");
-    print(rule);
-    if (got != wanted) {
-        print(": ");
-        print_number(got);
-        print(", not ");
-        print_number(wanted);
-    }
-    print("\n");
-}
 
 // MARK: Processor
 

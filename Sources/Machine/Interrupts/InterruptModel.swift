@@ -120,7 +120,9 @@ final class InterruptModel: Sendable {
         if let queued { return look { state(&$0, queued) } }
         var taken: Acknowledgement?
         change(by: processor) { controllers, now in
-            guard controllers.pending(index) != nil else { return nil }
+            // What was sent to it before that, an NMI or INIT, comes first: it looks for that again.
+            guard controllers.pending(index) != nil, !processor.signals.interruptsChanged.load(ordering: .acquiring)
+            else { return nil }
             let (vector, outcome) = controllers.acknowledge(index, at: now)
             taken = vector.map { state(&controllers, $0) }
             if controllers.journal.hit == nil { taken?.caught = controllers.takeArrival() }

@@ -67,6 +67,8 @@ struct InterruptDelivery {
     var mayHavePending = true
     /// KVM has one that it has not taken to the guest.
     var isInjected = false
+    /// KVM may have an NMI that it has not taken to the guest.
+    var mayHaveNMI = false
     /// A vector that was acknowledged and that KVM had no room for; injected at a later entry.
     var queuedVector: UInt8?
     /// CR8 as KVM and the model both have it.

@@ -20,6 +20,7 @@ extension Processor {
             if let outcome = try takeCalls() { return outcome }
             if let hit = model.takeHit() { return .stop(stop(for: hit)) }
             if delivery.activity == .runnable || delivery.activity == .halted { try takeInterrupt(model, stepping) }
+            if signals.interruptsChanged.load(ordering: .relaxed) { continue }
             if delivery.activity == .runnable { return nil }
             signals.kick.withLock { $0 }?.sleep()
             switch try interrupted() {
@@ -51,7 +52,8 @@ extension Processor {
     /// What is not an interrupt: INIT, start-up, NMI. INIT sends the boot processor to its firmware, which begins anew:
     /// without any, that is the machine's reset.
     private func takeCalls() throws(KVMError) -> Outcome? {
-        guard signals.interruptsChanged.load(ordering: .acquiring) else { return nil }
+        guard signals.interruptsChanged.exchange(false, ordering: .acquiringAndReleasing) else { return nil }
+        delivery.mayHavePending = true
         let calls = signals.interruptCalls.withLock { calls in
             defer { calls = InterruptCalls() }
             return calls
@@ -63,6 +65,7 @@ extension Processor {
         if let page = calls.startUpVector, delivery.activity == .initReceived { try start(at: page) }
         guard calls.nonMaskable > 0, delivery.activity != .initReceived else { return nil }
         for _ in 0..<calls.nonMaskable { try vcpu.interruptNonMaskably() }
+        delivery.mayHaveNMI = true
         // In an NMI's own handler the next one is pending, and HLT continues.
         if delivery.activity == .halted, try vcpu.nonMaskable().isBlocked { return nil }
         delivery.activity = .runnable
@@ -112,9 +115,6 @@ extension Processor {
 
     /// Queues the interrupt that waits, if the processor can take it; else asks for an exit when it can.
     private func takeInterrupt(_ model: InterruptModel, _ stepping: Stepping) throws(KVMError) {
-        if signals.interruptsChanged.exchange(false, ordering: .acquiringAndReleasing) {
-            delivery.mayHavePending = true
-        }
         let followsPriority = missesLoweredPriority && !stepping.isSingle && !isPassing
         guard delivery.mayHavePending else { return vcpu.requestInterruptWindow(followsPriority) }
         let holds = isPassing || stepping.isSingle && machine.arrangement.stepsHoldInterrupts
@@ -122,7 +122,7 @@ extension Processor {
         // Halted it can always take one: HLT shadows nothing. Registers or events that were replaced since the exit
         // make the page's answer old: the window's exit has a new one.
         let accepts = delivery.activity == .halted ? takesInterrupts : vcpu.acceptsInterrupt && !sync.isPageStale
-        guard accepts, !delivery.isInjected else {
+        guard accepts, !delivery.isInjected, try !yieldsToNMI() else {
             let isPending = delivery.queuedVector != nil || model.look { $0.pending(index) } != nil
             if !isPending { delivery.mayHavePending = false }
             return vcpu.requestInterruptWindow(isPending ? delivery.activity == .runnable : followsPriority)
@@ -139,6 +139,15 @@ extension Processor {
         let more = delivery.queuedVector != nil || taken.isMorePending
         delivery.mayHavePending = more
         vcpu.requestInterruptWindow(more || followsPriority)
+    }
+
+    /// Whether an NMI that KVM has not taken to the guest yet comes first (Intel SDM volume 3, section 6.9): KVM would deliver
+    /// an interrupt that is given to it before that.
+    private func yieldsToNMI() throws(KVMError) -> Bool {
+        guard delivery.mayHaveNMI else { return false }
+        let event = try vcpu.nonMaskable()
+        delivery.mayHaveNMI = event.isPending
+        return event.isPending && !event.isBlocked
     }
 
     /// A KVM that emulates kernel mode does not exit when the guest lowers CR8 (KVM_EXIT_SET_TPR). While CR8 holds
