@@ -62,7 +62,10 @@ extension PCInterruptController {
             let text =
                 changes == [.pulse(line)]
                 ? "line \(line) pulsed" : "line \(line) is high; no device lowers it: lower-irq \(line) does"
-            return InterruptResult(text, forecast: forecast(line, facts()))
+            // The pulse is over: that the line is low again blocks nothing.
+            let obstacle = explain(line: line, facts())
+                .first { $0.obstacle != nil && $0.obstacle != .lineLow && $0.obstacle != .edgePassed }
+            return InterruptResult(text, forecast: obstacle.map { .blocked($0) } ?? .delivers)
         case .lower(let line, _):
             guard isAccepted else { throw notWired(line) }
             return InterruptResult(
@@ -92,11 +95,4 @@ extension PCInterruptController {
     }
 
     private func notWired(_ line: Int) -> Objection { Objection(text: "no device can have input \(line)") }
-
-    private func forecast(_ line: Int, _ facts: [ProcessorFacts]) -> InterruptResult.Forecast {
-        // The pulse is over: that the line is low again blocks nothing.
-        let obstacle = explain(line: line, facts)
-            .first { $0.obstacle != nil && $0.obstacle != .lineLow && $0.obstacle != .edgePassed }
-        return obstacle.map { .blocked($0) } ?? .delivers
-    }
 }

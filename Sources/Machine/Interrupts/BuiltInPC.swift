@@ -73,14 +73,14 @@ final class BuiltInPC: PCController {
 
     // MARK: - The debugger
 
-    func state() throws(Refusal) -> PCInterruptController { model!.pcState() }
+    func state() throws(Refusal) -> PCInterruptController { model!.look { $0.pc! } }
 
     func view() throws(Refusal) -> InterruptView {
         let now = model!.moment(on: nil)
         return InterruptView(try state(), facts: machine.processorFacts, now: now, record: .everything)
     }
 
-    func apply(_ change: PCInterruptController.Change) throws(Refusal) -> Bool { model!.apply(change) }
+    func applyInKernel(_ change: PCInterruptController.Change) throws(Refusal) -> Bool? { nil }
 
     func register(_ number: UInt32, writing value: UInt64?, of processor: Processor) throws(Refusal) -> UInt64? {
         var priority: UInt8 = 0

@@ -105,7 +105,7 @@ final class KernelPC: KernelLocalAPICs {
 
     // MARK: - The debugger
 
-    func apply(_ change: PCInterruptController.Change) throws(Refusal) -> Bool {
+    func applyInKernel(_ change: PCInterruptController.Change) throws(Refusal) -> Bool? {
         do throws(KVMError) {
             switch change {
             case .line(let line, let level):

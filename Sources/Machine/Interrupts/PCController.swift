@@ -12,8 +12,8 @@ protocol PCController: InterruptController {
     /// A copy, the kernel's in the shape of the built-in ones.
     func state() throws(Refusal) -> PCInterruptController
 
-    /// Makes a change for the debugger; false where it has no effect.
-    func apply(_ change: PCInterruptController.Change) throws(Refusal) -> Bool
+    /// Has the kernel make a change for the debugger; false where it has no effect, nil where it is the model's to make.
+    func applyInKernel(_ change: PCInterruptController.Change) throws(Refusal) -> Bool?
 }
 
 extension PCController {
@@ -36,21 +36,19 @@ extension PCController {
     }
 
     func perform(_ request: InterruptRequest) throws(Refusal) -> String {
-        let changes = try granted(try state()) { pc throws(PCInterruptController.Objection) in
-            try pc.changes(for: request)
+        let changes: [PCInterruptController.Change]
+        let before = try state()
+        do throws(PCInterruptController.Objection) { changes = try before.changes(for: request) } catch {
+            throw Refusal(error.text)
         }
         var accepted = 0
-        for change in changes where try apply(change) { accepted += 1 }
-        let result = try granted(try state()) { [accepted] pc throws(PCInterruptController.Objection) in
-            try pc.result(of: request, changes, accepted: accepted, machine.processorFacts)
+        for change in changes where try applyInKernel(change) ?? model!.apply(change) { accepted += 1 }
+        let after = try state()
+        do throws(PCInterruptController.Objection) {
+            return "\(try after.result(of: request, changes, accepted: accepted, machine.processorFacts))"
+        } catch {
+            throw Refusal(error.text)
         }
-        return "\(result)"
-    }
-
-    private func granted<R>(
-        _ state: PCInterruptController, _ body: (PCInterruptController) throws(PCInterruptController.Objection) -> R
-    ) throws(Refusal) -> R {
-        do throws(PCInterruptController.Objection) { return try body(state) } catch { throw Refusal(error.text) }
     }
 
     func inspect(_ address: PhysicalAddress, count: Int, by processor: Int) throws(Refusal) -> [UInt8]? {
@@ -91,14 +89,10 @@ extension InterruptModel {
     /// What the debugger does; false where it has no effect.
     func apply(_ change: PCInterruptController.Change) -> Bool {
         var isDone = true
-        @discardableResult
-        func perform(_ body: (inout PCInterruptController, ModelTime) -> InterruptOutcome) -> InterruptOutcome? {
-            self.change { body(&$0.pc!, $1) }
-        }
         func performIfAccepted(_ body: (inout PCInterruptController, ModelTime) -> (Bool, InterruptOutcome)) -> Bool {
             var isAccepted = false
-            let outcome = perform { pc, now in
-                let answer = body(&pc, now)
+            let outcome = self.change { controllers, now in
+                let answer = body(&controllers.pc!, now)
                 isAccepted = answer.0
                 return answer.1
             }
@@ -107,12 +101,12 @@ extension InterruptModel {
         switch change {
         case .line(let line, let level):
             isDone = PCInterruptController.lines.contains(line)
-            if isDone { perform { $0.setLine(line, level, by: .debugger, at: $1) } }
+            if isDone { self.change { $0.pc!.setLine(line, level, by: .debugger, at: $1) } }
         case .pulse(let line):
             isDone = PCInterruptController.lines.contains(line)
             guard isDone else { break }
-            perform { $0.pulseLine(line, by: .debugger, at: $1) }
-            perform { $0.setLine(line, false, by: .debugger, at: $1) }
+            self.change { $0.pc!.pulseLine(line, by: .debugger, at: $1) }
+            self.change { $0.pc!.setLine(line, false, by: .debugger, at: $1) }
         case .mask(let line, let isMasked): isDone = performIfAccepted { $0.setMask(line, isMasked, at: $1) }
         case .route(let line, let destination):
             isDone = performIfAccepted { $0.route(line, to: destination, at: $1) }

@@ -32,10 +32,10 @@ final class SplitPC: KernelLocalAPICs {
         }
     }
 
-    func apply(_ change: PCInterruptController.Change) throws(Refusal) -> Bool {
+    func applyInKernel(_ change: PCInterruptController.Change) throws(Refusal) -> Bool? {
         do throws(KVMError) {
             switch change {
-            case .line, .pulse, .mask, .route, .message: return model!.apply(change)
+            case .line, .pulse, .mask, .route, .message: return nil
             case .nonMaskable(let index): try machine.processors[index].vcpu.interruptNonMaskably()
             case .clear(let vector, let index): return try machine.processors[index].clearInKernel(vector)
             }

@@ -21,16 +21,6 @@ extension VirtualMachine: DebugTarget {
     ) throws(TranslationFault) -> Translation {
         try architecture.paging(processors[processor].registers).translate(address, in: guestMemory)
     }
-
-    package func arrange(_ wanted: Arrangement) throws(Refusal) {
-        try takeRegisters(for: wanted)
-        arrangement = wanted
-        x86.filter.isStale = true
-        followArrangement()
-        // At once: what is injected by hand happens before the machine is resumed.
-        model?.watch(wanted.catches)
-    }
-
 }
 
 // What vCPU threads ask about what is armed.

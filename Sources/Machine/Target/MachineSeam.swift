@@ -176,20 +176,13 @@ extension VirtualMachine {
         }
     }
 
-    /// Takes debug registers for `wanted`, or refuses and changes nothing.
-    func takeRegisters(for wanted: Arrangement) throws(Refusal) {
+    package func arrange(_ wanted: Arrangement) throws(Refusal) {
         switch architecture {
         case .x86_64: try arrangeX86(wanted)
         case .arm64: try arrangeArm(wanted)
         }
-    }
-
-    /// Finds the breakpoints that running vCPUs must check.
-    func followArrangement() {
-        switch architecture {
-        case .x86_64: findFollowed()
-        case .arm64: break
-        }
+        // At once: what is injected by hand happens before the machine is resumed.
+        model?.watch(wanted.catches)
     }
 
     /// Whether what is planted for a breakpoint can stay where other page tables lead.

@@ -72,7 +72,7 @@ extension VirtualMachine {
         return traits
     }
 
-    /// Takes registers for `wanted`, or refuses and changes nothing.
+    /// Takes debug registers for `wanted`, or refuses and changes nothing.
     func arrangeArm(_ wanted: Arrangement) throws(Refusal) {
         var registers = Arm64DebugRegisters(capabilities)
         for address in wanted.execution where !registers.add(address) {
@@ -105,6 +105,7 @@ extension VirtualMachine {
             for piece in pieces { _ = registers.add(piece) }
         }
         arm64.debugRegisters = registers
+        arrangement = wanted
     }
 
     /// Device memory without what a read does to it.

@@ -73,6 +73,7 @@ extension VirtualMachine {
         return traits
     }
 
+    /// Takes debug registers for `wanted`, or refuses and changes nothing.
     func arrangeX86(_ wanted: Arrangement) throws(Refusal) {
         var registers = X86DebugRegisters()
         for address in wanted.execution {
@@ -91,6 +92,9 @@ extension VirtualMachine {
         for watchpoint in byPages where !old.contains(watchpoint) { try admit(watchpoint) }
         x86.debugRegisters = registers
         x86.pageTraps.watchpoints = byPages
+        x86.filter.isStale = true
+        arrangement = wanted
+        findFollowed()
     }
 
     /// Device memory without what a read does to it.
