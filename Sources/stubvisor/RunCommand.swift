@@ -57,7 +57,7 @@ struct Setup {
 
     init(_ options: RunOptions) throws(Failure) {
         // What is wrong with the kernel is said before anything is taken from the host.
-        let virtio = try options.virtio()
+        let virtio = try options.virtio.open()
         var configuration = try configure(options, virtioCount: virtio.functions.count)
         if let path = options.output {
             do throws(Errno) { configuration.output = try OutputFolder(path) } catch {
@@ -121,9 +121,9 @@ private func configure(_ options: RunOptions, virtioCount: Int) throws(Failure) 
     var file = try read(options.kernel)
     if ![.flat, .firmware].contains(options.load.format) { file = try Unpacking.unpack(file, from: options.kernel) }
     var load = options.load
-    if let initrd = options.initrd { load.initrd = try read(initrd) }
+    if let initrd = options.files.initrd { load.initrd = try read(initrd) }
     load.imageName = options.kernel
-    for module in options.modules {
+    for module in options.files.modules {
         let parts = module.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         load.modules.append(BootModule(try read(parts[0]), text: parts.joined(separator: " ")))
     }
@@ -176,9 +176,9 @@ extension RunOptions {
     }
 }
 
-extension RunOptions {
-    /// Opens what the virtio devices are made of.
-    fileprivate func virtio() throws(Failure) -> VirtioSources {
+extension RunOptions.Virtio {
+    /// Opens what the devices are made of.
+    fileprivate func open() throws(Failure) -> VirtioSources {
         var sources = VirtioSources()
         sources.hasEntropy = hasEntropy
         for disk in disks { sources.disks.append(try disk.open()) }

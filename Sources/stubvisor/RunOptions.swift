@@ -34,6 +34,22 @@ struct RunOptions {
         }
     }
 
+    /// What is loaded beside the kernel, or in its place.
+    struct Files {
+        var initrd: String?
+        /// A ROM to start in the place of a kernel.
+        var firmware: String?
+        /// Each a file, and behind a comma its arguments.
+        var modules: [String] = []
+    }
+
+    /// The guest's virtio devices.
+    struct Virtio {
+        /// In the order of the guest's devices.
+        var disks: [Disk] = []
+        var hasEntropy = false
+    }
+
     var gdb: Endpoint?
     var isRunning = false
     var processorCount = 1
@@ -46,15 +62,8 @@ struct RunOptions {
     /// Bytes.
     var memory: UInt64 = 256 << 20
     var console = Console.stdio
-    var initrd: String?
-    /// A ROM to start in the place of a kernel.
-    var firmware: String?
-    /// Each a file, and behind a comma its arguments.
-    var modules: [String] = []
-    /// In the order of the guest's devices.
-    var disks: [Disk] = []
-    /// The guest has a virtio entropy device.
-    var hasEntropy = false
+    var files = Files()
+    var virtio = Virtio()
     var load = LoadOptions()
     /// Whose registers gdb is given.
     var gdbArchitecture = GDBArchitecture.auto
@@ -92,7 +101,7 @@ struct RunOptions {
             }
             try option.set(&self, value)
         }
-        if let firmware {
+        if let firmware = files.firmware {
             guard kernels.isEmpty else { throw .usage("--firmware takes the place of a kernel: got \(kernels[0])") }
             kernels = [firmware]
             load.format = .firmware
@@ -101,7 +110,7 @@ struct RunOptions {
         guard kernels.count == 1 else { throw .usage("expected one kernel: got \(kernels.joined(separator: ", "))") }
         kernel = first
         let devices = VirtioSources.maximumCount
-        if disks.count + (hasEntropy ? 1 : 0) > devices {
+        if virtio.disks.count + (virtio.hasEntropy ? 1 : 0) > devices {
             throw .usage("a machine has room for \(devices) virtio devices, --disk and --rng together")
         }
         if irqchip == .gicv2, processorCount > 8 { throw .usage("--cpus \(processorCount): a GICv2 serves 8 at most") }
@@ -194,27 +203,27 @@ extension Option {
             help: "the folder where monitor commands may make new files; without it they make none"
         ) { options, text throws(Failure) in options.output = text },
         Option(name: "--initrd", value: "FILE", help: "an initial RAM disk, handed over as the boot protocol has it") {
-            options, text throws(Failure) in options.initrd = text
+            options, text throws(Failure) in options.files.initrd = text
         },
         Option(
             name: "--module", value: "FILE[,ARGUMENTS]",
             help: "another file for the kernel, behind the initrd; may be repeated (multiboot 1 and 2, PVH)"
-        ) { options, text throws(Failure) in options.modules.append(text) },
+        ) { options, text throws(Failure) in options.files.modules.append(text) },
         Option(
             name: "--disk", value: "FILE[,ro]",
             help: "a virtio disk with what the file holds, written in place; ro: only read; may be repeated"
         ) { options, text throws(Failure) in
             let disk = RunOptions.Disk(text)
             guard !disk.path.isEmpty else { throw .usage("--disk \(text): expected FILE or FILE,ro") }
-            options.disks.append(disk)
+            options.virtio.disks.append(disk)
         },
         Option(name: "--rng", value: nil, help: "a virtio device that gives the guest random numbers of the host's") {
-            options, _ throws(Failure) in options.hasEntropy = true
+            options, _ throws(Failure) in options.virtio.hasEntropy = true
         },
         Option(
             name: "--firmware", value: "FILE",
             help: "x86-64: a PC's firmware in the place of KERNEL: a ROM that ends at 4 GiB, from its reset vector on"
-        ) { options, text throws(Failure) in options.firmware = text },
+        ) { options, text throws(Failure) in options.files.firmware = text },
         Option(
             name: "--console", value: "stdio | screen | none | file:PATH | unix:PATH",
             help:
