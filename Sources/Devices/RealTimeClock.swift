@@ -92,7 +92,11 @@ package struct RealTimeClock: ByteDevice {
         guard register == Register.data else { return 0xff }
         switch index {
         case Cell.registerA: return cells[index] | (isUpdating(now) ? 0x80 : 0)
-        case Cell.registerC: return flags | (interruptLevel ? 0x80 : 0)
+        case Cell.registerC:
+            // What happens until then sets flags, too.
+            var later = self
+            later.advance(to: now)
+            return later.flags | (later.interruptLevel ? 0x80 : 0)
         default: return isRunning && Cell.time.contains(index) ? timeCell(index, now: now) : cells[index]
         }
     }

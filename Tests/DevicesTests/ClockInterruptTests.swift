@@ -40,6 +40,14 @@ import Testing
         #expect(one.due(at: at(Self.second + 2)) == nil, "it is not asked for")
     }
 
+    @Test("a debugger sees in register C what a read would give at that time")
+    func inspected() {
+        var one = clock(0x12)
+        let later = at(Self.second + 1)
+        let seen = one.inspect(1, now: later)
+        #expect(seen == 0xd0 && one.read(1, now: later) == seen)
+    }
+
     @Test("the update-ended interrupt comes with each second, and its line is high until register C is read")
     func updateEnded() {
         var one = clock(0x12)
