@@ -21,4 +21,6 @@ package struct BootImage: Equatable, Sendable {
     package let start: StartState
     /// One line for people: kind, addresses, entry.
     package let summary: String
+    /// What firmware finds beside what is in memory.
+    package internal(set) var firmwareItems = FirmwareItems()
 }

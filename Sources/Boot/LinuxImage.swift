@@ -49,15 +49,15 @@ struct LinuxImage {
     /// The header's bytes, for the zero page.
     let header: Range<Int>
     /// The part of the file that runs.
-    private let kernel: Range<Int>
+    let kernel: Range<Int>
     private let loadAddress: PhysicalAddress
     /// Bytes of memory that the kernel takes from the load address on until it has its own allocator.
     private let memorySize: UInt64
     let is64Bit: Bool
     /// The last byte that an initrd may have.
-    private let ramdiskLimit: UInt64
+    let ramdiskLimit: UInt64
     /// Characters of the command line.
-    private let commandLineLimit: Int
+    let commandLineLimit: Int
 
     static func isLinux(_ file: [UInt8]) -> Bool { file.dropFirst(Int(Field.magic)).starts(with: magic) }
 

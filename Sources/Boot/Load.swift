@@ -8,7 +8,7 @@ package func load(
 ) throws(BootError) -> BootImage {
     guard !file.isEmpty else { throw .emptyFile }
     let format = try options.format == .auto ? recognise(file, options: options) : options.format
-    let image: BootImage
+    var image: BootImage
     switch format {
     case .elf:
         guard ELF.isELF(file) else { throw .notOfFormat(format, found: describe(file)) }
@@ -33,5 +33,10 @@ package func load(
     case .auto: fatalError("recognise gives no auto")
     }
     try options.check(format: format, start: image.start.mode)
+    image.firmwareItems = FirmwareItems(options.machine)
+    if let payload = options.payload {
+        guard LinuxImage.isLinux(payload) else { throw .notOfFormat(.linux, found: describe(payload)) }
+        try FirmwareKernel(LinuxImage(payload), options: options, memory: memory).add(to: &image.firmwareItems)
+    }
     return image
 }

@@ -33,6 +33,8 @@ package struct LoadOptions: Equatable, Sendable {
     package var initrd: [UInt8]?
     /// Handed to the kernel behind the initrd by `multiboot`, `multiboot2` and `pvh`; the other formats have no way to.
     package var modules: [BootModule]
+    /// A Linux kernel that the image, a PC's firmware, is to boot.
+    package var payload: [UInt8]?
     /// What the image is called: the first word of a multiboot command line, which has none without it.
     package var imageName: String
     /// x86: the machine that tables are made for; none without it.
@@ -80,8 +82,11 @@ package struct LoadOptions: Equatable, Sendable {
             throw .unusableOption(
                 "--module", format, "it has no way to hand one over, multiboot, multiboot2 and pvh have")
         }
-        if [.flat, .elf, .firmware].contains(format) {
-            let reason = "it has no way to hand one over, multiboot, multiboot2, pvh and linux have"
+        if [.flat, .elf, .firmware].contains(format), payload == nil {
+            let reason =
+                format == .firmware
+                ? "it hands one over to a kernel, and there is none"
+                : "it has no way to hand one over, multiboot, multiboot2, pvh and linux have"
             if initrd != nil { throw .unusableOption("--initrd", format, reason) }
             if !commandLine.isEmpty { throw .unusableOption("a kernel command line", format, reason) }
         }

@@ -77,7 +77,7 @@ package enum Device: Equatable, Sendable {
             return device.readBytes(register, size, now)
         case .firmware(var device):
             defer { self = .firmware(device) }
-            return device.read(register)
+            return device.read(register, size: size)
         case .reset, .power, .debugConsole, .debugExit, .postCode, .panic, .biosCall, .pci, .virtio:
             return inspect(register: register, size: size, now: now)  // reading these changes nothing
         }
@@ -119,8 +119,9 @@ package enum Device: Equatable, Sendable {
             defer { self = .display(device) }
             return device.writeBytes(value, register, size, now)
         case .firmware(var device):
-            device.write(value, to: register, size: size)
+            let hasRequest = device.write(value, to: register, size: size)
             self = .firmware(device)
+            return WriteResponse(effect: hasRequest ? .service : nil)
         case .pci(var device):
             device.write(value, to: register, size: size)
             self = .pci(device)
@@ -145,7 +146,7 @@ package enum Device: Equatable, Sendable {
         case .postCode(let device): device.inspectBytes(register, size, now)
         case .panic(let device): UInt64(device.inspect())
         case .display(let device): device.inspectBytes(register, size, now)
-        case .firmware(let device): device.inspect(register)
+        case .firmware(let device): device.inspect(register, size: size)
         case .pci(let device): device.inspect(register, size: size)
         case .virtio(let device): device.read(register, size: size)
         case .debugExit, .biosCall: 0

@@ -113,10 +113,17 @@ struct DeviceMap: Equatable, Sendable {
         _ memory: some PhysicalMemory, _ host: some VirtioHost
     ) -> (line: LineChange?, fault: VirtioFault?, name: String)? {
         for i in slots.indices {
-            guard case .virtio(var device) = slots[i].device, device.hasWork else { continue }
-            device.serve(memory, host)
-            slots[i].device = .virtio(device)
-            return (lineChange(i), device.fault, device.name)
+            switch slots[i].device {
+            case .virtio(var device) where device.hasWork:
+                device.serve(memory, host)
+                slots[i].device = .virtio(device)
+                return (lineChange(i), device.fault, device.name)
+            case .firmware(var device) where device.hasWork:
+                device.serve(memory)
+                slots[i].device = .firmware(device)
+                return (nil, nil, "")
+            default: continue
+            }
         }
         return nil
     }

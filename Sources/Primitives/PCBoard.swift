@@ -54,7 +54,8 @@ package enum PCBoard {
     package static let display = Device([("CRT controller", 0x3D4, 2, 0), ("display status", 0x3DA, 1, 6)])
     package static let com1 = Device([("COM1", 0x3F8, 8, 0)], line: Line.com1, acpi: ("COM1", "PNP0501"))
     package static let panic = Device([("panic", 0x505, 1, 0)], acpi: ("PEVT", "QEMU0001"))
-    package static let firmwareConfiguration = Device([("fw_cfg", 0x510, 2, 0)], acpi: ("FWCF", "QEMU0002"))
+    package static let firmwareConfiguration = Device(
+        [("fw_cfg", 0x510, 2, 0), ("fw_cfg requests", 0x514, 8, 4)], acpi: ("FWCF", "QEMU0002"))
     /// The PM1a event and control blocks, then the PM timer.
     package static let power = Device([("ACPI PM1a", 0x600, 6, 0), ("ACPI PM timer", 0x608, 4, 8)], line: Line.sci)
     /// The address register takes 32-bit accesses alone: the reset register lies inside it.

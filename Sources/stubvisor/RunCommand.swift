@@ -123,6 +123,7 @@ private func configure(_ options: RunOptions, virtioCount: Int) throws(Failure) 
     var load = options.load
     if let initrd = options.files.initrd { load.initrd = try read(initrd) }
     load.imageName = options.kernel
+    if let payload = options.files.payload { load.payload = try Unpacking.unpack(try read(payload), from: payload) }
     for module in options.files.modules {
         let parts = module.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         load.modules.append(BootModule(try read(parts[0]), text: parts.joined(separator: " ")))
@@ -156,7 +157,10 @@ private func configure(_ options: RunOptions, virtioCount: Int) throws(Failure) 
             memory: memory, processorCount: options.processorCount, interruptController: options.interruptController,
             image: image, name: options.kernel, isRunning: isRunning)
     } catch {
-        throw Failure(error, path: options.kernel)
+        switch error {
+        case .firmwareSize, .emptyFile: throw Failure(error, path: options.kernel)
+        default: throw Failure(error, path: options.files.payload ?? options.kernel)
+        }
     }
 }
 

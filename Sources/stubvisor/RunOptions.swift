@@ -39,6 +39,8 @@ struct RunOptions {
         var initrd: String?
         /// A ROM to start in the place of a kernel.
         var firmware: String?
+        /// A Linux kernel for it.
+        var payload: String?
         /// Each a file, and behind a comma its arguments.
         var modules: [String] = []
     }
@@ -102,7 +104,10 @@ struct RunOptions {
             try option.set(&self, value)
         }
         if let firmware = files.firmware {
-            guard kernels.isEmpty else { throw .usage("--firmware takes the place of a kernel: got \(kernels[0])") }
+            guard kernels.count <= 1 else {
+                throw .usage("expected one kernel: got \(kernels.joined(separator: ", "))")
+            }
+            files.payload = kernels.first
             kernels = [firmware]
             load.format = .firmware
         }
@@ -222,7 +227,8 @@ extension Option {
         },
         Option(
             name: "--firmware", value: "FILE",
-            help: "x86-64: a PC's firmware in the place of KERNEL: a ROM that ends at 4 GiB, from its reset vector on"
+            help:
+                "x86-64: a PC's firmware, a ROM that ends at 4 GiB, from its reset vector on; KERNEL, a bzImage, is what it boots"
         ) { options, text throws(Failure) in options.files.firmware = text },
         Option(
             name: "--console", value: "stdio | screen | none | file:PATH | unix:PATH",

@@ -21,7 +21,8 @@ import Testing
         let regions = PCPlatform().ports.regions
         #expect(
             regions.map { Int($0.base.rawValue) } == [
-                0x60, 0x64, 0x70, 0x80, 0x92, 0xe9, 0xef, 0xf4, 0x3d4, 0x3da, 0x3f8, 0x402, 0x505, 0x510, 0x600, 0x608,
+                0x60, 0x64, 0x70, 0x80, 0x92, 0xe9, 0xef, 0xf4, 0x3d4, 0x3da, 0x3f8, 0x402, 0x505, 0x510, 0x514, 0x600,
+                0x608,
                 0xcf8, 0xcf9, 0xcfc,
             ])
         #expect(regions.first { $0.name == "COM1" }?.line == 4)
@@ -316,7 +317,7 @@ import Testing
             return (0..<count).map { _ in UInt8(read(&pc, 0x511)) }
         }
         #expect(item(0, 6) == Array("QEMU".utf8) + [0, 0])
-        #expect(item(5, 2) == [3, 0] && item(0xf, 2) == [3, 0] && item(1, 4) == [1, 0, 0, 0])
+        #expect(item(5, 2) == [3, 0] && item(0xf, 2) == [3, 0] && item(1, 4) == [3, 0, 0, 0])
         #expect(item(3, 8) == [0, 0, 0, 0, 1, 0, 0, 0])
         let directory = item(0x19, 4 + 2 * 64)
         #expect(directory[..<12] == [0, 0, 0, 2, 0, 0, 0, 3, 0, 0x20, 0, 0])

@@ -28,22 +28,28 @@ extension Live {
             #expect(result.status == 0 && result.output == "console=ttyS0 panic=-1", "\(result)")
         }
 
-        @Test("a gzip-compressed kernel is unpacked, which is said", .needs(.kvm))
-        func compressed() throws {
-            let folder = Places.scratch
-            let packed = folder + "/hello.gz"
-            let gzip = try Program.run(["sh", "-c", "gzip -c \(try Guest.path("hello")) > \(packed)"])
-            #expect(gzip.status == 0)
+        /// Tools that compress, as far as they are here, with the Debian package that each is in.
+        private static let compressors = [
+            ("gzip", "gzip"), ("xz", "xz-utils"), ("zstd", "zstd"), ("lz4", "lz4"), ("lz4 -l", "lz4"),
+            ("bzip2", "bzip2"),
+        ].filter { FileManager.default.isExecutableFile(atPath: "/usr/bin/\($0.0.split(separator: " ")[0])") }
+
+        @Test("a compressed kernel is unpacked by the host's tool, which is said", .needs(.kvm), arguments: compressors)
+        func compressed(command: String, package: String) throws {
+            let tool = String(command.split(separator: " ")[0])
+            let packed = Places.scratch + "/hello.\(command.filter(\.isLetter))"
+            let made = try Program.run(["sh", "-c", "\(command) -c <\(try Guest.path("hello")) >\(packed)"])
+            #expect(made.status == 0)
             let result = try run([packed])
             #expect(result.status == 0 && result.output.contains("goodbye"), "\(result)")
-            #expect(result.errors.contains("hello.gz is gzip-compressed: unpacked by gzip to "))
+            #expect(result.errors.contains("\(packed) is \(tool)-compressed: unpacked by \(tool) to "))
             // Cut off, it is a bad image.
-            let cut = try Places.file("cut.gz", Array(try Places.bytes(packed).dropLast(1000)))
+            let cut = try Places.file("cut.\(tool)", Array(try Places.bytes(packed).dropLast(1000)))
             let refused = try run([cut])
-            #expect(refused.status == 65 && refused.errors.contains("cannot be unpacked: gzip ended with status 1"))
+            #expect(refused.status == 65 && refused.errors.contains("cannot be unpacked: \(tool) ended with status"))
             let alone = try run([packed], launcher: ["/usr/bin/env", "PATH=/nowhere"])
-            #expect(alone.status == 71 && alone.errors.contains("is gzip-compressed, and gzip cannot be started"))
-            #expect(alone.errors.contains("apt install gzip"))
+            #expect(alone.status == 71 && alone.errors.contains("is \(tool)-compressed, and \(tool) cannot be started"))
+            #expect(alone.errors.contains("apt install \(package)"))
         }
 
         @Test(
@@ -178,6 +184,62 @@ extension Live {
             for line in ["RamSize: 0x04000000 [cmos]", "Found 2 cpu(s) max supported 2 cpu(s)"] {
                 #expect(stubvisor.program.output.contains(line), "\(line)")
             }
+        }
+
+        /// In real mode, prints the text at DS:SI on COM1 and powers off: lodsb; test al, al; jz off; mov dx, 0x3f8; out dx, al;
+        /// jmp to lodsb; off: mov dx, 0x604; mov ax, 0x2000; out dx, ax; hlt.
+        private static let printsText: [UInt8] = [
+            0xac, 0x84, 0xc0, 0x74, 6, 0xba, 0xf8, 3, 0xee, 0xeb, 0xf5, 0xba, 4, 6, 0xb8, 0, 0x20, 0xef, 0xf4,
+        ]
+
+        @Test("SeaBIOS boots the kernel that it is given, with its command line", .needs(.kvm, .seaBIOS))
+        func seaBIOSKernel() throws {
+            // mov ax, 0x2000; mov ds, ax; xor si, si: where the command line is.
+            let image = TestLinux(setup: [0xb8, 0, 0x20, 0x8e, 0xd8, 0x31, 0xf6] + Self.printsText)
+            let kernel = try Places.file("payload.bz", image.file)
+            let initrd = try Places.file("payload.initrd", [1, 2, 3])
+            let result = try run([
+                "--firmware", "/usr/share/seabios/bios.bin", "--initrd", initrd, kernel, "--", "root=/dev/vda", "quiet",
+            ])
+            #expect(result.status == 0 && result.output.hasSuffix("root=/dev/vda quiet"), "\(result)")
+        }
+
+        @Test("SeaBIOS boots a virtio disk, which it finds by the ACPI tables that fw_cfg has", .needs(.kvm, .seaBIOS))
+        func seaBIOSDisk() throws {
+            var disk = try Places.bytes(try Guest.path("realmode"))
+            disk += [UInt8](repeating: 0, count: 8 << 20 - disk.count)
+            let file = try Places.file("boot.img", disk)
+            let result = try run(["--firmware", "/usr/share/seabios/bios-256k.bin", "--disk", file])
+            #expect(result.status == 0, "\(result)")
+            for line in ["virtio-mmio device VIO0 at 0xfeb00000, irq 5", "hello from real mode"] {
+                #expect(result.output.contains(line), "\(line) in \(result.output)")
+            }
+        }
+
+        @Test("firmware reads by fw_cfg what the kernel's pieces are", .needs(.kvm))
+        func firmwareKernel() throws {
+            // mov dx, 0x510; mov ax, 0x15; out dx, ax; inc dx; in al, dx; test al, al; jz off; mov dx, 0x3f8; out dx, al;
+            // mov dx, 0x511; jmp to in; off: mov dx, 0x604; mov ax, 0x2000; out dx, ax; hlt
+            let code: [UInt8] = [
+                0xba, 0x10, 5, 0xb8, 0x15, 0, 0xef, 0x42, 0xec, 0x84, 0xc0, 0x74, 9, 0xba, 0xf8, 3, 0xee, 0xba, 0x11, 5,
+                0xeb, 0xf2, 0xba, 4, 6, 0xb8, 0, 0x20, 0xef, 0xf4,
+            ]
+            var rom = [UInt8](repeating: 0, count: 64 << 10)
+            rom.replaceSubrange(rom.count - 0x100..<rom.count - 0x100 + code.count, with: code)
+            rom.replaceSubrange(rom.count - 16..<rom.count - 11, with: [0xea, 0, 0xff, 0, 0xf0])
+            let file = try Places.file("reader.bin", rom)
+            let kernel = try Places.file("plain.bz", TestLinux().file)
+            let result = try run(["--firmware", file, kernel, "--", "a=b", "c"])
+            #expect(result.status == 0 && result.output == "a=b c", "\(result)")
+            // What is refused is named: a kernel of another format, and a ROM that is no multiple of a page.
+            let hello = try Guest.path("hello")
+            let other = try run(["--firmware", file, hello])
+            #expect(other.status == 65 && other.errors.contains("\(hello): "), "\(other)")
+            let short = try Places.file("short.bin", [1, 2, 3])
+            let wrong = try run(["--firmware", short, kernel])
+            #expect(wrong.status == 65 && wrong.errors.contains("\(short): "), "\(wrong)")
+            let nothing = try run(["--firmware", file, "--", "a"])
+            #expect(nothing.status == 65 && nothing.errors.contains("to a kernel, and there is none"), "\(nothing)")
         }
 
         @Test("a guest's panic is the end where nobody looks", .needs(.kvm))

@@ -11,16 +11,19 @@ package struct TestLinux {
     /// What runs: at the 32-bit entry, and from 0x200 on.
     package var code32: [UInt8] = [0xF4]
     package var code64: [UInt8] = [0xF4]
+    /// What runs in real mode, behind the header.
+    package var setup: [UInt8] = []
 
     package init(
         version: UInt16 = 0x020F, flags64: UInt64 = 1, fields: [(offset: Int, value: UInt64, count: Int)] = [],
-        code32: [UInt8] = [0xF4], code64: [UInt8] = [0xF4]
+        code32: [UInt8] = [0xF4], code64: [UInt8] = [0xF4], setup: [UInt8] = []
     ) {
         self.version = version
         self.flags64 = flags64
         self.fields = fields
         self.code32 = code32
         self.code64 = code64
+        self.setup = setup
     }
 
     package static let kernelSize = 0x1000
@@ -44,6 +47,7 @@ package struct TestLinux {
         for field in usual + (isLong ? later : []) + fields {
             file.store(field.value, at: field.offset, count: field.count)
         }
+        file.replaceSubrange(0x26C..<0x26C + setup.count, with: setup)
         var kernel = code32 + [UInt8](repeating: 0x90, count: 0x200 - code32.count) + code64
         kernel += [UInt8](repeating: 0x90, count: Self.kernelSize - kernel.count)
         return file + kernel

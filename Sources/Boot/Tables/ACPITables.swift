@@ -9,13 +9,39 @@ struct ACPITables {
 
     /// Adds all tables to `area`, the root pointer first.
     func place(in area: inout TableArea) {
-        let pointer = area.add(rootPointer(rsdt: 0, xsdt: 0))
+        let pointer = area.add(Self.rootPointer(rsdt: 0, xsdt: 0))
+        let places = placeTables(in: &area)
+        area.replace(at: pointer, with: Self.rootPointer(rsdt: places.rsdt, xsdt: places.xsdt))
+    }
+
+    /// A number in a table that is a table's address.
+    typealias Pointer = (offset: UInt32, size: UInt8)
+
+    /// Where the lists of tables are, and each table that has addresses in it.
+    struct Places {
+        let rsdt: UInt64
+        let xsdt: UInt64
+        let pointers: [(table: Range<UInt64>, pointers: [Pointer])]
+    }
+
+    /// Adds the tables that the root pointer leads to.
+    func placeTables(in area: inout TableArea) -> Places {
         let control = area.add(firmwareControl, alignment: 64)
         let differentiated = area.add(DifferentiatedTable(machine: machine).bytes)
-        let tables = [area.add(fixed(control: control, differentiated: differentiated)), area.add(interrupts)]
-        let rsdt = area.add(Self.table("RSDT", revision: 1, tables.flatMap { Self.bytes(UInt32($0)) }))
-        let xsdt = area.add(Self.table("XSDT", revision: 1, tables.flatMap { Self.bytes($0) }))
-        area.replace(at: pointer, with: rootPointer(rsdt: rsdt, xsdt: xsdt))
+        let fixed = fixed(control: control, differentiated: differentiated)
+        let tables = [area.add(fixed), area.add(interrupts)]
+        let (short, long) = (
+            Self.table("RSDT", revision: 1, tables.flatMap { Self.bytes(UInt32($0)) }),
+            Self.table("XSDT", revision: 1, tables.flatMap { Self.bytes($0) })
+        )
+        let (rsdt, xsdt) = (area.add(short), area.add(long))
+        func list(_ size: UInt8) -> [Pointer] { tables.indices.map { (36 + UInt32($0) * UInt32(size), size) } }
+        return Places(
+            rsdt: rsdt, xsdt: xsdt,
+            pointers: [
+                (tables[0]..<tables[0] + UInt64(fixed.count), [(36, 4), (40, 4), (132, 8), (140, 8)]),
+                (rsdt..<rsdt + UInt64(short.count), list(4)), (xsdt..<xsdt + UInt64(long.count), list(8)),
+            ])
     }
 
     /// `body` behind the header that every table has (5.2.6).
@@ -27,12 +53,12 @@ struct ACPITables {
     }
 
     /// RSDP (5.2.5.3).
-    private func rootPointer(rsdt: UInt64, xsdt: UInt64) -> [UInt8] {
-        var bytes = Array("RSD PTR \0STUBVM\u{2}".utf8) + Self.bytes(UInt32(rsdt)) + Self.bytes(UInt32(36))
-        bytes += Self.bytes(xsdt) + [0, 0, 0, 0]
-        bytes.storeChecksum(at: 8, of: 0..<20)
-        bytes.storeChecksum(at: 32)
-        return bytes
+    static func rootPointer(rsdt: UInt64, xsdt: UInt64) -> [UInt8] {
+        var pointer = Array("RSD PTR \0STUBVM\u{2}".utf8) + bytes(UInt32(rsdt)) + bytes(UInt32(36))
+        pointer += bytes(xsdt) + [0, 0, 0, 0]
+        pointer.storeChecksum(at: 8, of: 0..<20)
+        pointer.storeChecksum(at: 32)
+        return pointer
     }
 
     /// FACS (5.2.10).

@@ -19,6 +19,8 @@ package struct MachineImage: Sendable {
     let start: Start
     /// One line about the image.
     let summary: String
+    /// What firmware finds beside what is in memory.
+    let firmwareItems: FirmwareItems
     /// How wide the registers are that clients see.
     let width: X86.Width
     /// What the user should know about the choice of `width`.
@@ -38,6 +40,7 @@ package struct MachineImage: Sendable {
         placements = image.placements
         start = .x86(image.start)
         summary = image.summary
+        firmwareItems = image.firmwareItems
         (width, note) = Self.width(for: image, file, as: gdbArchitecture)
         linkAddress = Boot.linkAddress(of: file, in: X86LinuxKernel.images)
     }
@@ -47,6 +50,7 @@ package struct MachineImage: Sendable {
         placements = image.placements
         start = .arm64(image.start)
         summary = image.summary
+        firmwareItems = FirmwareItems()
         (width, note, linkAddress) = (.bits64, nil, nil)
     }
 

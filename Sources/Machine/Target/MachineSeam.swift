@@ -110,7 +110,7 @@ extension VirtualMachine {
         let memory = DeviceMemory(hidden: hidden, firmware: guestMemory.layout.firmware)
         let host = configuration.virtio
         return switch architecture {
-        case .x86_64: bus { $0.memory.serve(memory, host) }
+        case .x86_64: bus { $0.memory.serve(memory, host) ?? $0.ports.serve(memory, host) }
         case .arm64: armBus { $0.memory.serve(memory, host) }
         }
     }

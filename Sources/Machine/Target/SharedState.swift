@@ -27,7 +27,10 @@ final class SharedState: Sendable {
         pc = Mutex(
             PCPlatform(
                 memoryBelow4GiB: below, memoryAbove4GiB: size - below,
-                firmware: FirmwareConfiguration(processorCount: configuration.processorCount, memorySize: size),
+                firmware: FirmwareConfiguration(
+                    processorCount: configuration.processorCount, memorySize: size,
+                    items: configuration.image.firmwareItems.items,
+                    files: configuration.image.firmwareItems.files.map { ($0.name, $0.bytes) }),
                 virtio: configuration.virtio.functions))
         arm = Mutex(ArmPlatform(virtio: configuration.virtio.functions))
     }
