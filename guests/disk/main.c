@@ -17,7 +17,7 @@ static struct {
 static char sectors[2][SECTOR];
 static volatile u8 status;
 
-void check(const char *what, int holds) {
+static void check(const char *what, int holds) {
     print("  ");
     print(what);
     print(holds ? ": ok\n" : ": WRONG\n");
