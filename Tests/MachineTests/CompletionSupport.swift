@@ -146,19 +146,20 @@ final class CompletingMachine: DebugServer, @unchecked Sendable {
     // Only the one vCPU's thread calls while the machine runs; the test looks afterwards.
     private let next: (CompletionResult?, _ isCompleted: Bool) throws -> CompletionCase?
     private let control: UInt64
+    private let isRunning: Bool
     private(set) var failure: String?
-    private var previous = ""
     private var completions: UInt64 = 0
     private var fresh = RegisterFile(size: X86.Storage.size)
 
     private init(
-        extendedControl: UInt64, _ next: @escaping (CompletionResult?, Bool) throws -> CompletionCase?
-    ) { (control, self.next) = (extendedControl, next) }
+        extendedControl: UInt64, isRunning: Bool, _ next: @escaping (CompletionResult?, Bool) throws -> CompletionCase?
+    ) { (control, self.isRunning, self.next) = (extendedControl, isRunning, next) }
 
     /// Steps over the instructions that `next` gives, and gives it what became of each, with whether it was completed
-    /// here and not by KVM. What went wrong, if anything.
+    /// here and not by KVM; or runs each to the HLT behind it. What went wrong, if anything.
     static func run(
-        extendedControl: UInt64, _ next: @escaping (CompletionResult?, _ isCompleted: Bool) throws -> CompletionCase?
+        extendedControl: UInt64, isRunning: Bool = false,
+        _ next: @escaping (CompletionResult?, _ isCompleted: Bool) throws -> CompletionCase?
     ) throws -> String? {
         let memory = try MachineMemory(size: 1 << 20)
         let image = try Boot.load(
@@ -166,7 +167,7 @@ final class CompletingMachine: DebugServer, @unchecked Sendable {
         let configuration = MachineConfiguration(
             memory: memory, processorCount: 1, interruptController: .apic, image: MachineImage(image, from: [0x90]),
             name: "completion", isRunning: false)
-        let server = CompletingMachine(extendedControl: extendedControl, next)
+        let server = CompletingMachine(extendedControl: extendedControl, isRunning: isRunning, next)
         _ = try VirtualMachine(configuration, console: Console(.none), server: server).run()
         return server.failure
     }
@@ -178,9 +179,8 @@ final class CompletingMachine: DebugServer, @unchecked Sendable {
                 try CompletionBoard.place(into: machine.guestMemory)
                 fresh = machine.registers(of: 0, having: .all)
             } else {
-                guard stop.cause == .stepped else {
-                    throw NativeProcessor.Failure.ended(
-                        "\(stop) at \(machine.processors[0].programCounter), \(previous)")
+                guard stop.cause == (isRunning ? .haltedForGood : .stepped) else {
+                    throw NativeProcessor.Failure.ended("\(stop)")
                 }
                 result = self.result(machine)
             }
@@ -190,19 +190,19 @@ final class CompletingMachine: DebugServer, @unchecked Sendable {
                 machine.end(.killed)
                 return nil
             }
-            previous = "was \(test.code), before \(String(describing: result?.fault)) \(count > completions)"
             try prepare(test, machine)
         } catch {
             failure = "\(error)"
             machine.end(.killed)
             return nil
         }
-        return ResumePlan(actions: [.step])
+        return ResumePlan(actions: [isRunning ? .run : .step])
     }
 
     private func result(_ machine: VirtualMachine) -> CompletionResult {
         let file = machine.registers(of: 0, having: [.general, .system, .floatingPoint])
         var result = CompletionResult(registers: file, memory: CompletionBoard.data(in: machine.guestMemory))
+        if isRunning { result.registers["rip"] -= 1 }
         let place = X86.instructionOffset(file)
         if place >= ProbeGuest.handler(0), place < ProbeGuest.handler(32) {
             let vector = UInt8((place - ProbeGuest.handler(0)) / 8)
@@ -225,6 +225,7 @@ final class CompletingMachine: DebugServer, @unchecked Sendable {
         processor.registers.changed = []
         processor.registers.present = []
         processor.forgetRegisters()
+        processor.delivery.activity = .runnable
     }
 
     func beginListening(on thread: Int32) -> Bool { false }

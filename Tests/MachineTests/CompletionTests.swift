@@ -18,15 +18,30 @@ struct CompletionTests {
         try compare(rounds: 1000) { _ in Completion.randomCase(&random) }
     }
 
+    @Test(
+        "Runs of instructions that are executed at once do what they do one by one",
+        arguments: 1...2 as ClosedRange<UInt64>)
+    func blocks(seed: UInt64) throws {
+        var random = Seeded(seed)
+        try compare(rounds: 40, isRunning: true) { _ in
+            var test = Completion.randomCase(&random)
+            test.code = (0..<12).flatMap { _ in Completion.plainInstruction(&random) }
+            // Nothing is unmasked.
+            test.registers.storage.store(0x37f, at: X86.Storage.floatingPoint, count: 4)
+            test.registers.storage.store(0x1f80, at: X86.Storage.floatingPoint + 24, count: 4)
+            return test
+        }
+    }
+
     /// Compares what becomes of each case, of which KVM emulates some by itself.
     private func compare(
-        rounds: Int, atLeast least: Int? = nil, _ make: @escaping (Int) -> CompletionCase
+        rounds: Int, isRunning: Bool = false, _ make: @escaping (Int) -> CompletionCase
     ) throws {
         let control = Completion.extendedControl
         let native = try NativeProcessor(extendedControl: control)
         var test: CompletionCase?
         var (round, compared, failures) = (0, 0, 0)
-        let failure = try CompletingMachine.run(extendedControl: control) { result, isCompleted in
+        let failure = try CompletingMachine.run(extendedControl: control, isRunning: isRunning) { result, isCompleted in
             if let result, let test {
                 if isCompleted {
                     compared += 1
@@ -49,7 +64,7 @@ struct CompletionTests {
             "round \(round): \(test.map { Completion.hex($0.code) } ?? ""): \(String(describing: test.map { try? native.run($0).fault }))"
         )
         #expect(failures == 0)
-        #expect(compared >= least ?? rounds / 4)
+        #expect(compared >= rounds / 4)
     }
 }
 
@@ -72,6 +87,11 @@ enum Completion {
 
     /// Nil where both did the same.
     static func difference(_ own: CompletionResult, _ native: CompletionResult, _ test: CompletionCase) -> String? {
+        // Which byte of a state area is reported the manual leaves open.
+        let isArea = test.code.contains(0xae)
+        if isArea, let fault = own.fault, fault.vector == 14 {
+            return native.fault?.vector == 14 ? nil : "page fault instead of \(String(describing: native.fault))"
+        }
         if own.fault != native.fault {
             return "fault \(own.fault.map { "\($0)" } ?? "none") instead of \(native.fault.map { "\($0)" } ?? "none")"
         }
@@ -83,7 +103,11 @@ enum Completion {
         }
         if own.fault == nil, let general = differenceInGeneral(own, native) { return general }
         let area = X86.Storage.floatingPoint..<X86.Storage.debug
-        let (mine, other) = (Array(own.registers.storage[area]), Array(native.registers.storage[area]))
+        var (mine, other) = (Array(own.registers.storage[area]), Array(native.registers.storage[area]))
+        // A page fault of an MMX instruction comes before or after x87 becomes MMX.
+        if own.fault?.vector == 14 { mine[0..<160] = other[0..<160] }
+        // Protection keys are of user mode alone.
+        (mine[513], other[513]) = (0, 0)
         guard mine != other else { return nil }
         let place = zip(mine, other).enumerated().first { $1.0 != $1.1 }!.offset
         return "extended state differs from byte \(place): \(hex(Array(mine[place..<place + 16]))) instead of "
@@ -108,7 +132,7 @@ enum Completion {
         var registers = RegisterFile(size: X86.Storage.size)
         for name in names {
             // Canonical: beyond, this host makes an invalid opcode of what is a general-protection fault.
-            registers[name] = random.chance(80) ? address(&random) : random.magnitude() & 0x7fff_ffff_ffff
+            registers[name] = random.chance(80) ? address(&random) : random.magnitude() & 0x7fff_ffff_ffff | 1 << 24
         }
         registers["eflags"] = 2 | random.next() & 0x8d5
         let area = X86.Storage.floatingPoint
@@ -220,6 +244,26 @@ enum Completion {
                 [[0xf2, 0x0f, 0x38, 0xf1], [0x66, 0x0f, 0x38, 0xf6], [0xf3, 0x0f, 0x38, 0xf6], [0xdb, 0xe3]]
                 .randomElement(using: &random)! as [UInt8]
             return code[0] == 0xdb ? code : code + modrm()
+        }
+    }
+
+    /// One of vectors, of x87 or of a general register: in registers, or with an aligned operand.
+    static func plainInstruction(_ random: inout Seeded) -> [UInt8] {
+        let register = UInt8.random(in: 0...7, using: &random)
+        let place = UInt32(CompletionBoard.data + UInt64.random(in: 0..<0x1f0, using: &random) * 16)
+        let isInMemory = random.chance(40)
+        let operand =
+            isInMemory
+            ? [register << 3 | 4, 0x25] + (0..<4).map { UInt8(truncatingIfNeeded: place >> ($0 * 8)) }
+            : [0xc0 | register << 3 | UInt8.random(in: 0...7, using: &random)]
+        switch Int.random(in: 0...5, using: &random) {
+        case 0: return [0x66, 0x0f, [0x6f, 0xfe, 0xef, 0xd4, 0x62].randomElement(using: &random)!] + operand
+        case 1: return [0x0f, [0x58, 0x59, 0x28, 0x14].randomElement(using: &random)!] + operand
+        case 2: return [0x66, 0x0f, 0x7f] + operand
+        case 3: return isInMemory ? [0xdd] + operand.map { $0 } : [0xd8, 0xc0 | register]
+        // Changes a general register: the run ends behind it.
+        case 4 where register != 4: return [0xf3, 0x0f, 0xb8] + operand
+        default: return [0x66, 0x0f, 0x6e] + operand
         }
     }
 

@@ -42,6 +42,18 @@ package struct X86UnprivilegedInstruction: Sendable {
         }
     }
 
+    /// It stores where the last x87 instruction was: that one must not have been executed in the same block.
+    package var storesPointers: Bool {
+        switch unit {
+        case .legacyState, .extendedState: true
+        case .x87: form.memory != nil && form.extended == 6 && (form.opcode == 0xd9 || form.opcode == 0xdd)
+        case .integer, .wait, .mmx, .sse, .avx: false
+        }
+    }
+
+    /// It stores nothing where an exception of its own that is not masked is pending behind it.
+    package var mayStoreNothing: Bool { unit == .x87 && isWrite }
+
     /// Bytes of the memory operand, where `stateSize` are those of an area with all of the extended state that is on.
     package func size(stateSize: Int) -> Int { unit == .extendedState ? stateSize : operandSize }
 

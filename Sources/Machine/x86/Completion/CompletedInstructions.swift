@@ -88,7 +88,7 @@ extension Processor {
             if machine.hasBreakpoint(at: place) { return }
             let rest = Array(bytes.dropFirst(block.length).prefix(X86Instruction.maximumLength))
             guard let instruction = X86UnprivilegedInstruction(rest, registers, distance: block.length),
-                control != nil || !instruction.dependsOnExtendedControl,
+                control != nil || !instruction.dependsOnExtendedControl, !instruction.storesPointers,
                 instruction.exception(registers, extendedControl: control ?? 1) == nil,
                 case .memory(let pieces) = operandPages(instruction, size: instruction.size(stateSize: stateSize)),
                 pieces.isOnePiece(in: machine.guestMemory)
@@ -165,10 +165,16 @@ extension Processor {
         _ body: () throws(KVMError) -> Outcome
     ) throws(KVMError) -> Outcome {
         let kept = registers
-        let place = helper.place([UInt8](repeating: 0, count: size), at: instruction.form.memory!.address)
+        // Zeroes are valid wherever something is loaded; anything else shows what is stored.
+        let filling = [UInt8](repeating: instruction.mayStoreNothing ? 0x5a : 0, count: size)
+        let place = helper.place(filling, at: instruction.form.memory!.address)
         var block = CompletionBlock()
         block.append(instruction, operand: place, [], registers)
         let outcome = try execute(block, helper)
+        if outcome == .done, instruction.mayStoreNothing, helper.copy(at: place, count: size) == filling {
+            try vcpu.set(.floatingPoint, from: registers.storage, at: X86.Storage.floatingPoint)
+            return try finish(block, outcome)
+        }
         registers = kept
         if case .exception(let exception, let errorCode, _) = outcome, exception != .simdException {
             return try raise(exception, errorCode: errorCode)
@@ -206,7 +212,7 @@ extension Processor {
     private func recordHits(of instruction: X86UnprivilegedInstruction, _ piece: OperandPages.Piece) {
         for isWrite in [false, true] where isWrite ? instruction.isWrite : instruction.isRead {
             recordHits(
-                machine.pageTraps.watch.hits(
+                machine.x86.pageTraps.watch.hits(
                     of: piece.count, at: piece.physical, isWrite: isWrite, through: [piece.linear]))
         }
     }
