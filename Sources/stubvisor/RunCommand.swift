@@ -64,6 +64,7 @@ struct Setup {
                 throw .host("cannot open the folder of --output, \(path): \(error)")
             }
         }
+        configuration.processor = options.processor
         configuration.showsScreen = options.console == .screen
         if options.gdb != nil, let note = configuration.image.note { diagnose("\(options.kernel) is \(note)") }
         configuration.virtio = virtio

@@ -72,6 +72,9 @@ struct RunOptions {
     var kernel = ""
     fileprivate var allowsInsecure = false
 
+    /// x86: what the guest sees of the host's processor.
+    var processor = X86ProcessorChoice()
+
     /// Who controls the guest's interrupts.
     var irqchip: InterruptControllerKind { interruptController ?? .all(of: MachineConfiguration.architecture)[0] }
 
@@ -182,6 +185,20 @@ extension Option {
                 throw .usage("--cpus \(text): expected a number from 1 to 64")
             }
             options.processorCount = count
+        },
+        Option(
+            name: "--cpu", value: "host | x86-64[-v2 | -v3 | -v4][,+FEATURE,-FEATURE]",
+            help:
+                "x86-64: what the guest sees of the host's processor, with features as /proc/cpuinfo names them; default host, "
+                + "without what would be slow where KVM emulates kernel mode (see doctor)"
+        ) { options, text throws(Failure) in
+            guard MachineConfiguration.architecture == .x86_64 else {
+                throw .usage("--cpu \(text): arm64 guests see the host's processor as it is")
+            }
+            do throws(X86ProcessorChoice.Unreadable) { options.processor = try X86ProcessorChoice(parsing: text) } catch
+            {
+                throw .usage("--cpu \(text): \(error.reason)")
+            }
         },
         Option(name: "--memory", value: "SIZE", help: "guest memory such as 64M or 1G; default 256M") {
             options, text throws(Failure) in options.memory = try size(text)

@@ -1,3 +1,4 @@
+import Architecture
 import Interrupts
 import KVM
 import Testing
@@ -52,5 +53,30 @@ import Testing
         #expect(text.last == 0)
         let own = [entry(0x8000_0000, eax: 0x8000_0008), entry(0x8000_0002, eax: 0x4131)]
         #expect(name(own) == own)
+    }
+}
+
+@Suite struct ProcessorChoiceMachineTests {
+    private let entries = [
+        CPUIDEntry(leaf: 1, subleaf: 0, flags: 0, eax: 0, ebx: 0, ecx: .max, edx: .max),
+        CPUIDEntry(leaf: 7, subleaf: 0, flags: 1, eax: 1, ebx: .max, ecx: .max, edx: .max),
+        CPUIDEntry(leaf: 7, subleaf: 1, flags: 1, eax: .max, ebx: 0, ecx: 0, edx: 0),
+    ]
+
+    @Test("A feature that is taken away is no longer among the CPUID answers, and nothing else is")
+    func removes() throws {
+        let answers = restrict(entries, to: try X86ProcessorChoice(parsing: "host,-smap,-cx16"), forced: [])
+        #expect(answers.count == 3)
+        #expect(answers[0].ecx == ~(1 << 13))
+        #expect(answers[1].ebx == ~(1 << 20))
+        #expect(answers[2] == entries[2])
+    }
+
+    @Test("One that the host shows whatever it is told goes with its leaf")
+    func forced() throws {
+        let smap = X86Feature(named: "smap")!
+        let choice = try X86ProcessorChoice(parsing: "host,-smap")
+        #expect(restrict(entries, to: choice, forced: [smap]).map(\.leaf) == [1])
+        #expect(restrict(entries, to: try X86ProcessorChoice(parsing: "host"), forced: [smap]) == entries)
     }
 }

@@ -52,6 +52,8 @@ package struct ExceptionVector: Hashable, Sendable {
     package static let stackFault = Self(12)
     package static let generalProtection = Self(13)
     package static let pageFault = Self(14)
+    package static let deviceNotAvailable = Self(7)
+    package static let simdException = Self(19)
 
     /// Every vector with a meaning of its own, by rising number. The AMD rows have no place in Intel's severity table.
     package static let table: [Description] = [

@@ -8,6 +8,7 @@ package enum X86 {
     /// Where each of the kernel's structures begins in a `RegisterFile`, in bytes.
     package enum Storage {
         package static let general = 0
+        package static let generalBlock = general..<system
         package static let system = 144
         package static let floatingPoint = 456
         package static let debug = 4552

@@ -6,6 +6,9 @@ import Primitives
 /// still hold what an earlier kernel wrote. Without it the page tables show it: the image is the first that is executable in
 /// its gigabyte. Left out: 32-bit kernels.
 package struct X86LinuxKernel: Equatable, Sendable {
+    /// The vector of the local APIC's timer (Linux's arch/x86/include/asm/irq_vectors.h, LOCAL_TIMER_VECTOR).
+    package static let localTimerVector: UInt8 = 0xec
+
     package enum Source: Sendable {
         case note, pageTables
     }

@@ -22,6 +22,11 @@ package enum X86ModelSpecific {
 
     package static func name(of index: UInt32) -> String? { names.first { $0.index == index }?.name }
 
+    /// TSC.
+    package static let timeStamp: UInt32 = 0x10
+    /// TSC_AUX: what RDTSCP and RDPID give besides.
+    package static let processorNumber: UInt32 = 0xc000_0103
+
     /// Whether the register moves by itself, so that it never reads back as written.
-    package static func isClock(_ index: UInt32) -> Bool { index == 0x10 }
+    package static func isClock(_ index: UInt32) -> Bool { index == timeStamp }
 }

@@ -65,6 +65,25 @@ package struct X86Paging: Equatable, Sendable {
     package func translate(
         _ address: VirtualAddress, in memory: some PhysicalMemory
     ) throws(TranslationFault) -> Translation {
+        try walk(address, in: memory) { _, _ in }
+    }
+
+    /// Sets the accessed bits of the entries that `address` goes through, and for a write the dirty bit of the last one, as
+    /// the processor does (Intel SDM volume 3, section 4.8).
+    package func markAccess(to address: VirtualAddress, isWrite: Bool, in memory: some PhysicalMemory) {
+        var passed: [(place: PhysicalAddress, flags: UInt8)] = []
+        guard (try? walk(address, in: memory) { passed.append(($0, $1)) }) != nil, !passed.isEmpty else { return }
+        for (i, entry) in passed.enumerated() {
+            let isRootOfPAE = i == 0 && passed.count > 1 && isOn && !isLong && cr4[bit: 5]
+            let wanted: UInt8 = isRootOfPAE ? 0 : isWrite && i == passed.count - 1 ? 0x60 : 0x20
+            if entry.flags & wanted != wanted { _ = memory.write(entry.place, [entry.flags | wanted]) }
+        }
+    }
+
+    /// Calls `passing` with the place of each entry that is gone through, and its lowest byte.
+    private func walk(
+        _ address: VirtualAddress, in memory: some PhysicalMemory, passing: (PhysicalAddress, UInt8) -> Void
+    ) throws(TranslationFault) -> Translation {
         let linear = isLong ? address.rawValue : address.rawValue & 0xffff_ffff
         guard let scheme else {
             return Translation(
@@ -87,6 +106,7 @@ package struct X86Paging: Equatable, Sendable {
                 throw .tableOutsideMemory(address, level: level, entry: place)
             }
             guard entry[bit: 0] else { throw .notPresent(address, level: level, entry: place) }
+            passing(place, UInt8(truncatingIfNeeded: entry))
             // The four entries of PAE's root carry no rights.
             if !(level == 3 && scheme.indexes.count == 3) {
                 result.isWritable = result.isWritable && entry[bit: 1]

@@ -91,6 +91,8 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     /// KVM_CAP_SPLIT_IRQCHIP: the kernel has the local APICs, and only those.
     package var hasLocalAPICsAlone = false
     package var maximumProcessors = 1
+    /// x86: features that a guest sees although KVM_SET_CPUID2 has taken them away.
+    package var forcedFeatures: Set<X86Feature> = []
     package var arm64 = ARM64()
     /// Kernel-mode code is emulated by software, instruction by instruction.
     package var emulatesKernelMode: Bool { kernel.breakpoint == .emulationFailure }
@@ -118,6 +120,13 @@ package struct HostDebugCapabilities: Equatable, Sendable {
     }
 
     package init() {}
+
+    /// Those of the default of `--cpu`, and those that share a leaf with one that cannot be hidden alone.
+    private var hiddenFeatures: [X86Feature] {
+        let slow = X86ProcessorChoice.slowWhereEmulated
+        let leaves = Set(slow.filter { forcedFeatures.contains($0) && $0.leaf == 7 }.map(\.leaf))
+        return X86Feature.table.filter { slow.contains($0) || leaves.contains($0.leaf) }
+    }
 }
 
 extension HostDebugCapabilities {
@@ -201,8 +210,14 @@ extension HostDebugCapabilities {
             (
                 "emulates_kernel_mode", "kernel mode is emulated in software", yes(emulatesKernelMode),
                 emulatesKernelMode
-                    ? "guests run slowly, and some is missing: SSE state and cmpxchg16b; outside long mode IRET and paging, so "
-                        + "that 32-bit kernels neither return from interrupts nor page" : nil
+                    ? "guests run slowly; SSE, x87 and some other instructions are completed by stubvisor; outside long mode IRET "
+                        + "and paging are missing, so that 32-bit kernels neither return from interrupts nor page" : nil
+            ),
+            (
+                "hides_features", "some features of the processor are hidden from guests", yes(emulatesKernelMode),
+                emulatesKernelMode
+                    ? "they are slow where kernel mode is emulated, and --cpu host shows them: "
+                        + hiddenFeatures.map(\.name).joined(separator: " ") : nil
             ),
             ("deadline_timer", "the kernel's local APICs have a deadline timer", yes(hasDeadlineTimer), nil),
             (

@@ -47,6 +47,7 @@ final class Probe {
         found.removedMemoryExits = try probe.removedMemoryExits()
         if system.hasReadOnlyMemory { found.readOnlyMemoryExits = try probe.readOnlyMemoryExits() }
         if system.filtersRegisters { found.filtersDeadline = try probe.deadlineExits() }
+        if found.emulatesKernelMode { found.forcedFeatures = try probe.forcedFeatures(try system.supportedProcessor()) }
         // Last: a host that mishandles user mode may leave the vCPU in no good state.
         found.user = try probe.examine(.user)
         found.userInterrupts = try probe.run(ProbeGuest.interrupt, .user, GuestDebug()) == .guestException(31)
@@ -186,6 +187,33 @@ final class Probe {
         }
         try vm.filter([])
         return exits
+    }
+
+    /// What a processor shows that was given none of the features there are.
+    private func forcedFeatures(_ entries: [CPUIDEntry]) throws(KVMError) -> Set<X86Feature> {
+        let bare = try vm.makeVCPU(1)
+        try bare.setProcessor(
+            restrict(entries, to: X86ProcessorChoice(removing: X86Feature.table), forced: []))
+        _ = memory.write(PhysicalAddress(ProbeGuest.code), ProbeGuest.identification[...])
+        var found: Set<X86Feature> = []
+        for leaf in Set(X86Feature.table.map(\.leaf)) {
+            var file = fresh
+            ProbeGuest.prepare(&file, .real, data: 0)
+            X86.setGeneral(0, &file, to: UInt64(leaf))
+            X86.setGeneral(1, &file, to: 0)
+            try bare.set(.system, from: file.storage, at: X86.Storage.system)
+            try bare.set(.general, from: file.storage, at: X86.Storage.general)
+            try bare.setActivity(.runnable)
+            guard try bare.run() == .halt else { return [] }
+            try bare.get(.general, into: &file.storage, at: X86.Storage.general)
+            func value(_ number: UInt8) -> UInt32 { UInt32(truncatingIfNeeded: X86.general(number, file)) }
+            let answer = CPUIDEntry(
+                leaf: leaf, subleaf: 0, flags: 0, eax: value(0), ebx: value(3), ecx: value(1), edx: value(2))
+            for feature in X86Feature.table where feature.leaf == leaf && feature.subleaf == 0 {
+                if answer[feature.register][bit: feature.bit] { found.insert(feature) }
+            }
+        }
+        return found
     }
 
     private func slot(_ slot: X86DebugRegisters.Slot) -> GuestDebug {

@@ -50,6 +50,9 @@ enum ProbeGuest {
     /// IA32_STAR: selectors 8 and 0x10 for the kernel.
     static let systemCallSegments: UInt64 = 8 << 32 | 0x13 << 48
 
+    /// `cpuid; hlt`
+    static let identification: [UInt8] = [0x0f, 0xa2, 0xf4]
+
     static func handler(_ vector: UInt64) -> UInt64 { handlers + vector * 8 }
 
     /// Memory with the tables and handlers in place.

@@ -13,16 +13,18 @@ extension VirtualMachine {
     /// Model time, which is stopped while the machine is. The kernel's timers continue, and there it is the host's.
     private var uptime: UInt64 { model?.moment(on: nil).nanoseconds ?? Clock.monotonic }
 
-    /// Sets the calling vCPU's alarm for the next timer.
-    func setAlarm(of processor: Processor) { setAlarm(of: processor, for: model?.nextDeadline) }
+    /// Sets the calling vCPU's alarm for the next timer, or for `limit` where that is earlier.
+    func setAlarm(of processor: Processor, noLaterThan limit: UInt64 = .max) {
+        setAlarm(of: processor, for: model?.nextDeadline, noLaterThan: limit)
+    }
 
     /// The same where the next timer of the interrupt controllers is known: in model time.
-    func setAlarm(of processor: Processor, for deadline: UInt64?) {
+    func setAlarm(of processor: Processor, for deadline: UInt64?, noLaterThan limit: UInt64 = .max) {
         let due = min(deadline ?? .max, shared.clockDue.load(ordering: .relaxed))
-        guard due != .max else { return }
+        guard due != .max || limit != .max else { return }
         // A guest may ask for the last nanosecond there is.
         let (moment, isBeyond) = due.addingReportingOverflow(model?.pausedTime ?? 0)
-        processor.setAlarm(isBeyond ? .max : moment)
+        processor.setAlarm(min(limit, isBeyond ? .max : moment))
     }
 
     /// Timers that are due: after any call of the vCPU out of the guest.

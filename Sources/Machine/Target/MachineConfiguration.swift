@@ -1,3 +1,4 @@
+import Architecture
 import Boot
 import Host
 import KVM
@@ -40,6 +41,8 @@ package struct MachineConfiguration: Sendable {
     package var showsScreen = false
     /// Disks and other virtio devices.
     package var virtio = VirtioSources()
+    /// x86: what the guest sees of the host's processor.
+    package var processor = X86ProcessorChoice()
 
     package init(
         memory: MachineMemory, processorCount: Int, interruptController: InterruptControllerKind?, image: MachineImage,

@@ -27,6 +27,8 @@ package struct MachineImage: Sendable {
     package let note: String?
     /// Where the image was linked to be, if that is where Linux kernels are.
     let linkAddress: VirtualAddress?
+    /// x86: a kernel of Linux's, as far as its format or its place says.
+    let isLinux: Bool
 
     /// The state of the first processor.
     enum Start: Sendable {
@@ -43,6 +45,7 @@ package struct MachineImage: Sendable {
         firmwareItems = image.firmwareItems
         (width, note) = Self.width(for: image, file, as: gdbArchitecture)
         linkAddress = Boot.linkAddress(of: file, in: X86LinuxKernel.images)
+        isLinux = image.format == .linux || linkAddress != nil
     }
 
     package init(_ image: Arm64BootImage) {
@@ -51,7 +54,7 @@ package struct MachineImage: Sendable {
         start = .arm64(image.start)
         summary = image.summary
         firmwareItems = FirmwareItems()
-        (width, note, linkAddress) = (.bits64, nil, nil)
+        (width, note, linkAddress, isLinux) = (.bits64, nil, nil, false)
     }
 
     /// What goes with the kernel's symbol file: gdb refuses a 64-bit description beside a 32-bit one, and the other way

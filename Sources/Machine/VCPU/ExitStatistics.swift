@@ -11,6 +11,8 @@ struct ExitStatistics: Sendable {
 
     /// By reason; the last row takes every reason beyond.
     private var rows = [Row](repeating: Row(), count: 64)
+    /// By name, instructions that KVM could not emulate and that were completed here.
+    private var completions: [String: UInt64] = [:]
     private var left: UInt64 = 0
     private var last = 0
 
@@ -20,6 +22,12 @@ struct ExitStatistics: Sendable {
         last = min(Int(reason), rows.count - 1)
         rows[last].count += 1
     }
+
+    /// Instructions completed here.
+    var completionCount: UInt64 { completions.values.reduce(0, +) }
+
+    /// An instruction was completed here.
+    mutating func completed(_ name: String) { completions[name, default: 0] += 1 }
 
     /// It goes back in.
     mutating func entering() {
@@ -55,7 +63,14 @@ struct ExitStatistics: Sendable {
                 + pad("\(share / 10).\(share % 10) %", -9)
                 + pad(meanText, -12)
         }
-        return ([head] + lines + [pad("all", 18) + pad("\(total)", -12)]).joined(separator: "\n")
+        return ([head] + lines + [pad("all", 18) + pad("\(total)", -12)] + completions(all)).joined(separator: "\n")
+    }
+
+    private static func completions(_ all: [ExitStatistics]) -> [String] {
+        let sum = all.reduce(into: [:]) { $0.merge($1.completions, uniquingKeysWith: +) }
+        if sum.isEmpty { return [] }
+        let rows = sum.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        return ["completed here"] + rows.map { pad("  \($0.key)", 18) + pad("\($0.value)", -12) }
     }
 
     /// `text` in a column of `width`, on the left, or on the right for a negative one.

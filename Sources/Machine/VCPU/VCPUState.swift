@@ -71,6 +71,8 @@ struct InterruptDelivery {
     var mayHaveNMI = false
     /// A vector that was acknowledged and that KVM had no room for; injected at a later entry.
     var queuedVector: UInt8?
+    /// When the last tick of Linux's was taken, in nanoseconds of Clock.monotonic.
+    var tickTaken: UInt64 = 0
     /// CR8 as KVM and the model both have it.
     var taskPriority: UInt8 = 0
     /// A caught interrupt that is being delivered to its handler.

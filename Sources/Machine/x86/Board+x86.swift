@@ -21,6 +21,7 @@ struct X86Board {
     /// The model-specific registers among that.
     var resettableRegisters: [UInt32] = []
     var filter = RegisterFilter()
+    var extendedState = ExtendedStateArea()
 
     /// Accesses to model-specific registers that exit.
     struct RegisterFilter {
@@ -37,15 +38,17 @@ struct X86Board {
 extension VirtualMachine {
     /// Puts interrupt controllers, vCPUs with these CPUID answers, memory and the image in place.
     func assembleX86(_ features: [CPUIDEntry], _ system: borrowing System) throws(KVMError) {
+        x86.extendedState = ExtendedStateArea(features)
         try vm.reserveIntelPages(at: X86Board.intelPages)
         try makeInterrupts()
         x86.filter.exitsOnUnknown = !interruptController.hasKernelAPICs
         if capabilities.filtersRegisters {
             try vm.exitOnFilteredRegisters(andUnknown: x86.filter.exitsOnUnknown)
         }
+        let offered = restrict(features, to: processorChoice, forced: capabilities.forcedFeatures)
         for index in 0..<configuration.processorCount {
             let vcpu = try vm.makeVCPU(index)
-            let answers = identify(name(features), as: index, of: configuration.processorCount)
+            let answers = identify(name(offered), as: index, of: configuration.processorCount)
             try vcpu.setProcessor(interruptController.answers(answers))
             processors.append(Processor(index, vcpu, of: self))
         }
@@ -58,6 +61,15 @@ extension VirtualMachine {
             try system.modelSpecificRegisters().filter { !MachineSnapshot.time.contains($0) }
             + MachineSnapshot.memoryTypes
         x86.snapshot = try MachineSnapshot(of: self)
+    }
+
+    /// See `Processor.tickDelay`.
+    var slowsTicks: Bool { capabilities.emulatesKernelMode && configuration.image.isLinux }
+
+    /// What the guest is to see of the host's processor.
+    var processorChoice: X86ProcessorChoice {
+        let choice = configuration.processor
+        return choice.isDefault && capabilities.emulatesKernelMode ? .withoutSlow : choice
     }
 
     // MARK: - For the debugger

@@ -79,6 +79,58 @@ func offerDeadlineTimer(_ entries: [CPUIDEntry]) -> [CPUIDEntry] {
     }
 }
 
+/// The same without what `choice` takes away. A host whose KVM shows a feature whatever it is told has it hidden with the whole
+/// leaf, where a guest can do without that.
+func restrict(
+    _ entries: [CPUIDEntry], to choice: X86ProcessorChoice, forced: Set<X86Feature>
+) -> [CPUIDEntry] {
+    let leaves = Set(choice.removed.filter { forced.contains($0) && $0.leaf == 7 }.map(\.leaf))
+    return entries.filter { !leaves.contains($0.leaf) }.map { entry in
+        var entry = entry
+        for feature in choice.removed where feature.leaf == entry.leaf && feature.subleaf == entry.subleaf {
+            entry[feature.register][bit: feature.bit] = false
+        }
+        return entry
+    }
+}
+
+extension CPUIDEntry {
+    subscript(register: X86Feature.Register) -> UInt32 {
+        get {
+            switch register {
+            case .eax: eax
+            case .ebx: ebx
+            case .ecx: ecx
+            case .edx: edx
+            }
+        }
+        set {
+            switch register {
+            case .eax: eax = newValue
+            case .ebx: ebx = newValue
+            case .ecx: ecx = newValue
+            case .edx: edx = newValue
+            }
+        }
+    }
+}
+
+/// How long the area of XSAVE is in its standard form (Intel SDM volume 1, section 13.4).
+struct ExtendedStateArea {
+    private var components: [(number: Int, end: Int)] = []
+
+    init(_ entries: [CPUIDEntry] = []) {
+        components = entries.filter { $0.leaf == 0xd && $0.subleaf >= 2 }.map {
+            (Int($0.subleaf), Int($0.ebx) + Int($0.eax))
+        }
+    }
+
+    /// With the components that `control`, a value of XCR0, has.
+    func size(_ control: UInt64) -> Int {
+        components.filter { $0.number < 64 && control[bit: $0.number] }.map(\.end).max() ?? 576
+    }
+}
+
 extension X86ExtendedState {
     /// From what KVM offers a guest (Intel SDM volume 2, CPUID leaf 0xD). Leaf 1 is not asked: a KVM that is software
     /// may hide AVX there, and still carry its state.

@@ -1,6 +1,7 @@
 import Architecture
 import Debugger
 import Devices
+import Host
 import Interrupts
 import KVM
 import Primitives
@@ -119,6 +120,10 @@ extension Processor {
         guard delivery.mayHavePending else { return vcpu.requestInterruptWindow(followsPriority) }
         let holds = isPassing || stepping.isSingle && machine.arrangement.stepsHoldInterrupts
         guard !holds else { return vcpu.requestInterruptWindow(followsPriority) }
+        if machine.slowsTicks, let end = tickDelay(model) {
+            machine.setAlarm(of: self, noLaterThan: end)
+            return vcpu.requestInterruptWindow(followsPriority)
+        }
         // Halted it can always take one: HLT shadows nothing. Registers or events that were replaced since the exit
         // make the page's answer old: the window's exit has a new one.
         let accepts = delivery.activity == .halted ? takesInterrupts : vcpu.acceptsInterrupt && !sync.isPageStale
@@ -131,6 +136,7 @@ extension Processor {
             delivery.mayHavePending = false
             return vcpu.requestInterruptWindow(followsPriority)
         }
+        if taken.vector == X86LinuxKernel.localTimerVector { delivery.tickTaken = Clock.monotonic }
         if let hit = model.takeHit() ?? taken.caught { delivery.caught = hit }
         delivery.queuedVector = try vcpu.interrupt(taken.vector) ? nil : taken.vector
         delivery.isInjected = true
@@ -149,6 +155,18 @@ extension Processor {
         delivery.mayHaveNMI = event.isPending
         return event.isPending && !event.isBlocked
     }
+
+    /// Where kernel mode is emulated, Linux's tick takes milliseconds: 250 of them a second would leave nothing for what the
+    /// kernel is to do. Until when one that is pending is held back, while the processor is busy; Linux counts what it missed.
+    private func tickDelay(_ model: InterruptModel) -> UInt64? {
+        guard delivery.activity == .runnable, delivery.queuedVector == nil else { return nil }
+        let end = delivery.tickTaken + Self.tickSpacing
+        guard Clock.monotonic < end else { return nil }
+        return model.look { $0.pending(index) } == .vector(X86LinuxKernel.localTimerVector) ? end : nil
+    }
+
+    /// Nanoseconds.
+    private static let tickSpacing: UInt64 = 40_000_000
 
     /// A KVM that emulates kernel mode does not exit when the guest lowers CR8 (KVM_EXIT_SET_TPR). While CR8 holds
     /// interrupts back, the window's exits, one for each of its batches of instructions, show what it is now.

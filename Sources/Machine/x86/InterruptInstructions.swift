@@ -20,6 +20,8 @@ extension Processor {
             try perform(instruction)
             return .goOn
         }
+        if let outcome = try completeUnprivileged(bytes) { return outcome }
+        if let outcome = try completePrivileged(bytes) { return outcome }
         guard !bytes.isEmpty else {
             let explanation = "vCPU \(index) ran to \(place), where there is no memory to fetch instructions from"
             return .stop(StopEvent(.memoryFault, on: index, explanation: explanation))

@@ -58,6 +58,7 @@ extension Processor {
     /// Executes one instruction, or what it causes: the first instruction of its fault's handler, or of the handler of
     /// the debug exception that the guest's own trap flag asks for.
     private func stepOnce(_ step: X86StepInstruction, _ bytes: [UInt8]) throws(KVMError) -> StopEvent? {
+        if let event = try stepUnprivileged(bytes) { return event }
         // Where KVM steps by the trap flag, an instruction that faults while it is passed is passed all the same: it is
         // done when its handler has returned.
         let endsInHandler = machine.capabilities.emulatesKernelMode || !isPassing

@@ -20,6 +20,13 @@ struct X86State {
     /// A step that must run and that a pause of the machine has interrupted.
     var pausedRun: Stepping.Destination?
 
+    /// Executes instructions that KVM does not emulate; made when it is first needed, on this vCPU's thread.
+    var helper: UserModeHelper?
+
     /// As after power-up.
-    mutating func reset() { self = X86State() }
+    mutating func reset() {
+        let helper = helper
+        self = X86State()
+        self.helper = helper
+    }
 }

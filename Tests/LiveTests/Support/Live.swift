@@ -106,6 +106,11 @@ struct Need: Sendable {
         return Need(missing: isThere ? nil : "\(program) is not installed")
     }
 
+    /// A kernel and an initrd with a shell.
+    static let linux = Need(
+        missing: ["STUBVISOR_LINUX", "STUBVISOR_INITRD"].allSatisfy { ProcessInfo.processInfo.environment[$0] != nil }
+            ? nil : "STUBVISOR_LINUX and STUBVISOR_INITRD name no kernel with a shell")
+
     /// Debian's SeaBIOS.
     static let seaBIOS = Need(
         missing: FileManager.default.fileExists(atPath: "/usr/share/seabios/bios.bin")
