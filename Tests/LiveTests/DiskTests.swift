@@ -53,6 +53,21 @@ extension Live {
             #expect(try client.request("mfeb00000,8") == "7669727402000000")
         }
 
+        @Test("a breakpoint planted in what a guest writes to its disk does not get there", .needs(.kvm))
+        func plantedByte() throws {
+            let path = try disk("planted.img")
+            let symbols = try Symbols(guest: "disk")
+            let stubvisor = try Stubvisor(guest: "disk", ["--disk", path])
+            let client = try stubvisor.attach()
+            #expect(try client.insert(1, at: symbols["virtio_request"]) == "OK")
+            // The fourth request writes.
+            for _ in 0..<4 { #expect(try client.resume().kind == "T05") }
+            #expect(try client.remove(1, at: symbols["virtio_request"]) == "OK")
+            #expect(try client.insert(0, at: symbols["sectors"] + 5) == "OK")
+            #expect(try client.resume().kind == "W00")
+            #expect(try Places.bytes(path)[512...].starts(with: Array("left by the guest\n".utf8)))
+        }
+
         @Test("a reset brings a disk's registers back, and what was written stays", .needs(.kvm))
         func reset() throws {
             let path = try disk("reset.img")

@@ -107,7 +107,8 @@ extension VirtualMachine {
     /// Serves one request of a virtio device's driver: what that does to the device's line, and what is wrong with the
     /// request. Nil where there is none.
     func serveDevice() -> (line: LineChange?, fault: VirtioFault?, name: String)? {
-        let memory = DeviceMemory(hidden: hidden, firmware: guestMemory.layout.firmware)
+        let memory = DeviceMemory(
+            hidden: hidden, planted: arrangement.planted, firmware: guestMemory.layout.firmware)
         let host = configuration.virtio
         return switch architecture {
         case .x86_64: bus { $0.memory.serve(memory, host) ?? $0.ports.serve(memory, host) }

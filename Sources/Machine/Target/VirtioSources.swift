@@ -56,11 +56,17 @@ extension VirtioSources: VirtioHost {
 /// Guest memory as devices read and write it: without planted breakpoints, and firmware stays as it is.
 struct DeviceMemory: PhysicalMemory {
     let hidden: HiddenBreakpoints
+    /// The client's.
+    let planted: PlantedTable
     let firmware: Range<PhysicalAddress>
 
     var ranges: [Range<PhysicalAddress>] { hidden.ranges }
 
-    func read(_ address: PhysicalAddress, into bytes: inout [UInt8]) -> Bool { hidden.read(address, into: &bytes) }
+    func read(_ address: PhysicalAddress, into bytes: inout [UInt8]) -> Bool {
+        guard hidden.read(address, into: &bytes) else { return false }
+        planted.mask(&bytes, readFrom: address, planting: hidden.instruction)
+        return true
+    }
 
     func write(_ address: PhysicalAddress, _ bytes: ArraySlice<UInt8>) -> Bool {
         let (end, overflow) = address.rawValue.addingReportingOverflow(UInt64(bytes.count))
