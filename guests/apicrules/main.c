@@ -1,7 +1,7 @@
 // Rules of the local APIC and of model-specific registers that a guest can check by itself: Intel SDM volume 3, chapter
 // "Advanced Programmable Interrupt Controller", and volume 4. With two processors also what goes from one to the other.
 
-#include "../common/check.h"
+#include "../checks/check.h"
 #include "../common/console.h"
 #include "../common/idt.h"
 #include "../common/power.h"

@@ -1,7 +1,7 @@
 // Rules of interrupts, timers and model-specific registers that a guest can check by itself. Each line of output is one
 // rule, "ok" or "FAIL" with what came; a debugger may call out the functions that say so.
 
-#include "../common/check.h"
+#include "../checks/check.h"
 #include "../common/console.h"
 #include "../common/idt.h"
 #include "../common/ports.h"

@@ -1,5 +1,5 @@
 #include "check.h"
-#include "console.h"
+#include "../common/console.h"
 
 void check(const char *rule, u64 got, u64 wanted) {
     print(got == wanted ? "ok " : "FAIL ");
