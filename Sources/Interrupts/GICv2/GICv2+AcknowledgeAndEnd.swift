@@ -13,7 +13,7 @@ extension GICv2 {
     /// The first of the INTIDs that stand for no interrupt.
     static let special = 1020
 
-    // MARK: What waits
+    // MARK: What is pending
 
     /// The pending interrupt with the highest priority for processor `cpu`, whether it is let through or not.
     package func highestPending(_ cpu: Int) -> Distributor.Candidate? {
