@@ -22,6 +22,8 @@ final class HaltWatch: Sendable {
     }
 
     private let interval = Atomic<Int>(Interval.ordinary.rawValue)
+    /// The interval from the next look on: a client that takes its breakpoints out at each stop wakes the watch once.
+    private let next = Atomic<Int>(Interval.ordinary.rawValue)
     private enum Call { case sleep, look, end }
 
     private let call = Condition(Call.sleep)
@@ -45,12 +47,24 @@ final class HaltWatch: Sendable {
             defer { if call == .look { call = .sleep } }
             return call == .sleep ? nil : call
         }
+        if answer == nil { adoptNext() }
         return answer != .end
+    }
+
+    /// `look` may change it at the same moment, and has then seen the interval of before.
+    private func adoptNext() {
+        var adopted: Int
+        repeat {
+            adopted = next.load(ordering: .sequentiallyConsistent)
+            interval.store(adopted, ordering: .sequentiallyConsistent)
+        } while next.load(ordering: .sequentiallyConsistent) < adopted
     }
 
     /// From now on looks that often.
     func look(every new: Interval) {
-        guard interval.exchange(new.rawValue, ordering: .relaxed) > new.rawValue else { return }
+        next.store(new.rawValue, ordering: .sequentiallyConsistent)
+        guard interval.load(ordering: .sequentiallyConsistent) > new.rawValue else { return }
+        interval.store(new.rawValue, ordering: .sequentiallyConsistent)
         call.update { if $0 == .sleep { $0 = .look } }
     }
 
